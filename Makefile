@@ -1,0 +1,59 @@
+# Every target makes its own environment (tools/venv.sh); PYTHON=python3.12 chooses the interpreter.
+# `make` alone lists what there is.
+
+unexport PYTHONDONTWRITEBYTECODE
+PY := .venv/bin/python
+ME ?=
+ROUNDS ?= 5
+LANES := test-atproto test-kill
+
+.PHONY: help demo test check format bench changelog test-long clean venv $(LANES)
+
+help:
+	@echo "make demo          run the example pipeline (ME=handle.bsky.social for your own posts)"
+	@echo "make test          every capability once, on what pip installs; at most 5 minutes"
+	@echo "make check         format, lint, types, and the house rules (tests/test_tidy.py)"
+	@echo "make test-long     every lane: $(LANES)"
+	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
+	@echo "make test-kill     builds ended by kill -9, again and again"
+	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
+	@echo "make format        let ruff format and fix"
+	@echo "make changelog     show the changes since the last release"
+	@echo "make clean         remove .venv, .lanes and what tools left behind"
+
+venv:
+	@PYTHON='$(PYTHON)' tools/venv.sh
+
+demo: venv
+	@$(PY) examples/bluesky/demo.py $(if $(ME),--me '$(ME)')
+
+test: venv
+	@$(PY) -m pytest $(ARGS)
+
+check: venv
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy --strict src
+	@$(PY) -m pytest -q tests/test_tidy.py
+
+format: venv
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+test-atproto: venv
+	@tests/lanes/atproto/install.sh
+	@$(PY) -m pytest tests/lanes/atproto $(ARGS)
+
+test-kill: venv
+	@$(PY) -m pytest tests/lanes/kill $(ARGS)
+
+test-long: test $(LANES)
+
+bench: venv
+	@$(PY) bench/run.py --rounds $(ROUNDS)
+
+changelog: venv
+	@$(PY) tools/changelog.py
+
+clean:
+	rm -rf .venv .lanes .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
