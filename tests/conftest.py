@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import hypothesis
 import pytest
-
-# Lanes that need more than pip installs; each is a make target of its own.
-LANES = {
-    "test-atproto": "ATProto servers",
-    "test-kill": "builds ended by kill -9, again and again",
-}
 
 hypothesis.settings.register_profile("house", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("house")
@@ -25,8 +21,16 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+def lanes() -> dict[str, str]:
+    """Make target to what it covers, for all that needs more than pip installs, as the Makefile names them."""
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^LANES := (.+)$", makefile, re.MULTILINE)[0].split()
+    told = dict(re.findall(r'@echo "make (\S+) +(.+)"', makefile))
+    return {target: told[target] for target in targets}
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which lanes a run of everything did not cover."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        for target, what in LANES.items():
+        for target, what in lanes().items():
             terminalreporter.write_line(f"not run here: {what} (make {target})")
