@@ -1,0 +1,194 @@
+"""Objects as files below one directory. A file gets its name only when it is whole and on disk, and never changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from nacre.store.failures import from_os, is_no_room, translated
+from nacre.store.ids import check_name, new_id
+from nacre.store.port import ObjectInfo
+
+#: Unfinished objects lie here: in the same file system, hidden from ``list`` by its dot.
+_UNFINISHED = ".unfinished"
+_COPY_BYTES = 1024 * 1024
+
+
+class DirectoryObjects:
+    """Objects in a directory of a local file system, made at the first write.
+
+    Args:
+        root: The directory. It belongs to the store alone.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root).absolute()
+
+    @contextmanager
+    def put(self, name: str) -> Iterator[BinaryIO]:
+        """Open a writer for a new object; invisible until the block ends without an exception, then durable.
+
+        Raises:
+            FileExistsError: There is such an object.
+            StoreFull: No space is left, found while writing or at the end.
+            StoreReadOnly: The directory cannot be written.
+        """
+        target = self._path(name)
+        with translated(self.root):
+            if target.exists():
+                raise FileExistsError(name)
+        unfinished, file = self._start()
+        try:
+            with file:
+                yield file
+                self._finish(unfinished, file, target)
+        except OSError as error:
+            # The user's own files are none of the store's business: their errors carry a file name.
+            if is_no_room(error) and error.filename is None:
+                raise from_os(error, self.root) from error
+            raise
+        finally:
+            with suppress(OSError):
+                unfinished.unlink()
+
+    def get(self, name: str) -> BinaryIO:
+        """Open an object: a real file, whose ``.name`` is its path. FileNotFoundError where there is none."""
+        try:
+            return open(self._path(name), "rb")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise FileNotFoundError(name) from None
+        except OSError as error:
+            raise from_os(error, self.root) from error
+
+    def head(self, name: str) -> ObjectInfo | None:
+        """Say how large an object is, or None where there is none."""
+        path = self._path(name)
+        try:
+            return ObjectInfo(name, path.stat().st_size) if path.is_file() else None
+        except FileNotFoundError:
+            return None
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object, sharing its blocks where the file system can."""
+        with self.get(source) as origin, self.put(target) as file:
+            try:
+                _clone(origin.fileno(), file.fileno())
+            except OSError as error:
+                if is_no_room(error):
+                    raise
+                # Clones are not offered by every file system; begin again by hand.
+                origin.seek(0)
+                file.seek(0)
+                file.truncate()
+                while chunk := origin.read(_COPY_BYTES):
+                    file.write(chunk)
+
+    def delete(self, name: str) -> None:
+        """Remove an object; nothing happens where there is none. Its directory stays, for writers on their way."""
+        with translated(self.root), suppress(FileNotFoundError, NotADirectoryError):
+            self._path(name).unlink()
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield the objects whose name starts with the prefix, in name order."""
+        folder = prefix.rpartition("/")[0]
+        if folder:
+            check_name(folder)
+        return _walk(self.root / folder, f"{folder}/" if folder else "", prefix)
+
+    def _path(self, name: str) -> Path:
+        return self.root / check_name(name)
+
+    def _start(self) -> tuple[Path, BinaryIO]:
+        folder = self.root / _UNFINISHED
+        path = folder / new_id()
+        with translated(self.root):
+            try:
+                return path, open(path, "xb")
+            except FileNotFoundError:
+                folder.mkdir(parents=True, exist_ok=True)
+                return path, open(path, "xb")
+
+    def _finish(self, unfinished: Path, file: BinaryIO, target: Path) -> None:
+        with translated(self.root):
+            _flush(unfinished, file)
+            changed = _make_folders(target.parent)
+            _link(unfinished, target)
+            for folder in changed:
+                _sync_folder(folder)
+
+
+def _flush(path: Path, file: BinaryIO) -> None:
+    # A writer that the block closed is opened once more: fsync reaches the file by any descriptor.
+    if not file.closed:
+        file.flush()
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        # Not writable for anyone from here on: an edit in place would falsify a version.
+        os.fchmod(descriptor, os.fstat(descriptor).st_mode & 0o444)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder with its parents; the folders whose entries changed, which must reach the disk too."""
+    changed = [folder]
+    missing = folder
+    while not missing.is_dir():
+        missing = missing.parent
+        changed.append(missing)
+    folder.mkdir(parents=True, exist_ok=True)
+    return changed
+
+
+def _link(unfinished: Path, target: Path) -> None:
+    try:
+        os.link(unfinished, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if is_no_room(error):
+            raise
+        # No hard links here. Names are never reused, so nobody else can be writing this one.
+        if target.exists():
+            raise FileExistsError(str(target)) from None
+        os.rename(unfinished, target)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _clone(source: int, target: int) -> None:
+    """Copy all bytes within the kernel; it shares blocks where it can. OSError where it offers nothing."""
+    if not hasattr(os, "copy_file_range"):
+        raise OSError("no copy within the kernel on this system")
+    left = os.fstat(source).st_size
+    while left > 0:
+        done = os.copy_file_range(source, target, left)
+        if done == 0:
+            raise OSError("the source ended early")
+        left -= done
+
+
+def _walk(folder: Path, start: str, prefix: str) -> Iterator[ObjectInfo]:
+    try:
+        found = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    # A directory sorts by its name with the slash, as its objects' names do.
+    named = sorted((start + e.name + ("/" if e.is_dir() else ""), e) for e in found)
+    for name, entry in named:
+        if name.endswith("/"):
+            if name.startswith(prefix) or prefix.startswith(name):
+                yield from _walk(folder / entry.name, name, prefix)
+        elif name.startswith(prefix):
+            with suppress(FileNotFoundError):
+                yield ObjectInfo(name, entry.stat().st_size)

@@ -1,0 +1,125 @@
+"""What SQLite and the operating system report, told as errors of the store. The only place that translates them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+
+from nacre.errors import (
+    SAFE,
+    CorruptRecord,
+    NacreError,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    StoreUnavailable,
+)
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+#: None: raised by the Python module itself, such as for a connection that is closed.
+_MISTAKES = frozenset(
+    {None, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_CONSTRAINT}
+)
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+#: Less than this is no room for a transaction: an I/O error beside it is the disk being full.
+_NO_ROOM_BYTES = 64 * 1024
+
+
+def free_bytes(path: Path) -> int | None:
+    """Say how many bytes an unprivileged writer has left at a path, or None where that is unknown."""
+    for place in (path, *path.parents):
+        try:
+            found = os.statvfs(place)
+        except OSError:
+            continue
+        return found.f_bavail * found.f_frsize
+    return None
+
+
+def store_full(path: Path, problem: object) -> StoreFull:
+    """The error of a store whose file system has no room."""
+    free = free_bytes(path)
+    facts = {"store": path, "free": "" if free is None else f"{free:,} bytes", "problem": problem}
+    return StoreFull("No space is left for the store", facts, ("free some space and run again", SAFE))
+
+
+def store_read_only(path: Path, problem: object) -> StoreReadOnly:
+    """The error of a store that may be read but not written."""
+    facts = {"store": path, "problem": problem}
+    hint = ("make it writable, or choose another place with NACRE_STORE", SAFE)
+    return StoreReadOnly("The store cannot be written", facts, hint)
+
+
+def _unavailable(path: Path, problem: object, hint: str) -> StoreUnavailable:
+    return StoreUnavailable("The store cannot be opened", {"store": path, "problem": problem}, (hint, SAFE))
+
+
+def is_no_room(error: OSError) -> bool:
+    """Whether an error of the operating system says that the disk, quota or file size limit is reached."""
+    return error.errno in _FULL
+
+
+def from_os(error: OSError, path: Path) -> StoreError:
+    """Translate an error of the operating system about a path of the store."""
+    if is_no_room(error):
+        return store_full(path, error)
+    if error.errno in _READ_ONLY:
+        return store_read_only(path, error)
+    return _unavailable(path, error, "check that the place exists and can be reached")
+
+
+def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
+    """Translate an error of SQLite about a file of the store."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return store_full(path, error)
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return store_read_only(path, error)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        hint = f"restore {path} from a backup, or move it away: nacre then builds everything anew"
+        return CorruptRecord("The file of the store is damaged", {"file": path, "problem": error}, hint)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return _unavailable(path, error, "another process is writing; run again when it has finished")
+    if code == sqlite3.SQLITE_IOERR and (free := free_bytes(path)) is not None and free < _NO_ROOM_BYTES:
+        return store_full(path, error)
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR) and _is_closed_to_us(path):
+        return store_read_only(path, error)
+    return _unavailable(path, error, "check that the place exists and is on a local disk")
+
+
+def _is_closed_to_us(path: Path) -> bool:
+    # SQLite says only "unable to open" when it may not create its files beside the database.
+    parent = next((place for place in path.parents if place.exists()), path)
+    return not os.access(parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+class translated:
+    """Run a block in which errors of SQLite and the operating system become errors of the store.
+
+    Errors of nacre, FileExistsError and mistakes in using SQLite (a statement, a constraint) pass unchanged.
+
+    Args:
+        path: What the block works on; named in the error.
+    """
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, NacreError):
+            return
+        if isinstance(error, sqlite3.Error):
+            if getattr(error, "sqlite_errorcode", None) not in _MISTAKES:
+                raise from_sqlite(error, self.path) from error
+        elif isinstance(error, OSError) and not isinstance(error, FileExistsError):
+            raise from_os(error, self.path) from error

@@ -1,0 +1,67 @@
+"""Places that refuse: a directory that cannot be written, and a disk that is nearly full."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("nacre.testing")
+
+_NOBODY = 65534
+
+
+@pytest.fixture
+def sealed() -> Callable[[Path], AbstractContextManager[None]]:
+    """Seal a directory with all it holds: inside the block this process may read but not write there."""
+
+    @contextmanager
+    def seal(root: Path) -> Iterator[None]:
+        places = [root, *root.rglob("*")]
+        modes = {place: place.stat().st_mode for place in places}
+        for place in places:
+            place.chmod(0o555 if place.is_dir() else 0o444)
+        # No permission stops the superuser, so the block runs as somebody else.
+        root_user = os.geteuid() == 0
+        if root_user:
+            os.seteuid(_NOBODY)
+        try:
+            yield
+        finally:
+            if root_user:
+                os.seteuid(0)
+            for place, mode in modes.items():
+                place.chmod(mode)
+
+    return seal
+
+
+@pytest.fixture
+def open_dir() -> Iterator[Path]:
+    """An empty directory that every user can reach, unlike ``tmp_path``."""
+    path = Path(tempfile.mkdtemp(prefix="nacre-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one mebibyte; skips where this user may not mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("not run here: a disk that is full (needs the right to mount)")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
