@@ -1,0 +1,145 @@
+"""What happened, read from the catalog. Never writes; every answer is what was committed when it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from nacre.catalog import lineage
+from nacre.catalog.lineage import InputRow
+from nacre.catalog.queries import QUERIES, Read, Row
+from nacre.store.records import StepRecord
+
+
+class HeadRow(Row, frozen=True, gc=False):
+    """What is current for an asset-partition. ``at`` is ISO 8601 text in UTC, as in all rows here."""
+
+    asset: str
+    partition: str
+    seq: int
+    fingerprint: str
+    data_version: str
+    run: str
+    at: str
+
+
+class HistoryRow(Row, frozen=True, gc=False):
+    """One version of an asset-partition."""
+
+    seq: int
+    fingerprint: str
+    data_version: str
+    run: str
+    at: str
+
+
+class RunRow(Row, frozen=True, gc=False):
+    """A run without its steps. ``ended_at`` is None while it goes on, or when it was killed."""
+
+    id: str
+    name: str
+    kind: str
+    state: str
+    env: str
+    started_at: str
+    ended_at: str | None
+    parent: str
+    counts: dict[str, int]
+    error: str
+
+
+class ArtifactRow(Row, frozen=True, gc=False):
+    """An artifact without its content, which is in its record."""
+
+    id: str
+    key: str
+    kind: str
+    description: str
+    run: str
+    step: str
+    asset: str
+    created_at: str
+    updated_at: str | None
+
+
+class EventRow(Row, frozen=True, gc=False):
+    """An event of a run; ``id`` is the cursor to read on from."""
+
+    id: int
+    run: str
+    n: int
+    at: str
+    kind: str
+    body: str
+
+
+_decode_steps = msgspec.json.Decoder(list[StepRecord]).decode
+_decode_counts = msgspec.json.Decoder(dict[str, int]).decode
+
+
+class Catalog:
+    """Questions about what is stored and what ran.
+
+    Args:
+        read: How the catalog's tables are reached.
+    """
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def heads(self, env: str) -> list[HeadRow]:
+        """What is current in an environment, by asset and partition."""
+        return self._read(QUERIES["heads"], (env,), HeadRow)
+
+    def history(self, env: str, asset: str, partition: str = "") -> list[HistoryRow]:
+        """The versions of an asset-partition, newest first."""
+        return self._read(QUERIES["history"], (env, asset, partition), HistoryRow)
+
+    def runs(self, limit: int = 20) -> list[RunRow]:
+        """The last runs, newest first."""
+        return self._read(QUERIES["runs"], (limit,), _run_row)
+
+    def run(self, id: str) -> RunRow | None:
+        """One run, or None where there is none."""
+        found = self._read(QUERIES["run"], (id,), _run_row)
+        return found[0] if found else None
+
+    def steps(self, run: str) -> list[StepRecord]:
+        """The steps of a run in their order; empty for an unknown run and before its end."""
+        found = self._read(QUERIES["steps"], (run,), str)
+        return _decode_steps(found[0]) if found else []
+
+    def artifacts(
+        self, key: str | None = None, asset: str | None = None, run: str | None = None
+    ) -> list[ArtifactRow]:
+        """Artifacts, newest first; those of a key, an asset and a run where given."""
+        wanted = {"key": key, "asset": asset, "run": run}
+        return self._read(QUERIES["artifacts"], wanted, ArtifactRow)
+
+    def events(self, run: str | None = None, after: int = 0) -> list[EventRow]:
+        """Events in their order, of one run or all, after a cursor (the ``id`` of the last one seen)."""
+        if run is None:
+            return self._read(QUERIES["events"], (after,), EventRow)
+        return self._read(QUERIES["events_of_run"], (run, after), EventRow)
+
+    def inputs(self, env: str, asset: str, seq: int, partition: str = "") -> list[InputRow]:
+        """The versions that one version was made from, by parameter."""
+        return lineage.inputs(self._read, env, asset, seq, partition)
+
+    def upstream(self, env: str, asset: str) -> set[str]:
+        """The assets that the current version was made from; direct ones only."""
+        return lineage.upstream(self._read, env, asset)
+
+    def downstream(self, env: str, asset: str) -> set[str]:
+        """The assets whose current version was made from some version of this one; direct ones only."""
+        return lineage.downstream(self._read, env, asset)
+
+
+def _run_row(*columns: object) -> RunRow:
+    *before, counts, error = columns
+    return _RUN(*before, _decode_counts(str(counts)), error)
+
+
+#: The query selects the columns in the order of the fields, which a type checker cannot see.
+_RUN: Callable[..., RunRow] = RunRow

@@ -1,0 +1,270 @@
+"""The only writer of the catalog: turns records into rows. Idempotent, and equal to a rebuild by scan.
+
+It runs inside the transaction of the records it indexes, so it decodes only what becomes a column and keeps times and
+nested values as the text they are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, starmap
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from nacre.catalog.queries import QUERIES, SCHEMA, Parameters, Read, statements
+from nacre.errors import SAFE, CorruptRecord
+from nacre.store.port import Stored
+from nacre.store.records import DEFAULT_ENV
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+_CHUNK_ROWS = 1_000
+_Row = tuple[object, ...]
+
+
+class Event(NamedTuple):
+    """One sign of progress of a run; ``n`` counts within the run, ``body`` is JSON the catalog does not read."""
+
+    n: int
+    at: str
+    kind: str
+    body: str
+
+
+class _Entry(msgspec.Struct, gc=False):
+    seq: int
+    fingerprint: str
+    data_version: str
+    run: str
+    at: str
+    inputs: dict[str, tuple[str, int]] = {}
+
+
+class _Head(msgspec.Struct, gc=False):
+    env: str
+    asset: str
+    # Decoded entry by entry: of a long history only the end is new.
+    history: list[msgspec.Raw]
+    partition: str = ""
+
+
+class _Run(msgspec.Struct, gc=False):
+    id: str
+    name: str
+    kind: str
+    state: str
+    started_at: str
+    env: str = DEFAULT_ENV
+    ended_at: str | None = None
+    parent: str = ""
+    steps: msgspec.Raw = msgspec.Raw(b"[]")
+    counts: msgspec.Raw = msgspec.Raw(b"{}")
+    error: str = ""
+
+
+class _Artifact(msgspec.Struct, gc=False):
+    id: str
+    kind: str
+    created_at: str
+    key: str = ""
+    description: str = ""
+    run: str = ""
+    step: str = ""
+    asset: str = ""
+    updated_at: str | None = None
+
+
+_decode_entry = msgspec.json.Decoder(_Entry).decode
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_run = msgspec.json.Decoder(_Run).decode
+_decode_artifact = msgspec.json.Decoder(_Artifact).decode
+
+
+def prepare(connection: sqlite3.Connection) -> bool:
+    """Make the catalog's tables where they are missing or of another version. Events are kept.
+
+    Returns:
+        True when the derived tables are new, hence empty: every record must be applied.
+    """
+    if connection.execute(QUERIES["schema_version"]).fetchone()[0] == SCHEMA_VERSION:
+        return False
+    _drop_and_make(connection)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    return True
+
+
+def is_current(read: Read) -> bool:
+    """Whether the tables are of this version: ``prepare`` cannot see to it where nothing can be written."""
+    return read(QUERIES["schema_version"], (), int) == [SCHEMA_VERSION]
+
+
+def rebuild(connection: sqlite3.Connection, stored: Iterable[Stored]) -> None:
+    """Empty the derived tables and apply every record. Events are kept. Linear in the records.
+
+    Args:
+        connection: Inside a transaction, which makes the change atomic.
+        stored: All records of the store, in any order.
+    """
+    _drop_and_make(connection)
+    records = iter(stored)
+    while chunk := list(islice(records, _CHUNK_ROWS)):
+        apply(connection, chunk)
+
+
+def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
+    """Index records that were just written. Linear in the records, whatever the catalog holds.
+
+    Args:
+        connection: Inside the transaction that wrote them.
+        stored: In the order they were written; paths that are not indexed are ignored, empty data means deleted.
+
+    Raises:
+        CorruptRecord: One of them is not the record its path says.
+    """
+    by_area: dict[str, list[Stored]] = {}
+    for record in stored:
+        area = record.path.partition("/")[0]
+        by_area.setdefault(area, []).append(record)
+    for area, write in _AREAS.items():
+        if records := by_area.get(area):
+            write(connection, records)
+
+
+def append_events(connection: sqlite3.Connection, run: str, events: Iterable[Event]) -> None:
+    """Append events of a run. One that is there already (same run and ``n``) is left as it is."""
+    connection.executemany(QUERIES["put_event"], [(run, *event) for event in events])
+
+
+class MemoryIndex:
+    """A catalog in memory, for records that are not in a SQLite file of their own.
+
+    ``MemoryRecords(index.apply)`` feeds it, ``Catalog(index.read)`` reads it. Safe for threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.write(prepare)
+
+    def apply(self, stored: Sequence[Stored]) -> None:
+        """Index records; all or none of them."""
+        self.write(lambda connection: apply(connection, stored))
+
+    def rebuild(self, stored: Iterable[Stored]) -> None:
+        """Index all records of a store anew."""
+        self.write(lambda connection: rebuild(connection, stored))
+
+    def read(self, sql: str, parameters: Parameters, make: Callable[..., T]) -> list[T]:
+        """Run a query; ``make`` is called once per row with its columns."""
+        with self._lock:
+            return list(starmap(make, self._connection.execute(sql, parameters)))
+
+    def write(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        """Run an action in one transaction; its exception undoes what it did."""
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                result = action(self._connection)
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+            return result
+
+    def close(self) -> None:
+        """Drop the catalog. Idempotent."""
+        with self._lock:
+            self._connection.close()
+
+
+def _drop_and_make(connection: sqlite3.Connection) -> None:
+    for statement in (*statements(QUERIES["drop_derived"]), *SCHEMA):
+        connection.execute(statement)
+
+
+def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:
+    heads: list[_Row] = []
+    materializations: list[_Row] = []
+    lineage: list[_Row] = []
+    for path, data, _ in records:
+        if not data:
+            continue
+        head = _decoded(_decode_head, data, path)
+        env, asset, partition = place = head.env, head.asset, head.partition
+        row: _Row = ()
+        for entry in _new_entries(connection, place, head.history, path):
+            seq = entry.seq
+            row = (env, asset, partition, seq, entry.fingerprint, entry.data_version, entry.run, entry.at)
+            materializations.append(row)
+            for parameter, (upstream, upstream_seq) in entry.inputs.items():
+                lineage.append((env, asset, partition, seq, parameter, upstream, upstream_seq))
+        if row:
+            heads.append(row)
+    connection.executemany(QUERIES["put_head"], heads)
+    connection.executemany(QUERIES["put_materialization"], materializations)
+    connection.executemany(QUERIES["put_lineage"], lineage)
+
+
+def _new_entries(
+    connection: sqlite3.Connection, place: tuple[str, str, str], history: list[msgspec.Raw], path: str
+) -> list[_Entry]:
+    """The entries that may not be indexed yet, oldest first: nearly always only the last."""
+    last = [_decoded(_decode_entry, raw, path) for raw in history[-1:]]
+    if len(history) <= 1:
+        return last
+    known = connection.execute(QUERIES["known_seq"], place).fetchone()
+    if known is None or known[0] > last[0].seq:
+        return [_decoded(_decode_entry, raw, path) for raw in history]
+    found: list[_Entry] = []
+    for raw in reversed(history):
+        entry = _decoded(_decode_entry, raw, path)
+        if entry.seq <= known[0]:
+            break
+        found.append(entry)
+    return found[::-1]
+
+
+def _apply_runs(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:
+    for path, data, _ in records:
+        if not data:
+            run = (path.partition("/")[2],)
+            connection.execute(QUERIES["remove_run"], run)
+            connection.execute(QUERIES["remove_events"], run)
+            continue
+        r = _decoded(_decode_run, data, path)
+        times = r.started_at, r.ended_at
+        texts = bytes(r.counts).decode(), r.error, bytes(r.steps).decode()
+        connection.execute(
+            QUERIES["put_run"], (r.id, r.name, r.kind, r.state, r.env, *times, r.parent, *texts)
+        )
+
+
+def _apply_artifacts(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:
+    for path, data, _ in records:
+        if not data:
+            connection.execute(QUERIES["remove_artifact"], (path.rpartition("/")[2],))
+            continue
+        artifact = _decoded(_decode_artifact, data, path)
+        row = (artifact.id, artifact.key, artifact.kind, artifact.description)
+        about = (artifact.run, artifact.step, artifact.asset)
+        times = (artifact.created_at, artifact.updated_at)
+        connection.execute(QUERIES["put_artifact"], row + about + times)
+
+
+def _decoded(decode: Callable[[bytes | msgspec.Raw], T], data: bytes | msgspec.Raw, path: str) -> T:
+    try:
+        return decode(data)
+    except msgspec.DecodeError as error:
+        facts = {"record": path, "problem": error}
+        raise CorruptRecord("A record of the store cannot be read", facts, SAFE) from error
+
+
+_AREAS: dict[str, Callable[[sqlite3.Connection, Sequence[Stored]], None]] = {
+    "heads": _apply_heads,
+    "runs": _apply_runs,
+    "artifacts": _apply_artifacts,
+}
