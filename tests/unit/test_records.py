@@ -1,0 +1,125 @@
+"""Records: their bytes, their paths, and what readers of another version make of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from nacre.errors import CorruptRecord
+from nacre.planning.reason import Cause, Reason
+from nacre.store.records import (
+    Action,
+    Artifact,
+    Head,
+    Input,
+    Materialization,
+    Output,
+    Part,
+    Read,
+    Record,
+    Run,
+    State,
+    StepRecord,
+    StoreFormat,
+    action_path,
+    artifact_path,
+    decode,
+    encode,
+    head_path,
+    run_path,
+)
+from nacre.version.outline import Change, Outline
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+OUTPUT = Output(
+    asset="asset://a",
+    data_version="d",
+    format="json",
+    size_bytes=2,
+    digest="e",
+    outline=Outline("dict", 1, {}, {"a": "x"}),
+    inline=b"\x00\xff",
+)
+VERSION = Materialization(
+    seq=1, fingerprint="f", data_version="d", run="r", at=NOW, attempt="t", inputs={"x": ("asset://x", 3)}
+)
+REASON = Reason(Cause.INPUT, "asset://x", change=Change(size=(1, 2), changed=("a",)), also=1)
+RECORDS: list[Record] = [
+    StoreFormat(created_at=NOW),
+    Action(
+        fingerprint="f",
+        task="t",
+        code="c",
+        outputs=(OUTPUT,),
+        attempt="t",
+        run="r",
+        started_at=NOW,
+        duration_s=0.5,
+        inputs=(Input(parameter="x", asset="asset://x", data_version="d", seq=3, derived=True),),
+        reads=(Read(kind="env", name="HOME", digest="h"),),
+        parts=(Part(name="f", place="p.py:1", digest="p"),),
+    ),
+    Head(env="default", asset="asset://a", history=(VERSION,), metadata={"owner": "me"}),
+    Run(
+        id="r",
+        name="n",
+        kind="build",
+        state="done",
+        started_at=NOW,
+        ended_at=NOW,
+        steps=(StepRecord(step="s", action="built", reason=REASON, started_at=NOW),),
+        counts={"built": 1},
+    ),
+    Artifact(id="1", kind="table", created_at=NOW, data="[]", key="k"),
+    State(digest="d", entries={"a": "b"}),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_record_comes_back_as_it_was(record: Record) -> None:
+    assert decode(encode(record), type(record)) == record
+
+
+def test_a_head_has_these_bytes() -> None:
+    """The format is public: a change here is a change of every store."""
+    assert encode(Head(env="default", asset="asset://a", history=(VERSION,))) == (
+        b'{"env":"default","asset":"asset://a","history":[{"seq":1,"fingerprint":"f","data_version":"d",'
+        b'"run":"r","at":"2026-01-02T03:04:05.000678Z","attempt":"t","inputs":{"x":["asset://x",3]}}]}'
+    )
+
+
+def test_fields_of_a_newer_version_are_ignored() -> None:
+    record = decode(b'{"digest":"d","entries":{},"added_later":[1,2]}', State)
+    assert record == State(digest="d")
+
+
+def test_fields_of_an_older_version_get_their_defaults() -> None:
+    head = decode(b'{"env":"e","asset":"a","history":[]}', Head)
+    assert (head.partition, head.held, head.published) == ("", "", 0)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"digest":1}', b"\xff\xfe", b'{"entries":{}}'])
+def test_bytes_that_are_no_such_record_are_named(data: bytes) -> None:
+    with pytest.raises(CorruptRecord, match=r"(?s)state/plan.*State"):
+        decode(data, State, "state/plan")
+
+
+def test_the_current_version_is_the_last_of_the_history() -> None:
+    later = Materialization(seq=2, fingerprint="g", data_version="d", run="r", at=NOW, attempt="t")
+    assert Head(env="e", asset="a", history=(VERSION, later)).current is later
+
+
+def test_records_lie_where_the_format_says() -> None:
+    assert action_path("f00") == "ac/f00"
+    assert run_path("r") == "runs/r"
+    assert artifact_path(Artifact(id="1", kind="link", created_at=NOW, key="k")) == "artifacts/k/1"
+    assert artifact_path(Artifact(id="1", kind="link", created_at=NOW)) == "artifacts/-/1"
+    assert head_path("dev", "asset://a").startswith("heads/dev/asset-a-")
+
+
+def test_heads_of_partitions_lie_below_their_asset() -> None:
+    whole = head_path("dev", "asset://a")
+    part = head_path("dev", "asset://a", "2026-01-01")
+    assert part.startswith(whole + "/")
+    assert part != head_path("dev", "asset://a", "2026-01-02")
