@@ -1,0 +1,106 @@
+"""Asset keys, artifact keys and the names and paths derived from them. Pure: no clock, no randomness."""
+
+from __future__ import annotations
+
+import re
+
+from nacre.encoding import digest
+from nacre.errors import SAFE, InvalidKey
+
+MAX_KEY_LENGTH = 512
+_SCHEME = re.compile(r"[a-z0-9]+://")
+_RESTRICTED = re.compile(r"[\n\r\t\0 #?&%\"'<>\[\]|\\^`]")
+_BRACES = re.compile(r"[{}]")
+_DIMENSION = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ARTIFACT = re.compile(r"[a-z0-9-]*\Z")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]+")
+_GENERIC = frozenset({"data", "part", "index"})
+
+
+def validate_key(key: object, dimensions: frozenset[str] = frozenset()) -> str:
+    """Check an asset key: a URI by Prefect's rules, with a guard against path traversal.
+
+    Args:
+        key: The key as the user wrote it.
+        dimensions: Partition dimensions that may stand as ``{name}`` in the key.
+
+    Returns:
+        The key, unchanged.
+
+    Raises:
+        InvalidKey: The key breaks a rule; the text names the rule and offers a key that holds.
+    """
+    if not isinstance(key, str):
+        raise InvalidKey("Key must be a string", {"key": repr(key), "type": type(key).__name__})
+    if not _SCHEME.match(key):
+        bare = _UNSAFE.sub("_", key).strip("_") or "name"
+        scheme = "" if "://" in key else f'did you mean "asset://{bare}"?'
+        raise InvalidKey(
+            "Key must be a valid URI, like scheme://path",
+            {"key": repr(key)},
+            scheme or "a scheme has lower-case letters and digits only",
+        )
+    plain = _DIMENSION.sub(lambda m: m[1] if m[1] in dimensions else m[0], key)
+    bad = _RESTRICTED.search(plain) or _BRACES.search(plain)
+    if bad:
+        hint = ""
+        if bad[0] in "{}":
+            hint = "a {dimension} may stand in a key only where its partitions declare it"
+        raise InvalidKey(f"Asset key cannot contain {bad[0]!r}", {"key": repr(key)}, hint)
+    if len(key) > MAX_KEY_LENGTH:
+        raise InvalidKey(
+            f"Asset key cannot exceed {MAX_KEY_LENGTH} characters",
+            {"key": key[:60] + "…", "length": len(key)},
+        )
+    if any(segment in ("..", ".") for segment in key.split("://", 1)[1].split("/")):
+        raise InvalidKey(
+            "Asset key cannot contain '.' or '..' as a path segment",
+            {"key": repr(key)},
+            "a key names one place; write the path it means",
+        )
+    return key
+
+
+def validate_artifact_key(key: object) -> str:
+    """Check an artifact key: lower-case letters, digits and dashes, as in Prefect.
+
+    Raises:
+        InvalidKey: The key has another character.
+    """
+    if not isinstance(key, str) or not _ARTIFACT.match(key):
+        text = str(key).lower()
+        fixed = re.sub(r"[^a-z0-9-]+", "-", text).strip("-")
+        raise InvalidKey(
+            "Artifact key may contain only lower-case letters, digits and dashes",
+            {"key": repr(key)},
+            (f'did you mean "{fixed}"?' if fixed else "", SAFE),
+        )
+    return key
+
+
+def key_name(key: str) -> str | None:
+    """Name an asset by its key: the last segment that says something, without extension.
+
+    Segments that are templated, ``k=v`` or one of data, part, index say nothing.
+
+    >>> key_name("s3://lake/bluesky/posts.parquet")
+    'posts'
+    >>> key_name("s3://lake/events/date={date}/data.parquet")
+    'events'
+    """
+    for segment in reversed(key.split("://", 1)[-1].split("/")):
+        stem = segment.split(".", 1)[0] if not segment.startswith(".") else segment
+        if not stem or "{" in segment or "=" in segment or stem in _GENERIC:
+            continue
+        return stem
+    return None
+
+
+def key_path(key: str) -> str:
+    """Encode a key as one path segment, ``slug-digest16``: readable, unique, safe on any file system.
+
+    >>> key_path("pipeline://raw_data")
+    'pipeline-raw_data-6e4d5c4bd4bd0b3a'
+    """
+    slug = _UNSAFE.sub("-", key).strip("-.")[:80]
+    return f"{slug}-{digest('key', key)[:16]}"
