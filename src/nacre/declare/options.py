@@ -1,0 +1,274 @@
+"""The options of tasks and flows: every name Prefect has, decoded once into frozen values.
+
+A name that is accepted but not acted on yet is a clear error, never silently ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypedDict
+
+from nacre.declare.policy import CachePolicy
+from nacre.errors import InvalidOption, NotYetEffective
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+MAX_DELAYS = 50
+
+Hook = Callable[..., object]
+Delay = float | Sequence[float] | Callable[[int], Sequence[float]] | None
+
+
+class TaskOptions(TypedDict, total=False):
+    """Keyword options of ``@task`` and ``@materialize``."""
+
+    name: str | None
+    description: str | None
+    tags: Iterable[str] | None
+    version: str | None
+    cache_policy: CachePolicy | None
+    cache_key_fn: Callable[..., str | None] | None
+    cache_expiration: timedelta | None
+    task_run_name: str | Callable[[], str] | None
+    retries: int | None
+    retry_delay_seconds: Delay
+    retry_jitter_factor: float | None
+    retry_condition_fn: Callable[..., object] | None
+    persist_result: bool | None
+    result_storage: object
+    result_serializer: object
+    result_storage_key: str | None
+    cache_result_in_memory: bool
+    timeout_seconds: float | None
+    log_prints: bool | None
+    refresh_cache: bool | None
+    on_completion: Sequence[Hook] | None
+    on_failure: Sequence[Hook] | None
+    on_running: Sequence[Hook] | None
+    on_rollback: Sequence[Hook] | None
+    on_commit: Sequence[Hook] | None
+    viz_return_value: object
+    asset_deps: Sequence[object] | None
+    data_version: Callable[..., object] | None
+
+
+class FlowOptions(TypedDict, total=False):
+    """Keyword options of ``@flow``."""
+
+    name: str | None
+    version: str | None
+    flow_run_name: str | Callable[[], str] | None
+    retries: int | None
+    retry_delay_seconds: float | None
+    task_runner: object
+    description: str | None
+    timeout_seconds: float | None
+    validate_parameters: bool
+    persist_result: bool | None
+    result_storage: object
+    result_serializer: object
+    cache_result_in_memory: bool
+    log_prints: bool | None
+    on_completion: Sequence[Hook] | None
+    on_failure: Sequence[Hook] | None
+    on_cancellation: Sequence[Hook] | None
+    on_crashed: Sequence[Hook] | None
+    on_running: Sequence[Hook] | None
+    tags: Iterable[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options in force, for tasks and flows alike; names as in Prefect, absent ones None or empty."""
+
+    name: str | None = None
+    description: str | None = None
+    tags: frozenset[str] = frozenset()
+    version: str | None = None
+    cache_policy: CachePolicy | None = None
+    cache_expiration: timedelta | None = None
+    run_name: str | Callable[[], str] | None = None
+    retries: int = 0
+    retry_delay_seconds: Delay = None
+    retry_jitter_factor: float | None = None
+    retry_condition_fn: Callable[..., object] | None = None
+    timeout_seconds: float | None = None
+    log_prints: bool | None = None
+    refresh_cache: bool = False
+    on_completion: tuple[Hook, ...] = ()
+    on_failure: tuple[Hook, ...] = ()
+    on_running: tuple[Hook, ...] = ()
+    validate_parameters: bool = True
+    data_version: Callable[..., object] | None = None
+
+
+DEFAULTS = Options()
+
+_RENAMED = {"task_run_name": "run_name", "flow_run_name": "run_name"}
+#: Accepted with any value because nacre already does what they ask for.
+_FREE = frozenset({"cache_result_in_memory", "viz_return_value", "asset_deps"})
+#: Accepted by name; any value other than these is an error until they act.
+_WAITING: Mapping[str, tuple[tuple[Hashable, ...], str]] = {
+    "cache_key_fn": ((None,), "use cache_policy= or let nacre decide by content"),
+    "persist_result": ((None, True), "nacre always keeps what @materialize returns; a plain task keeps nothing"),
+    "result_storage": ((None,), "set NACRE_STORE for all results"),
+    "result_serializer": ((None,), "nacre stores values in their native format"),
+    "result_storage_key": ((None,), "give the asset the key you want"),
+    "on_rollback": ((None,), "transactions do not exist in nacre yet"),
+    "on_commit": ((None,), "transactions do not exist in nacre yet"),
+    "on_cancellation": ((None,), "use on_failure="),
+    "on_crashed": ((None,), "use on_failure="),
+    "task_runner": ((None,), "nacre runs submitted tasks in threads"),
+}
+
+
+def decode(given: Mapping[str, object], owner: str, previous: Options = DEFAULTS) -> Options:
+    """Turn keyword options into frozen ``Options``.
+
+    Args:
+        given: What the user wrote.
+        owner: The function they decorate, for errors.
+        previous: What ``with_options`` starts from.
+
+    Raises:
+        InvalidOption: A name is unknown or a value impossible.
+        NotYetEffective: A name is Prefect's, but nacre does not act on it yet.
+    """
+    if not given:
+        return previous
+    values: dict[str, object] = {}
+    for name, value in given.items():
+        if name in _FREE:
+            continue
+        if name in _WAITING:
+            _refuse_waiting(name, value, owner)
+            continue
+        known = _RENAMED.get(name, name)
+        if known not in _FIELDS:
+            raise _unknown(name, owner)
+        values[known] = _CONVERT[known](value, known, owner) if known in _CONVERT else value
+    return replace(previous, **values)  # type: ignore[arg-type]  # converted by field just above
+
+
+def _refuse_waiting(name: str, value: object, owner: str) -> None:
+    accepted, instead = _WAITING[name]
+    if not any(value is each for each in accepted):
+        raise NotYetEffective(
+            f"Option {name}= has no effect in nacre yet",
+            {"function": owner, "value": repr(value)},
+            (instead, f"or leave {name}= out"),
+        )
+
+
+def _unknown(name: str, owner: str) -> InvalidOption:
+    close = difflib.get_close_matches(name, [*_FIELDS, *_RENAMED, *_WAITING, *_FREE], n=1)
+    hint = f"did you mean {close[0]}=?" if close else "see docs/reference/options.md for all names"
+    return InvalidOption(f"Unknown option {name}=", {"function": owner}, hint)
+
+
+def _bad(name: str, value: object, owner: str, rule: str) -> InvalidOption:
+    return InvalidOption(f"Option {name}= {rule}", {"function": owner, "value": repr(value)})
+
+
+def _count(value: object, name: str, owner: str) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _bad(name, value, owner, "must be a whole number, 0 or more")
+    return value
+
+
+def _positive(value: object, name: str, owner: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise _bad(name, value, owner, "must be a number, 0 or more")
+    return float(value)
+
+
+def _delay(value: object, name: str, owner: str) -> Delay:
+    if value is None or callable(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        if len(value) > MAX_DELAYS:
+            raise InvalidOption(
+                f"Can not configure more than {MAX_DELAYS} retry delays per task.", {"function": owner}
+            )
+        return tuple(_positive(each, name, owner) or 0.0 for each in value)
+    return _positive(value, name, owner)
+
+
+def _tags(value: object, name: str, owner: str) -> frozenset[str]:
+    if value is None:
+        return frozenset()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise _bad(name, value, owner, "must be a list of strings")
+    return frozenset(map(str, value))
+
+
+def _hooks(value: object, name: str, owner: str) -> tuple[Hook, ...]:
+    hooks = tuple(value) if isinstance(value, (list, tuple)) else () if value is None else (value,)
+    for hook in hooks:
+        if not callable(hook):
+            raise _bad(name, value, owner, "must be a list of functions")
+    return hooks
+
+
+def _function(value: object, name: str, owner: str) -> object:
+    if value is not None and not callable(value):
+        raise _bad(name, value, owner, "must be a function")
+    return value
+
+
+def _policy(value: object, name: str, owner: str) -> CachePolicy | None:
+    if value is None:
+        return None
+    if not isinstance(value, CachePolicy):
+        raise _bad(name, value, owner, "must be a policy from nacre.cache_policies")
+    value.check()
+    return value
+
+
+def _expiration(value: object, name: str, owner: str) -> timedelta | None:
+    if value is not None and not isinstance(value, timedelta):
+        raise _bad(name, value, owner, "must be a datetime.timedelta")
+    return value
+
+
+def _text(value: object, name: str, owner: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise _bad(name, value, owner, "must be a string")
+    return value
+
+
+def _flag(value: object, name: str, owner: str) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise _bad(name, value, owner, "must be True or False")
+    return value
+
+
+_FIELDS = frozenset(field.name for field in fields(Options))
+_CONVERT: Mapping[str, Callable[[object, str, str], object]] = {
+    "name": _text,
+    "description": _text,
+    "version": _text,
+    "tags": _tags,
+    "cache_policy": _policy,
+    "cache_expiration": _expiration,
+    "retries": _count,
+    "retry_delay_seconds": _delay,
+    "retry_jitter_factor": _positive,
+    "retry_condition_fn": _function,
+    "timeout_seconds": _positive,
+    "log_prints": _flag,
+    "refresh_cache": lambda value, name, owner: bool(_flag(value, name, owner)),
+    "on_completion": _hooks,
+    "on_failure": _hooks,
+    "on_running": _hooks,
+    "validate_parameters": lambda value, name, owner: bool(_flag(value, name, owner)),
+    "data_version": _function,
+}

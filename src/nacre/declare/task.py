@@ -1,0 +1,239 @@
+"""``@task`` and ``@materialize``: a function, frozen together with what the user said about it.
+
+A ``Task`` runs nothing itself: calling it asks the registered runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+
+from nacre import context
+from nacre.declare.asset import Asset
+from nacre.declare.options import DEFAULTS, Hook, Options, TaskOptions, decode
+from nacre.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Task(Generic[P, R]):
+    """A function the engine runs, reuses and records. Keeps the function's signature.
+
+    Args:
+        fn: The function as written.
+        options: What the user said, decoded.
+        assets: What it materializes; none for a plain task.
+        asset_deps: Assets it reads without receiving them, for lineage and order.
+        by: What outside nacre makes the assets, such as ``dbt``.
+    """
+
+    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "name", "options")
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        options: Options = DEFAULTS,
+        assets: tuple[Asset, ...] = (),
+        asset_deps: tuple[Asset, ...] = (),
+        by: str | None = None,
+    ) -> None:
+        self.fn = fn
+        self.options = options
+        self.assets = assets
+        self.asset_deps = asset_deps
+        self.by = by
+        self.name = options.name or getattr(fn, "__name__", type(fn).__name__)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run or reuse the task and return its value; ``return_state=True`` gives its state instead."""
+        return cast(R, context.runtime().call(self, args, kwargs))
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Start the task in parallel; futures among the arguments are waited for."""
+        return cast("Future[R]", context.runtime().submit(self, args, kwargs))
+
+    def map(self, *args: object, **kwargs: object) -> list[Future[R]]:
+        """Submit the task once for each element of its iterable arguments."""
+        return cast("list[Future[R]]", context.runtime().map(self, args, kwargs))
+
+    def with_options(
+        self,
+        *,
+        assets: Sequence[str | Asset] | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> Task[P, R]:
+        """Return a copy with other options; ``assets`` and ``asset_deps`` replace the present ones."""
+        deps = options.get("asset_deps")
+        return Task(
+            self.fn,
+            decode(cast("dict[str, object]", options), self.name, self.options),
+            self.assets if assets is None else as_assets(assets),
+            self.asset_deps if deps is None else as_assets(deps),
+            self.by,
+        )
+
+    @property
+    def key(self) -> str:
+        """The step's identity: its first asset's key, else ``task://module.name``."""
+        if self.assets:
+            return self.assets[0].key
+        return f"task://{self.fn.__module__}.{getattr(self.fn, '__qualname__', self.name)}"
+
+    @property
+    def code(self) -> CodeType | None:
+        """The function's code object, None for a callable without one."""
+        return getattr(self.fn, "__code__", None)
+
+    @property
+    def place(self) -> str:
+        """``file.py:12``, where the function is written; for messages."""
+        code = self.code
+        return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(self.fn)
+
+    @property
+    def __wrapped__(self) -> Callable[P, R]:
+        return self.fn
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]  # the function's own text is the useful one
+        return self.fn.__doc__
+
+    def __getattr__(self, name: str) -> object:
+        # Only looked up when the class has no such attribute: __name__, __qualname__, __annotations__ …
+        if name.startswith("__") and name.endswith("__"):
+            return getattr(self.fn, name)
+        raise AttributeError(f"{type(self).__name__} {self.name!r} has no attribute {name!r}")
+
+    def __get__(self, instance: object, owner: type | None = None) -> Task[P, R]:
+        """Bind to an instance when used as a method."""
+        if instance is None:
+            return self
+        bound = self.fn.__get__(instance, owner)
+        return Task(bound, self.options, self.assets, self.asset_deps, self.by)
+
+    def __repr__(self) -> str:
+        keys = ", ".join(asset.key for asset in self.assets)
+        return f"<Task {self.name}{' → ' + keys if keys else ''}>"
+
+    def on_completion(self, hook: Hook) -> Hook:
+        """Add a hook that runs when a step of this task ends well; usable as a decorator."""
+        return self._add_hook("on_completion", hook)
+
+    def on_failure(self, hook: Hook) -> Hook:
+        """Add a hook that runs when a step of this task fails for good; usable as a decorator."""
+        return self._add_hook("on_failure", hook)
+
+    def on_running(self, hook: Hook) -> Hook:
+        """Add a hook that runs when a step of this task starts; usable as a decorator."""
+        return self._add_hook("on_running", hook)
+
+    def _add_hook(self, kind: str, hook: Hook) -> Hook:
+        present = getattr(self.options, kind)
+        self.options = decode({kind: (*present, hook)}, self.name, self.options)
+        return hook
+
+
+class Future(Protocol[R_co]):
+    """What ``submit`` returns: a step that may still be running."""
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Block until the step ended, at most ``timeout`` seconds."""
+        ...
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R_co:
+        """Wait and return the value; raises what the step raised unless told not to."""
+        ...
+
+
+def as_assets(values: Sequence[object]) -> tuple[Asset, ...]:
+    """Turn keys, assets and materializing tasks into assets."""
+    assets: list[Asset] = []
+    for value in values:
+        if isinstance(value, Asset):
+            assets.append(value)
+        elif isinstance(value, Task):
+            assets.extend(value.assets)
+        else:
+            assets.append(Asset(value))  # type: ignore[arg-type]  # Asset refuses what is no string
+    return tuple(assets)
+
+
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(fn: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]) -> object:
+    """Declare a plain task: run with retries, time-outs, logs and lineage, but not stored.
+
+    Args:
+        fn: The function, when used without parentheses.
+        options: Prefect's task options.
+
+    Returns:
+        The task, or a decorator.
+
+    Raises:
+        InvalidOption: An option is unknown or impossible.
+    """
+    if fn is None:
+        return lambda fn: task_of(fn, options)
+    return task_of(fn, options)
+
+
+def task_of(fn: Callable[P, R], options: TaskOptions) -> Task[P, R]:
+    """Build the plain task that ``@task`` declares."""
+    _require_function(fn, "@task")
+    name = getattr(fn, "__name__", repr(fn))
+    decoded = decode(cast("dict[str, object]", options), name)
+    return Task(fn, decoded, asset_deps=as_assets(options.get("asset_deps") or ()))
+
+
+def materialize(
+    *assets: str | Asset, by: str | None = None, **options: Unpack[TaskOptions]
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Declare a function that materializes one or more assets.
+
+    Args:
+        assets: Keys or assets; with more than one, the function returns a tuple, a mapping by key, or None.
+        by: What outside nacre makes them, such as ``dbt``.
+        options: Every option of ``@task``, and ``data_version=`` (a function value → what identifies its content).
+
+    Returns:
+        A decorator that keeps the function's signature.
+
+    Raises:
+        InvalidKey: A key breaks a rule.
+        InvalidOption: An option is unknown or impossible.
+        TypeError: No asset is given.
+    """
+    if not assets:
+        raise InvalidOption(
+            "materialize requires at least one asset", hint='write @materialize("asset://name")'
+        )
+    if len(assets) == 1 and callable(assets[0]) and not isinstance(assets[0], Asset):
+        raise InvalidOption(
+            "@materialize needs the key of what it makes", hint='write @materialize("asset://name")'
+        )
+    made = as_assets(assets)
+    deps = as_assets(options.get("asset_deps") or ()) if options else ()
+
+    def decorate(fn: Callable[P, R]) -> Task[P, R]:
+        if isinstance(fn, Task):
+            fn = fn.fn
+        _require_function(fn, "@materialize")
+        decoded = decode(cast("dict[str, object]", options), getattr(fn, "__name__", repr(fn))) if options else DEFAULTS
+        return Task(fn, decoded, made, deps, by)
+
+    return decorate
+
+
+def _require_function(fn: object, decorator: str) -> None:
+    if not callable(fn):
+        raise InvalidOption(
+            f"{decorator} decorates a function", {"given": repr(fn)}, "put the options in keywords"
+        )
