@@ -1,0 +1,110 @@
+"""The asset graph: immutable, and nothing but structure. No I/O, no order of execution beyond topology."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nacre.declare.task import Task
+
+AnyTask = Task[..., object]
+
+
+class Edge(NamedTuple):
+    """One upstream of a step; ``parameter`` is empty for one of ``asset_deps``."""
+
+    parameter: str
+    asset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Steps and their upstream assets. A step is known by the key of its first asset.
+
+    Args:
+        tasks: Step key to the task that makes its assets, in definition order.
+        producer: Asset key to step key.
+        upstream: Step key to its edges, in parameter order.
+        order: Step keys, upstream before downstream; those on a cycle are missing.
+    """
+
+    tasks: Mapping[str, AnyTask]
+    producer: Mapping[str, str]
+    upstream: Mapping[str, tuple[Edge, ...]]
+    order: tuple[str, ...]
+
+    def upstream_steps(self, step: str) -> list[str]:
+        """List the steps that make a step's upstream assets; assets nobody here makes are left out."""
+        producer = self.producer
+        return [producer[edge.asset] for edge in self.upstream[step] if edge.asset in producer]
+
+    def is_source(self, step: str) -> bool:
+        """Say whether a step has no upstream assets."""
+        return not self.upstream[step]
+
+    def ancestors(self, steps: Iterable[str]) -> set[str]:
+        """Collect the steps and everything upstream of them. Linear in what is found."""
+        found = set(steps)
+        waiting = list(found)
+        while waiting:
+            for step in self.upstream_steps(waiting.pop()):
+                if step not in found:
+                    found.add(step)
+                    waiting.append(step)
+        return found
+
+    def descendants(self, steps: Iterable[str]) -> set[str]:
+        """Collect the steps and everything downstream of them. Linear in the graph."""
+        found = set(steps)
+        for step in self.order:
+            if step not in found and any(above in found for above in self.upstream_steps(step)):
+                found.add(step)
+        return found
+
+    def restrict(self, steps: set[str]) -> Graph:
+        """Keep only some steps; edges to others stay, as edges to assets nobody here makes."""
+        if len(steps) == len(self.tasks):
+            return self
+        return Graph(
+            {step: task for step, task in self.tasks.items() if step in steps},
+            {asset: step for asset, step in self.producer.items() if step in steps},
+            {step: edges for step, edges in self.upstream.items() if step in steps},
+            tuple(step for step in self.order if step in steps),
+        )
+
+
+def topological(
+    tasks: Mapping[str, AnyTask], producer: Mapping[str, str], upstream: Mapping[str, tuple[Edge, ...]]
+) -> tuple[str, ...]:
+    """Order steps so that upstreams come first, otherwise as defined; steps on a cycle are left out.
+
+    Iterative, linear in steps and edges; already ordered definitions are only checked.
+    """
+    needs = {
+        step: {producer[edge.asset] for edge in edges if edge.asset in producer}
+        for step, edges in upstream.items()
+    }
+    seen: set[str] = set()
+    for step in tasks:
+        if not needs[step] <= seen:
+            break
+        seen.add(step)
+    else:
+        return tuple(tasks)
+    return _kahn(tasks, needs)
+
+
+def _kahn(tasks: Mapping[str, AnyTask], needs: Mapping[str, set[str]]) -> tuple[str, ...]:
+    waiting = {step: len(above) for step, above in needs.items()}
+    below: dict[str, list[str]] = {}
+    for step, above in needs.items():
+        for each in above:
+            below.setdefault(each, []).append(step)
+    ready = [step for step in tasks if not waiting[step]]
+    for step in ready:  # grows while it is walked
+        for each in below.get(step, ()):
+            waiting[each] -= 1
+            if not waiting[each]:
+                ready.append(each)
+    return tuple(ready)

@@ -1,0 +1,120 @@
+"""Judges a graph before anything runs: every definition error of what is selected, reported at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from nacre.errors import (
+    AmbiguousName,
+    CyclicAssets,
+    DefinitionError,
+    DefinitionErrors,
+    DuplicateAsset,
+    MissingArgument,
+)
+from nacre.graph.graph import Graph
+from nacre.graph.infer import Inferred
+
+
+def validate(inferred: Inferred, steps: Iterable[str]) -> Graph:
+    """Return the part of the graph that the steps need, or raise everything that is wrong with it.
+
+    Args:
+        inferred: The graph and what could not be told.
+        steps: The steps to build.
+
+    Returns:
+        The graph restricted to the steps and everything upstream of them.
+
+    Raises:
+        DefinitionError: One thing is wrong.
+        DefinitionErrors: Several are.
+    """
+    graph = inferred.graph
+    needed = graph.ancestors(steps)
+    errors = [
+        *_duplicates(inferred),
+        *_ambiguous(inferred, needed),
+        *_missing(inferred, needed),
+        *_cycles(graph, needed),
+    ]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise DefinitionErrors(errors)
+    return graph.restrict(needed)
+
+
+def _duplicates(inferred: Inferred) -> list[DefinitionError]:
+    return [
+        DuplicateAsset(
+            f"Two functions materialize {key}",
+            {task.name if i == 0 else f"{task.name} ": task.place for i, task in enumerate(tasks)},
+            "give one of them another key",
+        )
+        for key, tasks in inferred.duplicates.items()
+    ]
+
+
+def _ambiguous(inferred: Inferred, needed: set[str]) -> list[DefinitionError]:
+    errors: list[DefinitionError] = []
+    graph = inferred.graph
+    for step, parameters in inferred.ambiguous.items():
+        if step not in needed:
+            continue
+        task = graph.tasks[step]
+        for name, keys in parameters.items():
+            facts = {"asset": step, "function": f"{task.name} at {task.place}"}
+            for number, key in enumerate(keys):
+                facts[f"candidate {number + 1}"] = f"{key} at {graph.tasks[graph.producer[key]].place}"
+            hint = f"say which: {name}: Annotated[..., Asset({keys[0]!r})]"
+            errors.append(AmbiguousName(f"Parameter {name!r} could mean several assets", facts, hint))
+    return errors
+
+
+def _missing(inferred: Inferred, needed: set[str]) -> list[DefinitionError]:
+    errors: list[DefinitionError] = []
+    graph = inferred.graph
+    for step, names in inferred.missing.items():
+        if step not in needed:
+            continue
+        task = graph.tasks[step]
+        for name in names:
+            facts = {"asset": step, "function": f"{task.name} at {task.place}"}
+            hints = closest(name, inferred)
+            hints.append(f"or give {name} a default, or call {task.name}({name}=…) yourself")
+            errors.append(MissingArgument(f"Argument {name!r} names no asset", facts, hints))
+    return errors
+
+
+def closest(name: str, inferred: Inferred) -> list[str]:
+    """Suggest the asset whose name is closest, with where it is written; empty where none is close."""
+    close = difflib.get_close_matches(name, inferred.names, n=1)
+    if not close:
+        return []
+    key = inferred.names[close[0]][0]
+    task = inferred.graph.tasks[inferred.graph.producer[key]]
+    return [f"did you mean {close[0]!r}?  {key} at {task.place}"]
+
+
+def _cycles(graph: Graph, needed: set[str]) -> list[DefinitionError]:
+    ordered = set(graph.order)
+    stuck = [step for step in graph.tasks if step in needed and step not in ordered]
+    if not stuck:
+        return []
+    cycle = _one_cycle(graph, stuck[0], ordered)
+    facts = {step: graph.tasks[step].place for step in cycle}
+    path = " → ".join([*cycle, cycle[0]])
+    return [CyclicAssets(f"Assets need each other: {path}", facts, "break the cycle at one parameter")]
+
+
+def _one_cycle(graph: Graph, start: str, ordered: set[str]) -> list[str]:
+    """Walk upstream among the steps that could not be ordered until one comes twice."""
+    path: dict[str, None] = {}
+    step = start
+    while step not in path:
+        path[step] = None
+        step = next(above for above in graph.upstream_steps(step) if above not in ordered)
+    walked = list(path)
+    return list(reversed(walked[walked.index(step) :]))
