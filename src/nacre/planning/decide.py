@@ -1,0 +1,176 @@
+"""The one decision: run a step or take a known result, and why. Pure; builds and flows both come here."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from nacre.declare.options import Options
+from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact
+from nacre.planning.reason import Cause, Reason
+from nacre.version.fingerprint import Recipe
+from nacre.version.outline import compare
+
+
+class Action(enum.StrEnum):
+    """What happens to a step. The values are stored."""
+
+    #: Run it: its result is not known.
+    BUILD = "build"
+    #: Run it to see whether the world changed; the result counts only if it did.
+    CHECK = "check"
+    #: Take the known result.
+    REUSE = "reuse"
+    #: An upstream must run first; then it is decided.
+    PENDING = "pending"
+    #: Not run, because an upstream failed.
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do with one step.
+
+    Args:
+        action: BUILD, CHECK or REUSE.
+        reason: Why.
+        fingerprint: Digest of its recipe.
+        recipe: The recipe itself.
+        data_versions: Asset key to known content, when reused.
+        moves_head: True when reused, but another version is current now.
+        overwrites: True when the result replaces one recorded under the same fingerprint.
+    """
+
+    action: Action
+    reason: Reason
+    fingerprint: str
+    recipe: Recipe
+    data_versions: Mapping[str, str] = field(default_factory=dict)
+    moves_head: bool = False
+    overwrites: bool = False
+
+
+def runs_every_time(options: Options, is_source: bool, reuse_sources: bool = False) -> bool:
+    """Say whether a step runs on every run, so that its record is kept under recipe and content."""
+    if options.cache_policy is not None:
+        return not options.cache_policy.reuses
+    return is_source and options.cache_expiration is None and not reuse_sources
+
+
+def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> Decision:
+    """Decide on one step whose inputs are all known.
+
+    Args:
+        options: The task's options.
+        recipe: Everything its result depends on.
+        is_source: True where it has no upstream assets.
+        facts: What is known.
+
+    Returns:
+        The decision; constant work, plus evidence lookups only where the step must run.
+    """
+    fingerprint = recipe.fingerprint()
+    asked = options.refresh_cache or "*" in facts.refresh or recipe.assets[0] in facts.refresh
+    head = facts.heads.get(recipe.assets[0])
+    if is_source and runs_every_time(options, is_source):
+        if facts.reuse_sources and head is not None:
+            versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
+            return Decision(Action.REUSE, Reason(Cause.UNCHANGED), fingerprint, recipe, versions)
+        reason = Reason(Cause.FIRST) if head is None else Reason(Cause.SOURCE)
+        return Decision(Action.CHECK, reason, fingerprint, recipe)
+    if asked or runs_every_time(options, is_source):
+        return Decision(Action.BUILD, Reason(Cause.ASKED), fingerprint, recipe, overwrites=asked)
+    return _from_known(options, recipe, fingerprint, facts)
+
+
+def _from_known(options: Options, recipe: Recipe, fingerprint: str, facts: Facts) -> Decision:
+    """Take the head or another recorded result of this fingerprint, else explain what differs."""
+    heads = [facts.heads.get(asset) for asset in recipe.assets]
+    first = heads[0]
+    if first is not None and first.fingerprint == fingerprint and _all_at(heads, fingerprint):
+        if not _expired(options, datetime.fromisoformat(first.at), facts):
+            versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
+            return Decision(Action.REUSE, Reason(Cause.UNCHANGED), fingerprint, recipe, versions)
+        return Decision(Action.BUILD, Reason(Cause.EXPIRED), fingerprint, recipe, overwrites=True)
+    known = facts.known(fingerprint)
+    if known is not None:
+        if _expired(options, known.at, facts):
+            return Decision(Action.BUILD, Reason(Cause.EXPIRED), fingerprint, recipe, overwrites=True)
+        reason = Reason(Cause.KNOWN)
+        return Decision(Action.REUSE, reason, fingerprint, recipe, known.data_versions, moves_head=True)
+    if first is None:
+        return Decision(Action.BUILD, Reason(Cause.FIRST), fingerprint, recipe)
+    evidence = facts.evidence(first.fingerprint)
+    reason = why(recipe, facts.code(recipe.assets[0]), evidence, facts)
+    return Decision(Action.BUILD, reason, fingerprint, recipe)
+
+
+def _all_at(heads: list[HeadFact | None], fingerprint: str) -> bool:
+    return len(heads) == 1 or all(head is not None and head.fingerprint == fingerprint for head in heads)
+
+
+def _expired(options: Options, at: datetime, facts: Facts) -> bool:
+    return options.cache_expiration is not None and facts.now - at >= options.cache_expiration
+
+
+def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts) -> Reason:
+    """Name the first thing that differs from the version that is current, and count the others.
+
+    Code comes first, then inputs, parameters and settings: what the user did last is usually what they ask about.
+    """
+    if evidence is None:
+        return Reason(Cause.LOST)
+    causes = [
+        *_code_causes(recipe, code, evidence),
+        *_input_causes(recipe, evidence, facts),
+        *_mapping_causes(Cause.PARAMETER, evidence.parameters, recipe.parameters),
+        *_mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings),
+    ]
+    if not causes:
+        return Reason(Cause.LOST)
+    return replace(causes[0], also=len(causes) - 1) if len(causes) > 1 else causes[0]
+
+
+def _code_causes(recipe: Recipe, code: CodeFact, evidence: Evidence) -> list[Reason]:
+    if recipe.code == evidence.code:
+        return []
+    causes = []
+    now = {part.name: part for part in code.parts}
+    for name, part in now.items():
+        before = evidence.parts.get(name)
+        if before is None:
+            causes.append(Reason(Cause.CODE, name, part.place, old="", new=part.digest[:8]))
+        elif before[1] != part.digest:
+            causes.append(Reason(Cause.CODE, name, part.place, before[1][:8], part.digest[:8]))
+    for name, (place, digest) in evidence.parts.items():
+        if name not in now:
+            causes.append(Reason(Cause.CODE, name, place, old=digest[:8], new=""))
+    return causes or [Reason(Cause.CODE, "", old=evidence.code[:8], new=recipe.code[:8])]
+
+
+def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reason]:
+    causes = []
+    now = {each.parameter or each.asset: each for each in recipe.inputs}
+    for name, each in now.items():
+        before = evidence.inputs.get(name)
+        if before is None or before[0] != each.asset:
+            causes.append(Reason(Cause.INPUT_SET, each.asset, new=each.asset, old=before[0] if before else ""))
+        elif before[1] != each.data_version:
+            old, new = facts.outline(each.asset, before[1]), facts.outline(each.asset, each.data_version)
+            change = compare(old, new) if old is not None and new is not None else None
+            causes.append(Reason(Cause.INPUT, each.asset, change=change))
+    for name, (asset, _) in evidence.inputs.items():
+        if name not in now:
+            causes.append(Reason(Cause.INPUT_SET, asset, old=asset))
+    return causes
+
+
+def _mapping_causes(cause: Cause, before: Mapping[str, str], now: Mapping[str, str]) -> list[Reason]:
+    names = sorted({*before, *now})
+    return [
+        Reason(cause, name, old=before.get(name, "")[:8], new=now.get(name, "")[:8])
+        for name in names
+        if before.get(name) != now.get(name)
+    ]

@@ -1,0 +1,141 @@
+"""Turns a reason into the one sentence that Python, command line and web all show. The only place with such words."""
+
+from __future__ import annotations
+
+from nacre.keys import key_name
+from nacre.planning.reason import Cause, Reason
+from nacre.version.outline import Change
+
+MAX_NAMED = 3
+
+
+def sentence(reason: Reason) -> str:
+    """Say why, in one short sentence without a full stop.
+
+    Args:
+        reason: The reason, as data.
+
+    Returns:
+        For example ``only `fetched_at` of raw_data differs``.
+    """
+    text = _SENTENCES[reason.cause](reason)
+    if reason.also:
+        text += f" (and {reason.also} more {'change' if reason.also == 1 else 'changes'})"
+    return text
+
+
+def remedy(reason: Reason, asset: str) -> str:
+    """Offer the one line that stops a few fields of a source from counting as a change; empty where it does not help.
+
+    Args:
+        reason: Why a source or its downstream ran.
+        asset: The source's key.
+    """
+    change = reason.change
+    if reason.cause not in (Cause.SOURCE, Cause.INPUT) or change is None:
+        return ""
+    if change.added or change.removed or change.size or not change.complete:
+        return ""
+    fields = _fields(change)
+    if not fields or len(fields) > MAX_NAMED:
+        return ""
+    quoted = ", ".join(f'"{name}"' for name in fields)
+    return f"data_version=without({quoted})"
+
+
+def describe_change(change: Change | None, name: str) -> str:
+    """Say what differs between two versions of an asset."""
+    if change is None:
+        return f"{name} changed"
+    if change.type:
+        return f"{name} is {_a(change.type[1])} now, was {_a(change.type[0])}"
+    parts = []
+    if change.size:
+        by = change.size[1] - change.size[0]
+        parts.append(f"{by:+,} {'rows' if abs(by) != 1 else 'row'}")
+    if change.added and not change.size:
+        parts.append(f"{_named(change.added)} added")
+    if change.removed and not change.size:
+        parts.append(f"{_named(change.removed)} removed")
+    if parts:
+        return f"{name} changed: {', '.join(parts)}"
+    if change.changed and change.complete:
+        fields = _fields(change)
+        verb = "differs" if len(fields) == 1 else "differ"
+        return f"only {_named(fields)} of {name} {verb}"
+    if change.changed:
+        return f"{name} changed: {_named(change.changed)} and perhaps more"
+    return f"{name} changed in order or type only" if change.complete else f"{name} changed"
+
+
+def short(key: str) -> str:
+    """Name an asset as a person would: its key's own name, else the key."""
+    return key_name(key) or key
+
+
+def _fields(change: Change) -> tuple[str, ...]:
+    """Name the changed fields; elements of a list count as their field (``items[3].at`` → ``at``)."""
+    names = dict.fromkeys(path.rsplit("]", 1)[-1].lstrip(".") or path for path in change.changed)
+    return tuple(names)
+
+
+def _named(names: tuple[str, ...]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:MAX_NAMED])
+    more = len(names) - MAX_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def _source(reason: Reason) -> str:
+    if not reason.new:
+        return "source: checked on every run"
+    return describe_change(reason.change, short(reason.subject))
+
+
+def _code(reason: Reason) -> str:
+    if not reason.subject:
+        return "code changed"
+    at = f" ({reason.place})" if reason.place else ""
+    if reason.subject.startswith("dist "):
+        return f"{reason.subject.removeprefix('dist ')} changed: {reason.old or 'none'} → {reason.new or 'none'}"
+    if not reason.new:
+        return f"code changed: `{reason.subject}`{at} is no longer used"
+    verb = "changed" if reason.old else "is new"
+    return f"code changed: `{reason.subject}`{at} {verb}"
+
+
+def _input_set(reason: Reason) -> str:
+    if not reason.new:
+        return f"{short(reason.old)} is no longer an input"
+    return f"{short(reason.new)} is a new input"
+
+
+def _parameter(reason: Reason) -> str:
+    if not reason.old:
+        return f"parameter `{reason.subject}` is new"
+    return f"parameter `{reason.subject}` {'changed' if reason.new else 'is gone'}"
+
+
+_SENTENCES = {
+    Cause.UNCHANGED: lambda r: "inputs and code unchanged",
+    Cause.KNOWN: lambda r: "made before from the same inputs and code",
+    Cause.THIS_RUN: lambda r: "already made in this run",
+    Cause.FIRST: lambda r: "not made yet",
+    Cause.SOURCE: _source,
+    Cause.CODE: _code,
+    Cause.INPUT: lambda r: describe_change(r.change, short(r.subject)),
+    Cause.INPUT_SET: _input_set,
+    Cause.PARAMETER: _parameter,
+    Cause.RECIPE: lambda r: f"option `{r.subject}` changed",
+    Cause.READ: lambda r: f"{r.subject}, read by it, changed",
+    Cause.EXPIRED: lambda r: "cache_expiration has passed",
+    Cause.ASKED: lambda r: "you asked for a fresh result",
+    Cause.LOST: lambda r: "its stored result is missing",
+    Cause.UNKNOWN: lambda r: f"{r.subject or 'something it uses'} cannot be followed, so it runs",
+    Cause.PENDING: lambda r: f"depends on what {short(r.subject)} brings",
+    Cause.UPSTREAM_FAILED: lambda r: f"{short(r.subject)} failed",
+    Cause.TASK: lambda r: "a task runs whenever it is called",
+}

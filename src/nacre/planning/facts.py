@@ -1,0 +1,96 @@
+"""What planning is told: plain values gathered by ``survey``, and nothing it could look up itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from nacre.version.outline import Outline
+
+
+class HeadFact(Protocol):
+    """What is current for an asset-partition; ``at`` is ISO 8601 in UTC."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def data_version(self) -> str: ...
+    @property
+    def at(self) -> str: ...
+
+
+class KnownResult(NamedTuple):
+    """A result recorded under a fingerprint: asset key to data version, and when it was made."""
+
+    data_versions: Mapping[str, str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a stored version was made of, for explaining why the next one differs.
+
+    Args:
+        code: Code version.
+        parts: Qualified name to ``(place, digest)`` of each piece of code.
+        inputs: Parameter, or asset key for ``asset_deps``, to ``(asset, data version)``.
+        parameters: Name to digest.
+        settings: Name to value.
+    """
+
+    code: str
+    parts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    inputs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class CodePartFact(Protocol):
+    """One piece of code in an identity."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def place(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+class CodeFact(Protocol):
+    """A code version with its parts."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def parts(self) -> tuple[CodePartFact, ...]: ...
+    @property
+    def unknowns(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a decision may rest on.
+
+    Args:
+        now: Aware UTC.
+        heads: Asset slot to what is current there.
+        code: Step key to its code version.
+        known: Fingerprint to the recorded result, None where there is none.
+        evidence: Fingerprint to what that version was made of.
+        outline: ``(asset, data version)`` to what that version looked like.
+        refresh: Steps to run whatever is known; ``*`` means all.
+        reuse_sources: True where sources with a current version are not looked at again.
+    """
+
+    now: datetime
+    heads: Mapping[str, HeadFact]
+    code: Callable[[str], CodeFact]
+    known: Callable[[str], KnownResult | None]
+    evidence: Callable[[str], Evidence | None]
+    outline: Callable[[str, str], Outline | None]
+    refresh: frozenset[str] = frozenset()
+    reuse_sources: bool = False

@@ -1,0 +1,202 @@
+"""The plan: what happens to each step, as a state machine. Pure; the run loop asks ``ready`` and tells ``advance``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from nacre.graph.graph import AnyTask, Graph
+from nacre.planning.decide import Action, Decision, decide
+from nacre.planning.facts import Facts
+from nacre.planning.reason import Cause, Reason
+from nacre.version.fingerprint import InputVersion, Recipe
+from nacre.version.outline import Outline, compare
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a step that ran.
+
+    Args:
+        data_versions: Asset key to content; empty where it failed.
+        outlines: Asset key to what the value looks like.
+        failed: True where nothing was made.
+    """
+
+    data_versions: Mapping[str, str] = field(default_factory=dict)
+    outlines: Mapping[str, Outline] = field(default_factory=dict)
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of a plan. ``decision`` is None while an upstream is still to run."""
+
+    key: str
+    task: AnyTask
+    action: Action
+    reason: Reason
+    decision: Decision | None = None
+    is_source: bool = False
+    is_done: bool = False
+
+
+class Plan:
+    """Steps with action and reason; each is decided as soon as its inputs are known.
+
+    Args:
+        graph: The selected graph, valid and acyclic.
+        facts: What is known at the start.
+        settings: Step key to settings of its recipe (``version=``, data version rule).
+        given: Versions of assets that this run made already; their steps are not looked at again.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        facts: Facts,
+        settings: Mapping[str, Mapping[str, str]],
+        given: Mapping[str, InputVersion] | None = None,
+    ) -> None:
+        self.graph = graph
+        self._stored_outline = facts.outline
+        self.facts = replace(facts, outline=self.outline)
+        self.steps: dict[str, Step] = {}
+        self._settings = settings
+        self._versions: dict[str, InputVersion] = dict(given or {})
+        self._outlines: dict[tuple[str, str], Outline] = {}
+        self._waiting: dict[str, int] = {}
+        self._below: dict[str, list[str]] = {}
+        self._ready: list[Step] = []
+
+    def ready(self) -> list[Step]:
+        """Take the steps that can run now; each is handed out once."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def version(self, asset: str) -> InputVersion | None:
+        """Return the version of an asset this plan stands on, None while it is not known."""
+        return self._versions.get(asset)
+
+    def advance(self, key: str, outcome: Outcome) -> list[Step]:
+        """Take the outcome of a step and decide what waited for it.
+
+        Args:
+            key: The step that ran.
+            outcome: What came of it.
+
+        Returns:
+            The steps that this settled without running, in order: reused, or skipped below a failure.
+        """
+        step = self.steps[key]
+        step.is_done = True
+        if outcome.failed:
+            return self._skip_below(step)
+        for asset, outline in outcome.outlines.items():
+            self._outlines[asset, outcome.data_versions[asset]] = outline
+        if step.action is Action.CHECK and step.reason.cause is Cause.SOURCE:
+            step.reason = self._observed(step, outcome)
+        self._settle(step, outcome.data_versions)
+        return self._release(step)
+
+    def outline(self, asset: str, data_version: str) -> Outline | None:
+        """Return what a version looked like: made in this run, else as stored."""
+        return self._outlines.get((asset, data_version)) or self._stored_outline(asset, data_version)
+
+    def start(self) -> None:
+        """Decide everything that can be decided before anything runs. Linear in steps and edges."""
+        graph, producer = self.graph, self.graph.producer
+        for key in graph.order:
+            edges = graph.upstream[key]
+            step = Step(key, graph.tasks[key], Action.PENDING, _FIRST, is_source=not edges)
+            self.steps[key] = step
+            if step.task.assets and all(asset.key in self._versions for asset in step.task.assets):
+                step.action, step.reason, step.is_done = Action.REUSE, Reason(Cause.THIS_RUN), True
+                continue
+            open_above = ""
+            n_waiting = 0
+            for edge in edges:
+                above = producer.get(edge.asset)
+                if above is not None and not self.steps[above].is_done:
+                    open_above = open_above or edge.asset
+                    n_waiting += 1
+                    self._below.setdefault(above, []).append(key)
+            if n_waiting:
+                self._waiting[key] = n_waiting
+                step.reason = Reason(Cause.PENDING, open_above)
+            else:
+                self._decide(step)
+
+    def _decide(self, step: Step) -> None:
+        """Decide a step whose upstreams are all settled."""
+        decision = decide(step.task.options, self._recipe(step), step.is_source, self.facts)
+        step.decision, step.action, step.reason = decision, decision.action, decision.reason
+        if decision.action is Action.REUSE:
+            step.is_done = True
+            self._settle(step, decision.data_versions)
+        else:
+            self._ready.append(step)
+
+    def _recipe(self, step: Step) -> Recipe:
+        inputs = []
+        for edge in self.graph.upstream[step.key]:
+            version = self._versions.get(edge.asset)
+            if version is None:  # external: nobody here makes it, so only its current version, if any, is known
+                head = self.facts.heads.get(edge.asset)
+                dv, seq = (head.data_version, head.seq) if head else ("", 0)
+                inputs.append(InputVersion(edge.parameter, edge.asset, dv, seq))
+            else:
+                inputs.append(InputVersion(edge.parameter, edge.asset, version.data_version, version.seq))
+        settings = self._settings.get(step.key, {})
+        code = self.facts.code(step.key).digest
+        return Recipe([asset.key for asset in step.task.assets], code, inputs, {}, settings)
+
+    def _settle(self, step: Step, data_versions: Mapping[str, str]) -> None:
+        for asset, data_version in data_versions.items():
+            head = self.facts.heads.get(asset)
+            seq = 0 if head is None else head.seq if head.data_version == data_version else head.seq + 1
+            self._versions[asset] = InputVersion("", asset, data_version, seq)
+
+    def _release(self, step: Step) -> list[Step]:
+        """Decide what waited for a step; reused ones release further steps in turn, without recursion."""
+        settled: list[Step] = []
+        done = [step.key]
+        while done:
+            for key in self._below.pop(done.pop(), ()):
+                self._waiting[key] -= 1
+                below = self.steps[key]
+                if self._waiting[key] or below.is_done:
+                    continue
+                self._decide(below)
+                if below.is_done:
+                    settled.append(below)
+                    done.append(key)
+        return settled
+
+    def _skip_below(self, failed: Step) -> list[Step]:
+        skipped: list[Step] = []
+        waiting = [failed.key]
+        while waiting:
+            for key in self._below.pop(waiting.pop(), ()):
+                below = self.steps[key]
+                if below.is_done:
+                    continue
+                below.is_done = True
+                below.action = Action.SKIP
+                below.reason = Reason(Cause.UPSTREAM_FAILED, failed.key)
+                skipped.append(below)
+                waiting.append(key)
+        return skipped
+
+    def _observed(self, step: Step, outcome: Outcome) -> Reason:
+        """Say what a source's content did since the version that is current."""
+        for asset, data_version in outcome.data_versions.items():
+            head = self.facts.heads[asset]
+            if head.data_version != data_version:
+                old, new = self.outline(asset, head.data_version), self.outline(asset, data_version)
+                change = compare(old, new) if old is not None and new is not None else None
+                return Reason(Cause.SOURCE, asset, old=head.data_version[:8], new=data_version[:8], change=change)
+        return Reason(Cause.SOURCE)
+
+
+_FIRST = Reason(Cause.FIRST)

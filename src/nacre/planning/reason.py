@@ -1,0 +1,72 @@
+"""Why a step does what it does, as data. ``explain`` turns it into the one sentence that every face shows."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from nacre.version.outline import Change
+
+
+class Cause(enum.StrEnum):
+    """What a decision rests on; the values are stored, so they are never renamed or reused."""
+
+    #: Fingerprint equals the head's: nothing it depends on changed.
+    UNCHANGED = "unchanged"
+    #: The fingerprint was built before and is not the head's: that version becomes current again.
+    KNOWN = "known"
+    #: Already built or reused in this run.
+    THIS_RUN = "this-run"
+    #: No version is stored.
+    FIRST = "first"
+    #: A source: it runs on every run, since nothing upstream can tell whether the world changed.
+    SOURCE = "source"
+    #: Code differs; ``subject`` names the function or constant, ``place`` its file and line.
+    CODE = "code"
+    #: An input has other content; ``subject`` is its asset key, ``change`` says what differs.
+    INPUT = "input"
+    #: An input was added or removed; ``subject`` is its asset key.
+    INPUT_SET = "input-set"
+    #: A parameter that is no asset has another value; ``subject`` names it.
+    PARAMETER = "parameter"
+    #: Format, environment policy, salt or ``version=`` differs; ``subject`` names it.
+    RECIPE = "recipe"
+    #: Something read during the last build changed; ``subject`` names it.
+    READ = "read"
+    #: ``cache_expiration`` passed.
+    EXPIRED = "expired"
+    #: The user asked: ``refresh_cache``, ``--refresh`` or NO_CACHE.
+    ASKED = "asked"
+    #: The record's object is gone or damaged, so it counts as never built.
+    LOST = "lost"
+    #: Its lineage or identity cannot be known, so it runs.
+    UNKNOWN = "unknown"
+    #: An upstream must run first; whether this one runs depends on what comes out.
+    PENDING = "pending"
+    #: An upstream failed; ``subject`` is its asset key.
+    UPSTREAM_FAILED = "upstream-failed"
+    #: A plain task: it runs whenever it is called.
+    TASK = "task"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One cause with what it is about.
+
+    Args:
+        cause: The kind of reason.
+        subject: The asset key, function, constant or parameter it is about.
+        place: ``file.py:12`` where that helps.
+        old: Before, short enough to show.
+        new: After, short enough to show.
+        change: What differs between two versions of an input.
+        also: How many further causes there are.
+    """
+
+    cause: Cause
+    subject: str = ""
+    place: str = ""
+    old: str = ""
+    new: str = ""
+    change: Change | None = None
+    also: int = 0

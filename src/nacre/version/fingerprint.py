@@ -1,0 +1,72 @@
+"""The digest of a recipe: everything a result depends on, resolved, before it is made. Pure.
+
+Inputs enter by content, never by how they were made: equal content upstream means an equal fingerprint here, which is
+what makes early cutoff work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nacre.encoding import digest_texts
+
+
+@dataclass(frozen=True, slots=True)
+class InputVersion:
+    """One asset version that goes into a step.
+
+    Args:
+        parameter: The parameter it is passed by; empty for one of ``asset_deps``.
+        asset: Its key.
+        data_version: Its content.
+        seq: Which version it is, 0 where not recorded yet; not part of the identity.
+        derived: True where the value came from the asset but was changed before it was passed.
+    """
+
+    parameter: str
+    asset: str
+    data_version: str
+    seq: int = 0
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything the result of a step depends on.
+
+    Args:
+        assets: Keys the step makes, in order.
+        code: Its code version.
+        inputs: Asset versions it reads, in parameter order.
+        parameters: Other parameters: name to the digest of the value.
+        settings: What else matters: ``version=``, format, environment policy.
+        partition: Which slice; empty for the whole.
+    """
+
+    assets: Sequence[str]
+    code: str
+    inputs: Sequence[InputVersion] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    partition: str = ""
+
+    def fingerprint(self) -> str:
+        """Digest the recipe; 64 hexadecimal digits."""
+        texts = [str(len(self.assets)), *self.assets, self.partition, self.code, str(len(self.inputs))]
+        for each in self.inputs:
+            texts += (each.parameter, each.data_version)
+        if self.parameters or self.settings:
+            for part in (self.parameters, self.settings):
+                texts.append(str(len(part)))
+                for name in sorted(part):
+                    texts += (name, part[name])
+        return digest_texts("recipe", texts)
+
+
+def observed_fingerprint(recipe: str, data_versions: Sequence[str]) -> str:
+    """Digest the recipe of a source together with what came out.
+
+    A source runs every time, so its recipe alone would say nothing; with the content, unchanged means unchanged.
+    """
+    return digest_texts("observed", (recipe, *data_versions))
