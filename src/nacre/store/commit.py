@@ -1,0 +1,256 @@
+"""The commit protocol: object, action record, head, in this order, in groups that become durable together.
+
+Each step's writes are conditional. A refused write means unknown, never lost: it is read back and compared by attempt
+id. The first record of a fingerprint wins; a head moves only forward. docs/explanation/commit.md tells why this holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from nacre.errors import SAFE, StoreUnavailable
+from nacre.store.port import RecordStore, Stored, Token, Write
+from nacre.store.records import (
+    Action,
+    Head,
+    Materialization,
+    action_path,
+    decode,
+    encode,
+    head_path,
+)
+
+MAX_HISTORY = 64
+MAX_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A head that shall become a version.
+
+    Args:
+        env: Environment.
+        asset: Key.
+        data_version: The content it moves to.
+        inputs: Parameter to ``(asset, seq)`` that were read.
+        surveyed_seq: The head's seq when the run looked; 0 where there was none.
+        metadata: What the step attached.
+        partition: Which slice.
+    """
+
+    env: str
+    asset: str
+    data_version: str
+    inputs: Mapping[str, tuple[str, int]]
+    surveyed_seq: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    partition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one step wants recorded.
+
+    Args:
+        fingerprint: Of its recipe.
+        run: Its run.
+        attempt: Unique to this execution; tells our own write from another's.
+        at: Aware UTC.
+        action: The record to create; None when a known result is taken.
+        moves: Heads to move, one an asset.
+        overwrites: True where a record of the same fingerprint is replaced on purpose.
+    """
+
+    fingerprint: str
+    run: str
+    attempt: str
+    at: datetime
+    action: Action | None = None
+    moves: tuple[Move, ...] = ()
+    overwrites: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any."""
+
+    commit: Commit
+    action: Action | None
+    seqs: Mapping[str, int]
+    superseded_by: str = ""
+
+
+class Committer:
+    """Collects commits and makes them durable in groups.
+
+    Not thread-safe: the loop that runs a plan owns it.
+
+    Args:
+        records: Where they go.
+        monotonic: Seconds; decides when a group is due.
+        group_s: How long a commit may wait for company.
+    """
+
+    def __init__(
+        self, records: RecordStore, monotonic: Callable[[], float], group_s: float = 0.05
+    ) -> None:
+        self._records = records
+        self._monotonic = monotonic
+        self._group_s = group_s
+        self._waiting: list[Commit] = []
+        self._since = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """True when the oldest waiting commit has waited long enough."""
+        return bool(self._waiting) and self._monotonic() - self._since >= self._group_s
+
+    def add(self, commit: Commit) -> None:
+        """Let a commit wait for the next flush."""
+        if not self._waiting:
+            self._since = self._monotonic()
+        self._waiting.append(commit)
+
+    def flush(self) -> list[Committed]:
+        """Make all that waits durable, in order, and say what became of each.
+
+        Raises:
+            StoreError: The store refused; what was durable before stays, nothing of this group is reported.
+        """
+        group, self._waiting = self._waiting, []
+        if not group:
+            return []
+        writes: list[Write] = []
+        planned: list[tuple[Commit, int, int, dict[str, int]]] = []
+        for commit in group:
+            start = len(writes)
+            seqs = self._plan(commit, writes)
+            planned.append((commit, start, len(writes), seqs))
+        tokens = self._records.batch(writes) if writes else []
+        return [
+            Committed(commit, commit.action, seqs)
+            if all(token is not None for token in tokens[start:end])
+            else self._settle(commit)
+            for commit, start, end, seqs in planned
+        ]
+
+    def _plan(self, commit: Commit, writes: list[Write]) -> dict[str, int]:
+        """Append a commit's writes, on the assumption that nobody else is writing."""
+        after = None
+        if commit.action is not None:
+            path = action_path(commit.fingerprint)
+            present = self._records.get(path) if commit.overwrites else None
+            after = len(writes)
+            writes.append(Write(path, encode(commit.action), present.token if present else None))
+        seqs = {}
+        for move in commit.moves:
+            path = head_path(move.env, move.asset, move.partition)
+            stored = self._records.get(path) if move.surveyed_seq else None
+            head = _moved(commit, move, decode(stored.data, Head, path) if stored else None)
+            seqs[move.asset] = head.current.seq
+            writes.append(Write(path, encode(head), stored.token if stored else None, after))
+        return seqs
+
+    def _settle(self, commit: Commit) -> Committed:
+        """Work out a commit of which something was refused, one write at a time."""
+        action = self._settle_action(commit) if commit.action is not None else None
+        seqs: dict[str, int] = {}
+        superseded = ""
+        if action is not None and action.attempt != commit.attempt and _differs(action, commit):
+            # Another run recorded other content for the same recipe first: it stays; what we made has no head.
+            return Committed(commit, action, seqs, action.run)
+        for move in commit.moves:
+            seq, ahead = self._settle_head(commit, move)
+            seqs[move.asset] = seq
+            superseded = superseded or ahead
+        return Committed(commit, action, seqs, superseded)
+
+    def _settle_action(self, commit: Commit) -> Action:
+        """Return the record that holds for this fingerprint, ours or the one that came first."""
+        assert commit.action is not None
+        path = action_path(commit.fingerprint)
+        for _ in range(MAX_TRIES):
+            stored = self._records.get(path)
+            if stored is None:
+                token = self._records.create(path, encode(commit.action))
+            else:
+                present = decode(stored.data, Action, path)
+                if present.attempt == commit.attempt or not commit.overwrites:
+                    return present
+                token = self._records.replace(path, encode(commit.action), stored.token)
+            if token is not None:
+                return commit.action
+        raise _contended(path)
+
+    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str]:
+        """Move one head, or leave it to the run that is ahead; returns the seq and that run."""
+        path = head_path(move.env, move.asset, move.partition)
+        for _ in range(MAX_TRIES):
+            stored = self._records.get(path)
+            present = decode(stored.data, Head, path) if stored else None
+            if present is not None:
+                current = present.current
+                if current.attempt == commit.attempt or current.fingerprint == commit.fingerprint:
+                    return current.seq, ""
+                if current.seq != move.surveyed_seq and not _dominates(move, current):
+                    return current.seq, current.run
+            if self._write_head(path, encode(_moved(commit, move, present)), stored) is not None:
+                return (present.current.seq if present else 0) + 1, ""
+        raise _contended(path)
+
+    def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
+        if stored is None:
+            return self._records.create(path, data)
+        return self._records.replace(path, data, stored.token)
+
+
+def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
+    """Append a version to a head; a full history keeps its newest entries."""
+    before: Sequence[Materialization] = present.history if present else ()
+    version = Materialization(
+        seq=before[-1].seq + 1 if before else 1,
+        fingerprint=commit.fingerprint,
+        data_version=move.data_version,
+        run=commit.run,
+        at=commit.at,
+        attempt=commit.attempt,
+        inputs=dict(move.inputs),
+    )
+    history = (*before[-(MAX_HISTORY - 1) :], version)
+    if present is None:
+        return Head(
+            env=move.env, asset=move.asset, partition=move.partition, history=history, metadata=dict(move.metadata)
+        )
+    return Head(
+        env=present.env,
+        asset=present.asset,
+        partition=present.partition,
+        history=history,
+        published=present.published,
+        held=present.held,
+        metadata={**present.metadata, **move.metadata},
+    )
+
+
+def _dominates(move: Move, current: Materialization) -> bool:
+    """Say whether our inputs are at least as new as those of the version that is current."""
+    theirs = {asset: seq for asset, seq in current.inputs.values()}
+    ours = {asset: seq for asset, seq in move.inputs.values()}
+    return bool(ours) and all(ours.get(asset, 0) >= seq for asset, seq in theirs.items())
+
+
+def _differs(action: Action, commit: Commit) -> bool:
+    versions = {output.asset: output.data_version for output in action.outputs}
+    return any(versions.get(move.asset) != move.data_version for move in commit.moves)
+
+
+def with_moves(commit: Commit, moves: Sequence[Move]) -> Commit:
+    """Return the commit with other moves."""
+    return replace(commit, moves=tuple(moves))
+
+
+def _contended(path: str) -> StoreUnavailable:
+    facts = {"record": path, "tries": MAX_TRIES}
+    return StoreUnavailable("A record is being changed by others all the time", facts, (SAFE, "run again"))

@@ -1,0 +1,151 @@
+"""Values in and out of the store: choose a format, keep small ones inline, verify every byte that is read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from blake3 import blake3
+
+from nacre.encoding import digest_bytes, digest_chunks
+from nacre.errors import CorruptObject
+from nacre.keys import key_path
+from nacre.store import formats
+from nacre.store.port import ObjectStore
+from nacre.store.records import INLINE_BYTES, Output
+from nacre.values import ValueIdentity
+
+_CHUNK = 1 << 20
+
+
+class Contents:
+    """The bytes of values: written once under a name that is never reused, read back verified.
+
+    Args:
+        objects: Where bytes above 64 KiB go.
+        new_id: Makes the unique part of an object's name.
+    """
+
+    def __init__(self, objects: ObjectStore, new_id: Callable[[], str]) -> None:
+        self.objects = objects
+        self._new_id = new_id
+
+    def write(self, asset: str, value: object, identity: ValueIdentity, data_version: str) -> Output:
+        """Store a value; nothing is visible until the record that names it is committed.
+
+        Args:
+            asset: Key it belongs to; chooses the format by its extension.
+            value: The value.
+            identity: Its content digest and outline.
+            data_version: What counts as its content; the digest itself unless the asset has its own rule.
+
+        Returns:
+            What the action record keeps of it.
+
+        Raises:
+            UnserialisableValue: No format brings the value back as it is.
+            StoreError: The bytes could not be written.
+        """
+        sink = _Sink(lambda: self.objects.put(name), INLINE_BYTES)
+        name = f"data/{key_path(asset)}/{self._new_id()}"
+        with sink:
+            kind = formats.save(value, identity, asset, sink)
+        return Output(
+            asset=asset,
+            data_version=data_version,
+            format=kind,
+            size_bytes=sink.size_bytes,
+            digest=sink.digest(),
+            outline=identity.outline,
+            object=name if sink.is_spilled else "",
+            inline=b"" if sink.is_spilled else sink.data(),
+        )
+
+    def read(self, output: Output, as_type: object | None = None) -> object:
+        """Load a value as the given type; its bytes are verified first.
+
+        Args:
+            output: What the action record says of it.
+            as_type: Type to load as; None for the one it was saved from.
+
+        Raises:
+            CorruptObject: The bytes are missing or are not the ones that were stored.
+        """
+        with self.open(output) as source:
+            return formats.load(output.format, source, as_type)
+
+    def open(self, output: Output) -> BinaryIO:
+        """Open the verified bytes of a value."""
+        if not output.object:
+            if digest_bytes(output.inline) != output.digest:
+                raise self._corrupt(output, "the bytes are not the ones that were stored")
+            return io.BytesIO(output.inline)
+        try:
+            source = self.objects.get(output.object)
+        except FileNotFoundError:
+            raise self._corrupt(output, "the object is missing") from None
+        if digest_chunks(iter(lambda: source.read(_CHUNK), b"")) != output.digest:
+            source.close()
+            raise self._corrupt(output, "the bytes are not the ones that were stored")
+        source.seek(0)
+        return source
+
+    def _corrupt(self, output: Output, problem: str) -> CorruptObject:
+        facts = {
+            "asset": output.asset,
+            "object": output.object or "inline in its record",
+            "problem": problem,
+            "expected": f"{output.size_bytes:,} bytes with digest {output.digest[:16]}…",
+        }
+        hint = f"make it again: nacre build {output.asset} --refresh"
+        return CorruptObject("A stored value cannot be read", facts, (hint, "no other version is affected"))
+
+
+class _Sink(io.RawIOBase):
+    """A writer that hashes what it gets, keeps a little of it inline and spills the rest to an object."""
+
+    def __init__(self, spill: Callable[[], AbstractContextManager[BinaryIO]], limit: int) -> None:
+        self._spill = spill
+        self._limit = limit
+        self._inline = bytearray()
+        self._hasher = blake3()
+        self._writing: AbstractContextManager[BinaryIO] | None = None
+        self._object: BinaryIO | None = None
+        self.size_bytes = 0
+
+    @property
+    def is_spilled(self) -> bool:
+        return self._object is not None
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.size_bytes
+
+    def write(self, data: object, /) -> int:
+        view = memoryview(data).cast("B")  # type: ignore[arg-type]  # any buffer, as file objects take
+        self._hasher.update(view)
+        self.size_bytes += view.nbytes
+        if self._object is None and self.size_bytes > self._limit:
+            self._writing = self._spill()
+            self._object = self._writing.__enter__()
+            self._object.write(bytes(self._inline))
+        if self._object is None:
+            self._inline += view
+        else:
+            self._object.write(view)
+        return view.nbytes
+
+    def digest(self) -> str:
+        return self._hasher.hexdigest()
+
+    def data(self) -> bytes:
+        return bytes(self._inline)
+
+    def __exit__(self, *error: object) -> None:
+        # Not RawIOBase's: closing would forget what was kept, and an error must reach the object's writer.
+        if self._writing is not None:
+            self._writing.__exit__(*error)  # type: ignore[arg-type]  # the three of a with statement

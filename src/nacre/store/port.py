@@ -1,0 +1,115 @@
+"""The two ports of the store: small mutable records with conditional writes, and large immutable objects.
+
+Every driver passes the contract suites in ``nacre.testing``. Retry, counting, latency and fault injection are
+wrappers with the same methods, never flags in a driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import BinaryIO, NamedTuple, Protocol
+
+Token = str
+"""Names one content of one record; compared for equality only."""
+
+
+class Stored(NamedTuple):
+    """A record as it lies in the store."""
+
+    path: str
+    data: bytes
+    token: Token
+
+
+class Write(NamedTuple):
+    """One conditional write of a batch.
+
+    Args:
+        path: Where, slash-separated, no leading slash.
+        data: The whole new content.
+        expect: None to create (refused when the path exists), else the token it must still have.
+        after: Index of an earlier write of the batch that must have been accepted, else this one is refused too.
+    """
+
+    path: str
+    data: bytes
+    expect: Token | None = None
+    after: int | None = None
+
+
+class ObjectInfo(NamedTuple):
+    """What ``head`` and ``list`` say of an object."""
+
+    name: str
+    size_bytes: int
+
+
+class RecordStore(Protocol):
+    """Small records by path. Reads see every accepted write; an accepted write is durable."""
+
+    def get(self, path: str) -> Stored | None:
+        """Read one record, or None where there is none."""
+        ...
+
+    def create(self, path: str, data: bytes) -> Token | None:
+        """Write a record that must not exist yet. Atomic; None when it existed and nothing was written."""
+        ...
+
+    def replace(self, path: str, data: bytes, token: Token) -> Token | None:
+        """Overwrite a record that still has ``token``. Atomic; None when it had not and nothing was written."""
+        ...
+
+    def scan(self, prefix: str) -> Iterator[Stored]:
+        """Yield the records below a prefix, in path order, as of the call (the bucket: eventually)."""
+        ...
+
+    def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+        """Apply writes in order, each by its own condition; one outcome per write, None where refused.
+
+        A driver with transactions makes the accepted ones durable together: after a crash all are there or none.
+        """
+        ...
+
+    def delete(self, path: str, token: Token) -> bool:
+        """Remove a record that still has ``token``; False when it had not. Only garbage collection calls this."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections. Idempotent."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Immutable bytes by name. Names are unique and never reused, so no write can hurt a reader."""
+
+    def put(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Open a writer for a new object; invisible until the block ends without an exception, then durable.
+
+        An exception in the block discards what was written. Writing a name that exists raises FileExistsError.
+        """
+        ...
+
+    def get(self, name: str) -> BinaryIO:
+        """Open an object for reading, seekable; reads fetch only the ranges asked for.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+        """
+        ...
+
+    def head(self, name: str) -> ObjectInfo | None:
+        """Say how large an object is, or None where there is none."""
+        ...
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy within the store, without moving bytes through this process where possible. Atomic at the target."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove an object; nothing happens where there is none. Only garbage collection calls this."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield the objects below a prefix, in name order. Correctness never rests on this being complete."""
+        ...

@@ -1,0 +1,241 @@
+"""The typed records of the store, their paths and their bytes.
+
+docs/reference/store-format.md gives writer, mutability and retention of each. All times are aware UTC. Fields are
+only ever added, with a default: an old reader ignores what it does not know, a new reader fills what is not there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+from nacre.errors import SAFE, CorruptRecord
+from nacre.keys import key_path
+from nacre.planning.reason import Reason
+from nacre.version.outline import Outline
+
+FORMAT_VERSION = 1
+DEFAULT_ENV = "default"
+INLINE_BYTES = 64 * 1024
+
+R = TypeVar("R", bound="Record")
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What every record is: immutable, and encoded as JSON without its defaults."""
+
+
+class StoreFormat(Record, frozen=True, kw_only=True):
+    """``format``: which layout this store has; written once."""
+
+    version: int = FORMAT_VERSION
+    digest: str = "blake3-256"
+    created_at: datetime
+
+
+class Input(Record, frozen=True, kw_only=True):
+    """A version of an asset that a step read through a parameter.
+
+    ``derived`` marks a value that came from the asset but had other content when it was passed.
+    """
+
+    parameter: str
+    asset: str
+    data_version: str
+    partition: str = ""
+    seq: int = 0
+    derived: bool = False
+
+
+class Read(Record, frozen=True, kw_only=True):
+    """Something a step read that is no parameter: ``kind`` is asset, file or env."""
+
+    kind: str
+    name: str
+    digest: str
+
+
+class Part(Record, frozen=True, kw_only=True):
+    """One piece of code in a code version: qualified name, ``file.py:12``, digest of its normalised source."""
+
+    name: str
+    place: str
+    digest: str
+
+
+class Output(Record, frozen=True, kw_only=True):
+    """What a step made for one asset. The bytes lie inline (at most 64 KiB) or in ``object``, never both."""
+
+    asset: str
+    data_version: str
+    format: str
+    size_bytes: int
+    digest: str
+    outline: Outline
+    object: str = ""
+    inline: bytes = b""
+
+
+class Action(Record, frozen=True, kw_only=True):
+    """``ac/<fingerprint>``: recipe to result, the fact that is reused. Created once, first writer wins."""
+
+    fingerprint: str
+    task: str
+    code: str
+    outputs: tuple[Output, ...]
+    attempt: str
+    run: str
+    started_at: datetime
+    duration_s: float
+    env: str = DEFAULT_ENV
+    partition: str = ""
+    inputs: tuple[Input, ...] = ()
+    parameters: dict[str, str] = {}
+    recipe: dict[str, str] = {}
+    reads: tuple[Read, ...] = ()
+    parts: tuple[Part, ...] = ()
+    unknowns: tuple[str, ...] = ()
+    is_source: bool = False
+
+
+class Materialization(Record, frozen=True, kw_only=True):
+    """One entry of a head's history: ``vN`` of an asset-partition in an environment."""
+
+    seq: int
+    fingerprint: str
+    data_version: str
+    run: str
+    at: datetime
+    attempt: str
+    inputs: dict[str, tuple[str, int]] = {}
+
+
+class Head(Record, frozen=True, kw_only=True):
+    """``heads/<env>/<asset>[/<partition>]``: what is current. Replaced by token; ``history`` ends with the current."""
+
+    env: str
+    asset: str
+    history: tuple[Materialization, ...]
+    partition: str = ""
+    published: int = 0
+    held: str = ""
+    metadata: dict[str, str] = {}
+
+    @property
+    def current(self) -> Materialization:
+        """The version that readers get."""
+        return self.history[-1]
+
+
+class StepRecord(Record, frozen=True, kw_only=True):
+    """What one step of a run did; part of its run record."""
+
+    step: str
+    action: str
+    reason: Reason
+    assets: tuple[str, ...] = ()
+    partition: str = ""
+    started_at: datetime | None = None
+    duration_s: float = 0.0
+    attempts: int = 0
+    checked: bool = False
+    seq: int = 0
+    error: str = ""
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """``runs/<id>``: one execution of a plan or a flow. Written at its start and replaced at its end."""
+
+    id: str
+    name: str
+    kind: str
+    state: str
+    started_at: datetime
+    env: str = DEFAULT_ENV
+    ended_at: datetime | None = None
+    parent: str = ""
+    parameters: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    counts: dict[str, int] = {}
+    error: str = ""
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """``artifacts/<key>/<id>``: what a person looks at. ``kind`` is markdown, table, link, image or progress.
+
+    ``data`` is the text, the table as JSON rows, or the progress in percent; an image file lies in ``object``.
+    """
+
+    id: str
+    kind: str
+    created_at: datetime
+    data: str = ""
+    key: str = ""
+    description: str = ""
+    run: str = ""
+    step: str = ""
+    asset: str = ""
+    object: str = ""
+    media_type: str = ""
+    updated_at: datetime | None = None
+
+
+class State(Record, frozen=True, kw_only=True):
+    """``state/<name>``: a memo that can be lost without harm, such as the code versions of the last plan."""
+
+    digest: str
+    entries: dict[str, str] = {}
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODERS: dict[type, msgspec.json.Decoder[object]] = {}
+
+
+def encode(record: Record) -> bytes:
+    """Encode a record as JSON."""
+    return _ENCODER.encode(record)
+
+
+def decode(data: bytes, kind: type[R], path: str = "") -> R:
+    """Decode a record strictly.
+
+    Args:
+        data: The stored bytes.
+        kind: The record type that belongs at the path.
+        path: Where the bytes came from, for the error.
+
+    Raises:
+        CorruptRecord: The bytes are no such record.
+    """
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    try:
+        return decoder.decode(data)  # type: ignore[return-value]  # the decoder was made for `kind`
+    except msgspec.DecodeError as error:
+        facts = {"record": path, "expected": kind.__name__, "problem": error}
+        raise CorruptRecord("A record of the store cannot be read", facts, SAFE) from error
+
+
+def action_path(fingerprint: str) -> str:
+    """Where the action record of a fingerprint lies."""
+    return f"ac/{fingerprint}"
+
+
+def head_path(env: str, asset: str, partition: str = "") -> str:
+    """Where the head of an asset-partition lies."""
+    path = f"heads/{env}/{key_path(asset)}"
+    return f"{path}/{key_path(partition)}" if partition else path
+
+
+def run_path(run: str) -> str:
+    """Where a run record lies."""
+    return f"runs/{run}"
+
+
+def artifact_path(artifact: Artifact) -> str:
+    """Where an artifact lies: under its key, else under ``-``."""
+    return f"artifacts/{artifact.key or '-'}/{artifact.id}"
