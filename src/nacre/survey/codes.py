@@ -1,0 +1,162 @@
+"""Code versions of tasks, with a memo: an unchanged set of source files gives the versions of the last plan."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+
+from nacre.encoding import digest_bytes, digest_texts
+from nacre.graph.graph import AnyTask
+from nacre.keys import key_path
+from nacre.store.port import RecordStore
+from nacre.store.records import State, decode, encode
+from nacre.version.code import CodeIdentity, CodePart, CodeVersions
+
+MEMO_FORMAT = "m1"
+
+
+class RememberedCode:
+    """A code version from the memo; its parts are worked out only if somebody asks why.
+
+    Args:
+        digest: The code version.
+        task: Whose it is.
+        codes: Works out the parts.
+    """
+
+    def __init__(self, digest: str, task: AnyTask, codes: CodeVersions) -> None:
+        self.digest = digest
+        self._task = task
+        self._codes = codes
+
+    @cached_property
+    def _identity(self) -> CodeIdentity:
+        return self._codes.identify(self._task.fn)
+
+    @property
+    def parts(self) -> tuple[CodePart, ...]:
+        """The pieces of code the version is made of."""
+        return self._identity.parts
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """What could not be followed; a version with unknowns is never remembered."""
+        return ()
+
+
+class Codes:
+    """Gives the code version of tasks; those that rest on source files alone are remembered in the store.
+
+    Args:
+        records: Where the memo lies.
+        roots: Folders whose code is the user's own.
+    """
+
+    def __init__(self, records: RecordStore, roots: Sequence[str]) -> None:
+        self._records = records
+        self._roots = [os.path.realpath(root) for root in roots]
+        self._codes = CodeVersions(self._roots)
+        self._found: dict[int, tuple[AnyTask, CodeIdentity | RememberedCode]] = {}
+        self._memo: dict[str, str] = {}
+        self._files = ""
+        self._is_changed = False
+
+    def of(self, task: AnyTask) -> CodeIdentity | RememberedCode:
+        """Return the code version of a task, as of when it was first asked for in this process.
+
+        Raises:
+            SourceDrift: Its source file changed after it was imported.
+        """
+        found = self._found.get(id(task))
+        if found is not None:
+            return found[1]
+        identity: CodeIdentity | RememberedCode
+        name = _name(task)
+        remembered = self._memo.get(name) if name else None
+        if remembered is not None:
+            identity = RememberedCode(remembered, task, self._codes)
+        else:
+            identity = self._codes.identify(task.fn)
+            if identity.static and name and self._files:
+                self._memo[name] = identity.digest
+                self._is_changed = True
+        self._found[id(task)] = (task, identity)
+        return identity
+
+    def prepare(self, tasks: Iterable[AnyTask]) -> None:
+        """Take the code versions of a plan's tasks before its first step, from the memo where files are unchanged."""
+        files = self._digest_files()
+        if files != self._files:
+            self._files = files
+            self._memo = self._load()
+        for task in tasks:
+            self.of(task)
+
+    def save(self) -> None:
+        """Keep what was found for the next process. Losing it costs time only."""
+        if not self._is_changed:
+            return
+        self._is_changed = False
+        path = self._path()
+        record = encode(State(digest=self._files, entries=self._memo))
+        stored = self._records.get(path)
+        if stored is None:
+            self._records.create(path, record)
+        else:
+            self._records.replace(path, record, stored.token)
+
+    def _load(self) -> dict[str, str]:
+        stored = self._records.get(self._path())
+        if stored is None:
+            return {}
+        state = decode(stored.data, State, self._path())
+        return dict(state.entries) if state.digest == self._files else {}
+
+    def _path(self) -> str:
+        main = getattr(sys.modules.get("__main__"), "__file__", None) or "interactive"
+        return f"state/code-{key_path(os.path.basename(main))}"
+
+    def _digest_files(self) -> str:
+        """Digest everything a remembered version rests on: own source files, interpreter, installed packages."""
+        texts = [MEMO_FORMAT, sys.implementation.name, f"{sys.version_info[:2]}"]
+        for folder in sys.path:
+            if folder.endswith(("site-packages", "dist-packages")):
+                texts += (folder, str(_changed_at(folder)))
+        for path in sorted(self._own_files()):
+            try:
+                with open(path, "rb") as file:
+                    texts += (path, digest_bytes(file.read()))
+            except OSError:
+                return ""
+        return digest_texts("files", texts)
+
+    def _own_files(self) -> set[str]:
+        files = set()
+        roots = tuple(root + os.sep for root in self._roots)
+        for module in list(sys.modules.values()):
+            file = getattr(module, "__file__", None)
+            if file and file.endswith(".py") and "-packages" not in file:
+                path = os.path.abspath(file)
+                if path.startswith(roots) or os.path.realpath(path).startswith(roots):
+                    files.add(path)
+        return files
+
+
+def _name(task: AnyTask) -> str:
+    """Name a task across processes; empty where its place in the source does not tell it apart."""
+    code = task.code
+    if code is None:
+        return ""
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}:{code.co_qualname}:{task.key}"
+
+
+def _changed_at(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
