@@ -1,0 +1,485 @@
+"""A run while it goes on: its record, its log, its commits, and what it made so far."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+
+from nacre.catalog.index import Event
+from nacre.errors import CorruptRecord, NacreError, NotMaterialized, StoreError
+from nacre.execute.futures import TaskFuture
+from nacre.execute.made import Made, Shared
+from nacre.execute.step import Receipt, StepRun
+from nacre.execute.workspace import Reporter, Workspace
+from nacre.graph.graph import AnyTask
+from nacre.planning.decide import Action as Planned
+from nacre.planning.decide import Decision
+from nacre.planning.facts import Facts
+from nacre.planning.reason import Cause, Reason
+from nacre.store.commit import Commit, Committed, Committer, Move
+from nacre.store.port import Token
+from nacre.store.records import (
+    Action,
+    Input,
+    Part,
+    Run,
+    StepRecord,
+    encode,
+    run_path,
+)
+from nacre.survey.gather import gather
+from nacre.survey.versions import Versions
+from nacre.version.fingerprint import InputVersion, observed_fingerprint
+
+log = logging.getLogger(__name__)
+
+MAX_SHOWN_REUSED = 200
+_UTC_PARTS = "milliseconds"
+
+
+class ActiveRun:
+    """One execution of a plan or a flow.
+
+    Args:
+        workspace: The project's store and time.
+        name: The flow's name, or what is built.
+        kind: ``flow``, ``build`` or ``call``.
+        reporter: Shows progress to a person.
+        parent: The run that called this one.
+        tags: Tags that apply to everything in it.
+        parameters: What a flow was called with, short enough to show.
+    """
+
+    max_shown_reused = MAX_SHOWN_REUSED
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: str,
+        kind: str,
+        reporter: Reporter,
+        *,
+        parent: ActiveRun | None = None,
+        tags: frozenset[str] = frozenset(),
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.id = workspace.new_id()
+        self.name = name
+        self.kind = kind
+        self.parent = parent
+        self.tags = tags | (parent.tags if parent else frozenset())
+        self.log_prints: bool = parent.log_prints if parent else False
+        self.reporter = reporter
+        self.shared: Shared = parent.shared if parent else Shared()
+        self.versions: Versions = (
+            parent.versions if parent else Versions(workspace.records, workspace.catalog, workspace.env)
+        )
+        self.futures: list[TaskFuture[object]] = []
+        self.steps: list[StepRecord] = []
+        self.counts: dict[str, int] = {}
+        self.started_at: datetime = workspace.clock.now()
+        self._parameters = dict(parameters or {})
+        self._facts: Facts | None = parent.facts if parent else None
+        self._committer = Committer(workspace.records, workspace.clock.monotonic)
+        self._unreported: dict[str, StepRecord] = {}
+        self._deferred: dict[str, list[Commit]] = {}
+        self._events: list[Event] = []
+        self._n_events = 0
+        self._token: Token | None = None
+        self._lines: list[bytes] = []
+
+    # ── the run's own record ──────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self) -> None:
+        """Write the run's record, which also finds a store that cannot be written before anything runs."""
+        self._token = self.workspace.records.create(run_path(self.id), encode(self._record("running")))
+        self.emit("run_started", {"name": self.name, "kind": self.kind})
+
+    def end(self, error: BaseException | None = None, state: str = "") -> None:
+        """Move the heads that waited for the end, and replace the run's record with its final one."""
+        if self.parent is None:
+            self._move_deferred()
+        self.flush()
+        state = state or ("failed" if error is not None or self.counts.get("failed") else "completed")
+        self.emit("run_ended", {"state": state, "counts": self.counts, "error": _first_line(error)})
+        self._send_events()
+        self._keep_log()
+        record = self._record(state, self.workspace.clock.now(), _first_line(error))
+        if self._token is not None:
+            self.workspace.records.replace(run_path(self.id), encode(record), self._token)
+        self.workspace.code.save()
+
+    def _record(self, state: str, ended_at: datetime | None = None, error: str = "") -> Run:
+        return Run(
+            id=self.id,
+            name=self.name,
+            kind=self.kind,
+            state=state,
+            started_at=self.started_at,
+            env=self.workspace.env,
+            ended_at=ended_at,
+            parent=self.parent.id if self.parent else "",
+            parameters=self._parameters,
+            tags=tuple(sorted(self.tags)),
+            steps=tuple(self.steps),
+            counts=self.counts,
+            error=error,
+        )
+
+    # ── facts and log ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def facts(self) -> Facts:
+        """The facts as of the run's start; surveyed when first asked for, then pinned."""
+        if self._facts is None:
+            self.survey()
+        assert self._facts is not None
+        return self._facts
+
+    def survey(self, refresh: frozenset[str] = frozenset(), reuse_sources: bool = False) -> Facts:
+        """Gather the facts once; what comes later in the run does not change them."""
+        workspace = self.workspace
+        self._facts = gather(
+            workspace.catalog,
+            self.versions,
+            lambda key: workspace.code.of(self.shared.producers[key]),
+            self.started_at,
+            workspace.env,
+            refresh=refresh,
+            reuse_sources=reuse_sources,
+        )
+        return self._facts
+
+    def log(self, level: int, text: str) -> None:
+        """Record one line of the run's log."""
+        at = self.workspace.clock.now().isoformat(timespec=_UTC_PARTS)
+        body: dict[str, object] = {"level": logging.getLevelName(level), "text": text, "at": at}
+        with self.shared.lock:
+            self._lines.append(msgspec.json.encode(body))
+            self.emit("log", body)
+
+    def emit(self, kind: str, body: dict[str, object]) -> None:
+        """Tell the reporter and, with the next group, every other process."""
+        with self.shared.lock:
+            self._n_events += 1
+            at = self.workspace.clock.now().isoformat()
+            self._events.append(Event(self._n_events, at, kind, msgspec.json.encode(body).decode()))
+        self.reporter.on_event(kind, {"run": self.id, "run_kind": self.kind, **body})
+
+    def _send_events(self) -> None:
+        events, self._events = self._events, []
+        if events:
+            self.workspace.append_events(self.id, events)
+
+    def _keep_log(self) -> None:
+        if self._lines:
+            with self.workspace.contents.objects.put(f"logs/{self.id}") as sink:
+                sink.write(b"\n".join(self._lines) + b"\n")
+
+    # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start_step(self, task: AnyTask, decision: Decision | None) -> StepRun:
+        """Make the context that a step runs in."""
+        prints = task.options.log_prints
+        return StepRun(
+            task,
+            self.workspace.new_id(),
+            self,
+            self.workspace.clock.now(),
+            self.log_prints if prints is None else prints,
+            self._current_outputs(task) if decision is not None else {},
+        )
+
+    def _current_outputs(self, task: AnyTask) -> dict[str, object]:  # type: ignore[type-arg]
+        heads = self.facts.heads
+        found = {}
+        for asset in task.assets:
+            head = heads.get(asset.key)
+            output = self.versions.output(head.fingerprint, asset.key) if head else None
+            if output is not None:
+                found[asset.key] = output
+        return found
+
+    def finish(
+        self,
+        task: AnyTask,
+        decision: Decision,
+        receipt: Receipt,
+        reason: Reason,
+        derived: Sequence[InputVersion] = (),
+    ) -> Mapping[str, Made]:
+        """Take the receipt of a step that made its assets: commit it, unless its content is what is current.
+
+        Returns:
+            Asset key to the version made. The step is reported when its group is durable.
+        """
+        versions = [receipt.outputs[asset.key].data_version for asset in task.assets]
+        fingerprint = decision.fingerprint
+        observes = decision.action is Planned.CHECK or (reason.cause is Cause.ASKED and not decision.overwrites)
+        if observes:
+            fingerprint = observed_fingerprint(fingerprint, versions)
+        heads = [self.facts.heads.get(asset.key) for asset in task.assets]
+        unchanged = observes and all(head is not None and head.fingerprint == fingerprint for head in heads)
+        made = self._make(task, receipt)
+        checked = decision.action is Planned.CHECK and all(
+            head is not None and head.data_version == version
+            for head, version in zip(heads, versions, strict=True)
+        )
+        record = StepRecord(
+            step=receipt.key,
+            action="built",
+            reason=reason,
+            assets=tuple(asset.key for asset in task.assets),
+            started_at=receipt.started_at,
+            duration_s=receipt.duration_s,
+            attempts=receipt.attempts,
+            checked=checked,
+        )
+        if unchanged:
+            seq = heads[0].seq if heads[0] else 0
+            self.report(replace_seq(record, seq))
+        else:
+            action = self._action(task, decision, receipt, fingerprint, derived)
+            self._commit(self._commit_of(action, decision, receipt), record)
+        return made
+
+    def take(self, task: AnyTask, decision: Decision) -> Mapping[str, Made]:
+        """Take a known result; moves the head when another version is current."""
+        made = self.look_up(task, decision)
+        if decision.moves_head:
+            self._take_known(task, decision)
+        return made
+
+    def look_up(self, task: AnyTask, decision: Decision) -> dict[str, Made]:
+        """Find what is stored of a known result."""
+        made: dict[str, Made] = {}
+        for asset in task.assets:
+            head = self.facts.heads.get(asset.key)
+            if decision.moves_head or head is None:
+                made[asset.key] = self._stored(asset.key, decision.fingerprint, head.seq + 1 if head else 1)
+            else:
+                made[asset.key] = self._stored(asset.key, head.fingerprint, head.seq)
+        return made
+
+    def current(self, asset: str) -> Made:
+        """Find the current version of an asset that this run does not make.
+
+        Raises:
+            NotMaterialized: There is none.
+        """
+        head = self.facts.heads.get(asset)
+        if head is None:
+            facts = {"asset": asset, "store": self.workspace.location}
+            raise NotMaterialized(f"{asset} has no version yet", facts, "nobody here makes it: materialize it first")
+        return self._stored(asset, head.fingerprint, head.seq)
+
+    def _stored(self, asset: str, fingerprint: str, seq: int) -> Made:
+        output = self.versions.output(fingerprint, asset)
+        if output is None:
+            facts = {"asset": asset, "record": f"ac/{fingerprint[:16]}…", "store": self.workspace.location}
+            raise CorruptRecord("A version has no record", facts, f"make it again: nacre build {asset} --refresh")
+        return Made(InputVersion("", asset, output.data_version, seq), output)
+
+    def _take_known(self, task: AnyTask, decision: Decision) -> None:
+        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in decision.recipe.inputs}
+        commit = Commit(
+            fingerprint=decision.fingerprint,
+            run=self.id,
+            attempt=self.workspace.new_id(),
+            at=self.workspace.clock.now(),
+            moves=tuple(
+                self._move(asset.key, decision.data_versions[asset.key], inputs) for asset in task.assets
+            ),
+        )
+        keys = tuple(asset.key for asset in task.assets)
+        self._commit(
+            commit, StepRecord(step=task.key, action="reused", reason=decision.reason, assets=keys)
+        )
+
+    def fail(self, task: AnyTask, receipt: Receipt, reason: Reason) -> None:
+        """Report a step that made nothing."""
+        keys = tuple(asset.key for asset in task.assets)
+        self.report(
+            StepRecord(
+                step=receipt.key,
+                action="failed",
+                reason=reason,
+                assets=keys,
+                started_at=receipt.started_at,
+                duration_s=receipt.duration_s,
+                attempts=receipt.attempts,
+                error=_first_line(receipt.error),
+            )
+        )
+
+    def report(self, record: StepRecord) -> None:
+        """Take a step whose outcome is settled and durable: count, keep and show it."""
+        with self.shared.lock:
+            kind = "checked" if record.checked else record.action
+            self.counts[kind] = self.counts.get(kind, 0) + 1
+            self.steps.append(record)
+            self.emit("step", {"record": record})
+
+    def count_reused(self, n_steps: int) -> None:
+        """Count reused steps that are too many to keep or show one by one."""
+        self.counts["reused"] = self.counts.get("reused", 0) + n_steps
+        self.emit("reused", {"n_steps": n_steps})
+
+    def _make(self, task: AnyTask, receipt: Receipt) -> dict[str, Made]:
+        made = {}
+        for asset in task.assets:
+            output = receipt.outputs[asset.key]
+            head = self.facts.heads.get(asset.key)
+            seq = head.seq + (head.data_version != output.data_version) if head else 1
+            version = InputVersion("", asset.key, output.data_version, seq)
+            made[asset.key] = Made(version, output, receipt.values[asset.key], receipt.digests[asset.key])
+        return made
+
+    # ── commits ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def is_due(self) -> bool:
+        """True when a group of commits has waited long enough."""
+        return self._committer.is_due
+
+    def flush(self) -> None:
+        """Make waiting commits durable and report their steps.
+
+        Raises:
+            StoreError: The store refused; names the asset.
+        """
+        with self.shared.lock:
+            waiting = next(iter(self._unreported.values()), None)
+            try:
+                for committed in self._committer.flush():
+                    self._settled(committed)
+                self._send_events()
+            except StoreError as error:
+                raise error.about("asset", waiting.step) if waiting else error from error.__cause__
+
+    def _settled(self, committed: Committed) -> None:
+        if committed.action is not None:
+            self.versions.remember(committed.action)
+        record = self._unreported.pop(committed.commit.attempt, None)
+        if record is None:
+            return
+        if committed.superseded_by:
+            log.warning("%s was superseded by run %s", record.step, committed.superseded_by)
+        self.report(replace_seq(record, next(iter(committed.seqs.values()), 0)))
+
+    def _commit(self, commit: Commit, record: StepRecord) -> None:
+        with self.shared.lock:
+            self._unreported[commit.attempt] = record
+            if self.kind == "build":
+                self._committer.add(commit)
+                return
+            # In a flow the head moves once, at the end, to the last version in call order; the record is kept now.
+            root = self._root()
+            for move in commit.moves:
+                root._deferred.setdefault(move.asset, []).append(replace(commit, action=None, moves=(move,)))
+            self._committer.add(replace(commit, moves=()))
+            self.flush()
+
+    def _root(self) -> ActiveRun:
+        run = self
+        while run.parent is not None:
+            run = run.parent
+        return run
+
+    def _move_deferred(self) -> None:
+        deferred, self._deferred = self._deferred, {}
+        for asset, commits in deferred.items():
+            n_versions = len({commit.fingerprint for commit in commits})
+            if n_versions > 1:
+                self.log(
+                    logging.WARNING,
+                    f"{asset} was materialized {n_versions} times with different arguments in this run; the last one "
+                    "is current. Use partitions or with_options(assets=…) to keep them apart",
+                )
+            self._committer.add(commits[-1])
+
+    def _commit_of(self, action: Action, decision: Decision, receipt: Receipt) -> Commit:
+        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in action.inputs}
+        return Commit(
+            fingerprint=action.fingerprint,
+            run=self.id,
+            attempt=receipt.attempt,
+            at=self.workspace.clock.now(),
+            action=action,
+            moves=tuple(
+                self._move(output.asset, output.data_version, inputs, receipt.metadata.get(output.asset))
+                for output in action.outputs
+            ),
+            overwrites=decision.overwrites,
+        )
+
+    def _move(
+        self,
+        asset: str,
+        data_version: str,
+        inputs: Mapping[str, tuple[str, int]],
+        metadata: Mapping[str, object] | None = None,
+    ) -> Move:
+        head = self.facts.heads.get(asset)
+        texts = {name: _as_text(value) for name, value in (metadata or {}).items()}
+        return Move(self.workspace.env, asset, data_version, inputs, head.seq if head else 0, texts)
+
+    def _action(
+        self,
+        task: AnyTask,
+        decision: Decision,
+        receipt: Receipt,
+        fingerprint: str,
+        derived: Sequence[InputVersion],
+    ) -> Action:
+        recipe = decision.recipe
+        code = self.workspace.code.of(task)
+        return Action(
+            fingerprint=fingerprint,
+            task=task.name,
+            code=recipe.code,
+            outputs=tuple(receipt.outputs[asset.key] for asset in task.assets),
+            attempt=receipt.attempt,
+            run=self.id,
+            started_at=receipt.started_at,
+            duration_s=receipt.duration_s,
+            env=self.workspace.env,
+            inputs=tuple(map(_input, (*recipe.inputs, *derived))),
+            parameters=dict(recipe.parameters),
+            recipe=dict(recipe.settings),
+            parts=tuple(Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts),
+            unknowns=code.unknowns,
+            is_source=decision.action is Planned.CHECK,
+        )
+
+
+def _input(version: InputVersion) -> Input:
+    return Input(
+        parameter=version.parameter,
+        asset=version.asset,
+        data_version=version.data_version,
+        seq=version.seq,
+        derived=version.derived,
+    )
+
+
+def replace_seq(record: StepRecord, seq: int) -> StepRecord:
+    """Return the step record with the version number it got."""
+    return msgspec.structs.replace(record, seq=seq)
+
+
+def _first_line(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, NacreError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

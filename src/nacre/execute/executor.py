@@ -1,0 +1,131 @@
+"""Where steps run: the port and its in-process drivers, inline and threads.
+
+Work is a function without arguments that returns a receipt and raises only what shall stop the run.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Executor(Protocol[T]):
+    """Runs work and hands back what it returned, in the order it finished."""
+
+    def submit(self, work: Callable[[], T]) -> None:
+        """Take work; it may start at once or later."""
+        ...
+
+    def wait_any(self, timeout_s: float | None = None) -> list[T]:
+        """Wait for at least one result and take all there are; empty when the time is up or nothing runs.
+
+        Raises:
+            BaseException: What a piece of work raised.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Forget work that has not started; what runs goes on and is ignored. Idempotent."""
+        ...
+
+    def close(self) -> None:
+        """Take no more work and let idle threads end. Never waits. Idempotent."""
+        ...
+
+
+class Inline(Generic[T]):
+    """Runs work in the caller's thread, one piece a ``wait_any``."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], T]] = deque()
+
+    def submit(self, work: Callable[[], T]) -> None:
+        """Take work; it runs in ``wait_any``."""
+        self._waiting.append(work)
+
+    def wait_any(self, timeout_s: float | None = None) -> list[T]:
+        """Run the oldest work."""
+        return [self._waiting.popleft()()] if self._waiting else []
+
+    def cancel(self) -> None:
+        """Forget work that has not started."""
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class Threads(Generic[T]):
+    """Runs work in daemon threads, started as needed and at most ``max_workers``; leaving Python never waits for them.
+
+    Args:
+        max_workers: How many pieces may run at the same time.
+    """
+
+    def __init__(self, max_workers: int) -> None:
+        self._max_workers = max_workers
+        self._waiting: queue.SimpleQueue[Callable[[], T] | None] = queue.SimpleQueue()
+        self._finished: deque[tuple[T | None, BaseException | None]] = deque()
+        self._changed = threading.Condition()
+        self._n_workers = 0
+        self._n_open = 0
+
+    def submit(self, work: Callable[[], T]) -> None:
+        """Take work; starts a thread when all are busy and there may be more."""
+        with self._changed:
+            self._n_open += 1
+            if self._n_workers < min(self._n_open, self._max_workers):
+                self._n_workers += 1
+                threading.Thread(target=self._work, name="nacre-worker", daemon=True).start()
+        self._waiting.put(work)
+
+    def wait_any(self, timeout_s: float | None = None) -> list[T]:
+        """Wait for at least one result and take all there are."""
+        with self._changed:
+            if not self._finished and self._n_open:
+                self._changed.wait(timeout_s)
+            taken = list(self._finished)
+            self._finished.clear()
+            self._n_open -= len(taken)
+        results: list[T] = []
+        for result, error in taken:
+            if error is not None:
+                raise error
+            results.append(result)  # type: ignore[arg-type]  # no error means a result
+        return results
+
+    def cancel(self) -> None:
+        """Forget work that has not started."""
+        while True:
+            try:
+                dropped = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            if dropped is not None:
+                with self._changed:
+                    self._n_open -= 1
+
+    def close(self) -> None:
+        """Let each thread end after the work it has."""
+        with self._changed:
+            n_workers, self._n_workers = self._n_workers, 0
+        for _ in range(n_workers):
+            self._waiting.put(None)
+
+    def _work(self) -> None:
+        while (work := self._waiting.get()) is not None:
+            result: T | None = None
+            error: BaseException | None = None
+            try:
+                result = work()
+            except BaseException as raised:  # handed to the waiting thread
+                error = raised
+            with self._changed:
+                self._finished.append((result, error))
+                self._changed.notify()

@@ -1,0 +1,379 @@
+"""Calls inside a flow, or alone: each is a plan of one step, decided and recorded exactly as in a build."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from nacre.declare.discover import assets_beside
+from nacre.declare.parameters import Parameter, annotation, bind, defaults, parameters
+from nacre.errors import MissingArgument, UnserialisableValue, UpstreamFailed
+from nacre.execute.active import ActiveRun
+from nacre.execute.effects import Effects
+from nacre.execute.futures import TaskFuture
+from nacre.execute.made import Made
+from nacre.execute.run import PlanRun
+from nacre.execute.state import Completed, State, StateType, failed_with
+from nacre.execute.step import Receipt, run_step
+from nacre.graph.graph import AnyTask
+from nacre.graph.infer import asset_names, infer
+from nacre.graph.validate import closest, validate
+from nacre.planning.build import build, recipe_settings
+from nacre.planning.decide import Action, Decision, decide
+from nacre.planning.explain import sentence
+from nacre.planning.reason import Cause, Reason
+from nacre.store.records import StepRecord
+from nacre.values import identify
+from nacre.version.fingerprint import InputVersion, Recipe
+from nacre.version.outline import compare
+
+_TASK = Reason(Cause.TASK)
+
+
+class Called:
+    """One call of a task: its arguments, what they are versions of, and what came of it.
+
+    Args:
+        run: The run it happens in.
+        task: What is called.
+        args: Positional arguments; futures and states are waited for and replaced.
+        kwargs: Keyword arguments, likewise.
+        wait_for: Futures and states that must have ended well first.
+    """
+
+    def __init__(
+        self,
+        run: ActiveRun,
+        task: AnyTask,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        wait_for: Iterable[object] = (),
+    ) -> None:
+        self.run = run
+        self.task = task
+        self.lineage: tuple[InputVersion, ...] = ()
+        self._by_future: dict[int, tuple[InputVersion, ...]] = {}
+        self._args = args
+        self._kwargs = kwargs
+        self._wait_for = wait_for
+        self._parameters: dict[str, Parameter] = {}
+
+    def effects(self) -> Effects[State[object]]:
+        """Run or reuse the task; ends in a final state and never raises what user code raised."""
+        try:
+            for each in self._wait_for:
+                self._resolve(each)
+            args = tuple(map(self._resolve, self._args))
+            kwargs = {name: self._resolve(value) for name, value in self._kwargs.items()}
+        except UpstreamFailed as error:
+            self._skipped(error)
+            return State(StateType.PENDING, "NotReady", str(error), error)
+        bound = bind(self.task.fn, args, kwargs)
+        self._parameters = {each.name: each for each in parameters(self.task.fn)}
+        versions = self._add_missing(bound)
+        if not self.task.assets:
+            return (yield from self._run_plain(bound))
+        return (yield from self._materialize(bound, versions))
+
+    # ── arguments ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _resolve(self, value: object) -> object:
+        """Replace futures and states by what they hold, at any depth of plain containers."""
+        if isinstance(value, TaskFuture):
+            value.wait()
+            return self._unwrap(value.state, value.name, value.lineage)
+        if isinstance(value, State):
+            return self._unwrap(value, "an upstream", ())
+        if isinstance(value, (list, tuple, set)) and any(map(_holds_future, value)):
+            return type(value)(self._resolve(each) for each in value)
+        if isinstance(value, dict) and any(map(_holds_future, value.values())):
+            return {name: self._resolve(each) for name, each in value.items()}
+        return value
+
+    def _unwrap(self, state: State[object], name: str, lineage: tuple[InputVersion, ...]) -> object:
+        if not state.is_completed():
+            raise UpstreamFailed(
+                f"{self.task.name} was not run because {name} failed",
+                {"task": self.task.name, "upstream": name, "problem": state.message},
+            )
+        if lineage:
+            self._by_future[id(state.data)] = lineage
+        return state.data
+
+    def _skipped(self, error: UpstreamFailed) -> None:
+        keys = tuple(asset.key for asset in self.task.assets)
+        reason = Reason(Cause.UPSTREAM_FAILED, str(error.facts.get("upstream", "")))
+        self.run.report(StepRecord(step=self.task.key, action="skipped", reason=reason, assets=keys))
+
+    def _add_missing(self, bound: dict[str, object]) -> dict[str, InputVersion]:
+        """Materialize or reuse the assets that missing arguments name, and bind their values."""
+        wanted = [p for p in self._parameters.values() if p.name not in bound and (p.is_required or p.asset)]
+        made_here: dict[str, str] = {}
+        if wanted:
+            made_here = ensure(self.run, self.task, wanted)
+        versions: dict[str, InputVersion] = {}
+        for name, asset in made_here.items():
+            made = self.run.shared.made[asset]
+            bound[name] = made.load(
+                self.run.workspace.contents, annotation(self.task.fn, name), self.task.name
+            )
+            versions[name] = replace(made.version, parameter=name)
+        return versions
+
+    # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run_plain(self, bound: Mapping[str, object]) -> Effects[State[object]]:
+        upstream = {v.asset: v for value in bound.values() for v in self._lineage_of(value)}
+        step = self.run.start_step(self.task, None)
+        receipt = yield from run_step(step, lambda: bound, self.run.workspace)
+        if receipt.error is not None:
+            self.run.fail(self.task, receipt, _TASK)
+            return failed_with(receipt.error)
+        self.lineage = tuple(upstream.values())
+        if self.run.shared.holdings.exact(receipt.value) is None:
+            self.run.shared.holdings.hold(receipt.value, self.lineage, is_exact=False)
+        self.run.report(_plain_record(self.task, receipt))
+        return Completed(data=receipt.value)
+
+    def _materialize(
+        self, bound: Mapping[str, object], versions: Mapping[str, InputVersion]
+    ) -> Effects[State[object]]:
+        recipe, derived, problem = self._recipe(bound, versions)
+        is_source = not recipe.inputs and not derived
+        shared = self.run.shared
+        fingerprint = recipe.fingerprint()
+        while True:
+            with shared.lock:
+                known = shared.results.get(fingerprint)
+                other = shared.in_flight.get(fingerprint)
+                if known is None and other is None:
+                    turn = shared.in_flight[fingerprint] = threading.Event()
+                    break
+            if known is not None:
+                return self._reused(known, Reason(Cause.THIS_RUN))
+            if other is not None:
+                other.wait()
+        try:
+            decision = decide(self.task.options, recipe, is_source, self.run.facts)
+            if problem is not None:
+                decision = replace(decision, action=Action.BUILD, reason=problem, moves_head=False)
+            if decision.action is Action.REUSE:
+                made = self.run.take(self.task, decision)
+                shared.results[fingerprint] = made
+                return self._reused(made, decision.reason, is_reported=decision.moves_head)
+            return (yield from self._build(bound, decision, derived))
+        finally:
+            with shared.lock:
+                shared.in_flight.pop(fingerprint, None)
+            turn.set()
+
+    def _build(
+        self, bound: Mapping[str, object], decision: Decision, derived: list[InputVersion]
+    ) -> Effects[State[object]]:
+        run = self.run
+        step = run.start_step(self.task, decision)
+        receipt = yield from run_step(step, lambda: bound, run.workspace)
+        if receipt.error is not None:
+            run.fail(self.task, receipt, decision.reason)
+            return failed_with(receipt.error)
+        reason = self._observed(decision, receipt)
+        made = run.finish(self.task, decision, receipt, reason, derived)
+        with run.shared.lock:
+            run.shared.results[decision.fingerprint] = made
+        self._hold(made, receipt.value)
+        return Completed(data=receipt.value)
+
+    def _observed(self, decision: Decision, receipt: Receipt) -> Reason:
+        """Say what a source's content did since the version that is current."""
+        if decision.action is not Action.CHECK or decision.reason.cause is not Cause.SOURCE:
+            return decision.reason
+        for asset, output in receipt.outputs.items():
+            head = self.run.facts.heads.get(asset)
+            if head is not None and head.data_version != output.data_version:
+                old = self.run.facts.outline(asset, head.data_version)
+                change = compare(old, output.outline) if old is not None else None
+                return Reason(Cause.SOURCE, asset, old=head.data_version[:8], new=output.data_version[:8], change=change)
+        return decision.reason
+
+    def _reused(
+        self, made: Mapping[str, Made], reason: Reason, *, is_reported: bool = False
+    ) -> State[object]:
+        values = [self._value(each) for each in made.values()]
+        value = values[0] if len(values) == 1 else tuple(values)
+        self._hold(made, value)
+        if not is_reported:
+            first = next(iter(made.values())).version
+            keys = tuple(made)
+            self.run.report(
+                StepRecord(step=self.task.key, action="reused", reason=reason, assets=keys, seq=first.seq)
+            )
+        return Completed(sentence(reason), value, name="Cached")
+
+    def _value(self, made: Made) -> object:
+        return made.load(self.run.workspace.contents, annotation(self.task.fn, "return"), self.task.name)
+
+    def _hold(self, made: Mapping[str, Made], value: object) -> None:
+        """Remember which objects are these assets, the parts of several outputs included."""
+        holdings = self.run.shared.holdings
+        with self.run.shared.lock:
+            self.run.shared.made.update(made)
+        self.lineage = tuple(each.version for each in made.values())
+        if len(made) == 1:
+            holdings.hold(value, self.lineage, is_exact=True)
+            return
+        parts = value.values() if isinstance(value, Mapping) else value
+        if isinstance(value, Mapping):
+            parts = [value[key] for key in made]
+        for each, part in zip(made.values(), parts, strict=True):  # type: ignore[call-overload]
+            holdings.hold(part, [each.version], is_exact=True)
+
+    # ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _recipe(
+        self, bound: Mapping[str, object], versions: Mapping[str, InputVersion]
+    ) -> tuple[Recipe, list[InputVersion], Reason | None]:
+        """Split the arguments into asset versions, versions they derive from, and plain parameters."""
+        inputs: list[InputVersion] = []
+        derived: list[InputVersion] = []
+        digests: dict[str, str] = {}
+        problem: Reason | None = None
+        given = {**defaults(self.task.fn), **bound}
+        for name, value in given.items():
+            exact = versions.get(name) or self._exact(name, value)
+            if exact is not None:
+                inputs.append(replace(exact, parameter=name))
+                continue
+            derived += [replace(v, parameter=name, derived=True) for v in self._lineage_of(value, name)]
+            try:
+                digests[name] = identify(value).digest
+            except UnserialisableValue:
+                # It cannot be told whether this argument changed, so the step runs and its record is its own.
+                problem = Reason(Cause.UNKNOWN, f"argument `{name}` ({type(value).__name__})")
+                digests[name] = f"unknown {self.run.workspace.new_id()}"
+        for dep in self.task.asset_deps:
+            inputs.append(self._dependency(dep.key))
+        keys = [asset.key for asset in self.task.assets]
+        self.run.shared.producers.setdefault(keys[0], self.task)
+        code = self.run.workspace.code.of(self.task).digest
+        return Recipe(keys, code, inputs, digests, recipe_settings(self.task)), derived, problem
+
+    def _dependency(self, asset: str) -> InputVersion:
+        made = self.run.shared.made.get(asset)
+        if made is not None:
+            return made.version
+        head = self.run.facts.heads.get(asset)
+        return InputVersion("", asset, head.data_version if head else "", head.seq if head else 0)
+
+    def _exact(self, name: str, value: object) -> InputVersion | None:
+        """Return the version that a value is, content and all; None where it is none."""
+        candidates = [*self._by_future.get(id(value), ())][:1]
+        held = self.run.shared.holdings.exact(value)
+        if held is not None:
+            candidates.append(held)
+        named = self._named(name)
+        if named is not None:
+            candidates.append(named)
+        for version in candidates:
+            made = self.run.shared.made.get(version.asset)
+            if made is not None and made.version == replace(version, parameter="") and self._is(made, value):
+                return made.version
+        return None
+
+    def _is(self, made: Made, value: object) -> bool:
+        try:
+            return identify(value).digest == (made.digest or made.output.data_version)
+        except UnserialisableValue:
+            return False
+
+    def _named(self, name: str) -> InputVersion | None:
+        """Return the version made in this run of the asset that a parameter's name or annotation means."""
+        parameter = self._parameters.get(name)
+        if parameter is not None and parameter.asset:
+            made = self.run.shared.made.get(parameter.asset)
+            return made.version if made else None
+        scope = id(getattr(self.task.fn, "__globals__", None))
+        found = [
+            made
+            for asset, made in self.run.shared.made.items()
+            if name in self._names_of(asset, scope)
+        ]
+        return found[0].version if len(found) == 1 else None
+
+    def _names_of(self, asset: str, scope: int) -> set[str]:
+        producer = self.run.shared.producers.get(asset)
+        if producer is None or id(getattr(producer.fn, "__globals__", None)) != scope:
+            return set()
+        return {name for name, key in asset_names(producer) if key == asset}
+
+    def _lineage_of(self, value: object, name: str = "") -> list[InputVersion]:
+        """Collect what a value came from: by object, by future, else by the parameter's name."""
+        found = list(self._by_future.get(id(value), ())) or self.run.shared.holdings.within(value)
+        named = self._named(name) if name and not found else None
+        return [named] if named is not None else found
+
+
+def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, str]:
+    """Materialize or reuse, inside a run, the assets that missing arguments of a call name.
+
+    Args:
+        run: The run of the call.
+        task: What is called.
+        wanted: Its parameters that were not given.
+
+    Returns:
+        Parameter name to asset key, for those that name one.
+
+    Raises:
+        MissingArgument: One names no asset; the closest name is offered.
+    """
+    beside = assets_beside(task)
+    inferred = infer(beside if any(each is task for each in beside) or not task.assets else [*beside, task])
+    shared = run.shared
+    found: dict[str, str] = {}
+    if task.assets and task.key in inferred.graph.upstream:
+        found = {edge.parameter: edge.asset for edge in inferred.graph.upstream[task.key] if edge.parameter}
+    else:
+        found = {p.name: key for p in wanted for key in [p.asset or _only(inferred.names.get(p.name))] if key}
+    for parameter in wanted:
+        if parameter.name not in found and parameter.is_required:
+            facts = {"function": f"{task.name} at {task.place}", "asset": task.key if task.assets else ""}
+            hints = closest(parameter.name, inferred)
+            hints.append(f"or pass it: {task.name}({parameter.name}=…)")
+            raise MissingArgument(f"Argument {parameter.name!r} was not given and names no asset", facts, hints)
+    named = {p.name: found[p.name] for p in wanted if p.name in found}
+    steps = {inferred.graph.producer[a] for a in named.values() if a in inferred.graph.producer}
+    graph = validate(inferred, [step for step in steps if step not in shared.made])
+    shared.producers.update(graph.tasks)
+    given = {asset: made.version for asset, made in shared.made.items()}
+    plan = PlanRun(run, build(graph, run.facts, given))
+    plan.execute()
+    for error in plan.errors.values():
+        raise error
+    for asset in named.values():
+        plan.made(asset)
+    return named
+
+
+def _only(keys: list[str] | None) -> str:
+    return keys[0] if keys and len(keys) == 1 else ""
+
+
+def _holds_future(value: object) -> bool:
+    if isinstance(value, (TaskFuture, State)):
+        return True
+    if isinstance(value, dict):
+        return any(map(_holds_future, value.values()))
+    return isinstance(value, (list, tuple, set)) and any(map(_holds_future, value))
+
+
+def _plain_record(task: AnyTask, receipt: Receipt) -> StepRecord:
+    return StepRecord(
+        step=task.key,
+        action="built",
+        reason=_TASK,
+        started_at=receipt.started_at,
+        duration_s=receipt.duration_s,
+        attempts=receipt.attempts,
+    )
+

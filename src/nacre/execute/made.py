@@ -1,0 +1,132 @@
+"""What a run has made or taken so far: versions, values, and which object in memory is which asset."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from nacre.declare.task import Task
+from nacre.errors import InputMutated
+from nacre.store.contents import Contents
+from nacre.store.records import Output
+from nacre.values import identify
+from nacre.version.fingerprint import InputVersion
+
+_SHARED = (bool, int, float, complex, str, bytes, type(None), enum.Enum, range, type, type(...))
+_MISSING = object()
+
+
+@dataclass(slots=True)
+class Made:
+    """One asset version of this run.
+
+    Args:
+        version: Asset, content and seq.
+        output: What the store holds of it.
+        value: The object in memory, as long as somebody may need it.
+        digest: Content of the whole value, whatever rule the asset has for its data version.
+        is_mutable: True where a reader could change the object.
+    """
+
+    version: InputVersion
+    output: Output
+    value: object = _MISSING
+    digest: str = ""
+    is_mutable: bool = True
+    taken_by: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def load(self, contents: Contents, as_type: object | None, reader: str) -> object:
+        """Return the value for a step, as its annotation wants it.
+
+        Small values are decoded afresh for each reader, so none can change another's. A large one is passed on as it
+        is, and looked at again before its second reader.
+
+        Raises:
+            InputMutated: A reader changed the object.
+            CorruptObject: The stored bytes are missing or damaged.
+        """
+        if self.value is _MISSING or not self.output.object or not _is_instance(self.value, as_type):
+            return contents.read(self.output, as_type)
+        with self.lock:
+            if self.is_mutable and self.taken_by and identify(self.value).digest != self.digest:
+                raise self._mutated(reader)
+            self.taken_by = reader
+        return self.value
+
+    def forget(self) -> None:
+        """Let go of the object in memory; the store still has it."""
+        self.value = _MISSING
+
+    def _mutated(self, reader: str) -> InputMutated:
+        facts = {"asset": self.version.asset, "changed by": self.taken_by, "wanted by": reader}
+        hint = f"work on a copy inside {self.taken_by}; what is stored is as it was made"
+        return InputMutated(f"{self.taken_by} changed a value that {reader} reads too", facts, hint)
+
+
+def _is_instance(value: object, as_type: object | None) -> bool:
+    if as_type is None:
+        return True
+    plain = getattr(as_type, "__origin__", as_type)
+    return isinstance(plain, type) and type(value) is plain
+
+
+class Holdings:
+    """Which objects in memory came from which asset versions, for lineage inside a flow.
+
+    Objects are held, so their identity cannot be given to another object while the run lasts. Types that Python
+    shares between unrelated values are never held.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[object, tuple[InputVersion, ...], bool]] = {}
+
+    def hold(self, value: object, versions: Iterable[InputVersion], is_exact: bool) -> None:
+        """Remember that an object is, or (not exact) was made from, these versions."""
+        versions = tuple(versions)
+        if versions and not isinstance(value, _SHARED) and value != () and value != frozenset():
+            self._held[id(value)] = (value, versions, is_exact)
+
+    def exact(self, value: object) -> InputVersion | None:
+        """Return the version an object is, None where it is none."""
+        found = self._held.get(id(value))
+        return found[1][0] if found and found[2] and len(found[1]) == 1 else None
+
+    def within(self, value: object) -> list[InputVersion]:
+        """Collect the versions that an object or anything inside it came from, at any depth.
+
+        Walks plain containers, each once; linear in what they hold.
+        """
+        found: dict[str, InputVersion] = {}
+        seen: set[int] = set()
+        waiting = [value]
+        while waiting and self._held:
+            each = waiting.pop()
+            held = self._held.get(id(each))
+            if held is not None:
+                found.update({version.asset: version for version in held[1]})
+            if id(each) in seen or not isinstance(each, (list, tuple, dict, set, frozenset)):
+                continue
+            seen.add(id(each))
+            waiting.extend(each.values() if isinstance(each, dict) else each)
+        return list(found.values())
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all runs of one tree (a flow and the flows it calls) have in common.
+
+    Args:
+        made: Asset key to its latest version in this tree.
+        results: Fingerprint, or recipe digest of what runs every time, to the versions made from it.
+        holdings: Which objects are which assets.
+    """
+
+    made: dict[str, Made] = field(default_factory=dict)
+    results: dict[str, Mapping[str, Made]] = field(default_factory=dict)
+    holdings: Holdings = field(default_factory=Holdings)
+    producers: dict[str, Task[..., object]] = field(default_factory=dict)
+    in_flight: dict[str, threading.Event] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)

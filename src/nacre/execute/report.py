@@ -1,0 +1,94 @@
+"""Shows a run to a person, one line per step, as it becomes durable. Fed by run events; knows no engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+from nacre.planning.explain import sentence, short
+from nacre.store.records import StepRecord
+
+GLYPHS = {"built": "✓", "checked": "✓", "reused": "=", "skipped": "-", "failed": "✗"}
+_COLOURS = {"built": "32", "checked": "32", "reused": "2", "skipped": "33", "failed": "31"}
+
+
+class Silent:
+    """Shows nothing."""
+
+    def on_event(self, kind: str, body: dict[str, object]) -> None:
+        """Ignore the event."""
+
+
+class Lines:
+    """Prints one line per step, and the lines of the log.
+
+    Args:
+        stream: Where to; standard error by default, so that a program's own output stays clean.
+        indent: Put before each line.
+    """
+
+    def __init__(self, stream: TextIO | None = None, indent: str = "") -> None:
+        self._stream = stream
+        self._indent = indent
+        self._has_colour: bool | None = None
+
+    def on_event(self, kind: str, body: dict[str, object]) -> None:
+        """Print the line that an event deserves, if any."""
+        if kind == "step":
+            record = body["record"]
+            assert isinstance(record, StepRecord)
+            if record.assets or record.error:
+                self._print(self.step_line(record))
+        elif kind == "reused":
+            self._print(f"= … and {body['n_steps']:,} more reused")
+        elif kind == "log":
+            mark = "" if body["level"] == "INFO" else f"{str(body['level']).lower()}: "
+            self._print(f"  {mark}{body['text']}")
+
+    def step_line(self, record: StepRecord) -> str:
+        """Make the line of one step: glyph, name, time or version, reason."""
+        kind = "checked" if record.checked else record.action
+        name = short(record.assets[0]) if record.assets else record.step.rsplit(".", 1)[-1]
+        if len(record.assets) > 1:
+            name += f" +{len(record.assets) - 1}"
+        seconds = duration(record.duration_s) if record.duration_s else ""
+        version = f"v{record.seq}" if record.seq else ""
+        line = f"{GLYPHS[kind]} {name:<22} {kind:<8} {seconds:>7} {version:>5}  {self._why(record)}"
+        return self._coloured(line.rstrip(), _COLOURS[kind])
+
+    def _why(self, record: StepRecord) -> str:
+        if record.error:
+            return record.error.splitlines()[0]
+        if record.checked:
+            return "source checked: content unchanged"
+        return sentence(record.reason)
+
+    def _print(self, line: str) -> None:
+        stream = self._stream or sys.stderr
+        try:
+            print(f"{self._indent}{line}", file=stream, flush=True)
+        except UnicodeEncodeError:
+            print(f"{self._indent}{line}".encode("ascii", "replace").decode(), file=stream, flush=True)
+
+    def _coloured(self, line: str, code: str) -> str:
+        if self._has_colour is None:
+            stream = self._stream or sys.stderr
+            self._has_colour = stream.isatty() and "NO_COLOR" not in os.environ
+        return f"\x1b[{code}m{line}\x1b[0m" if self._has_colour else line
+
+
+def duration(seconds: float) -> str:
+    """Show a duration as a person reads it: ``12 ms``, ``0.28 s``, ``3 min 20 s``."""
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def summary(counts: dict[str, int]) -> str:
+    """Sum up a run: ``1 checked, 2 reused``."""
+    order = ("built", "checked", "reused", "skipped", "failed")
+    return ", ".join(f"{counts[kind]:,} {kind}" for kind in order if counts.get(kind)) or "nothing to do"

@@ -1,0 +1,102 @@
+"""What a build tells its caller: one entry per asset, with action and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nacre.errors import StepFailed
+from nacre.planning.explain import sentence, short
+from nacre.planning.reason import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What happened to one asset.
+
+    Args:
+        asset: Its key.
+        action: ``built``, ``reused``, ``skipped`` or ``failed``.
+        cause: Why, as data.
+        duration_s: Seconds it took; 0 where nothing ran.
+        checked: True for a source that ran and found the content it had before.
+        version: The asset's version number now; 0 where there is none.
+        error: What went wrong; empty when nothing did.
+    """
+
+    asset: str
+    action: str
+    cause: Reason
+    duration_s: float = 0.0
+    checked: bool = False
+    version: int = 0
+    error: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+        if self.checked and not self.cause.new:
+            return "source checked: content unchanged"
+        return sentence(self.cause)
+
+    @property
+    def name(self) -> str:
+        """The asset as a person would name it."""
+        return short(self.asset)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a build did.
+
+    Args:
+        id: The run's id.
+        name: What was built.
+        steps: One entry per selected asset, upstream before downstream.
+        duration_s: Seconds, from survey to the last commit.
+        remedies: One-line changes that would let more be reused next time.
+        errors: Asset key to the exception that ended its step.
+    """
+
+    id: str
+    name: str
+    steps: tuple[StepResult, ...]
+    duration_s: float = 0.0
+    remedies: tuple[str, ...] = ()
+    errors: dict[str, BaseException] = field(default_factory=dict, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing failed."""
+        return not self.errors
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many assets were built, checked, reused, skipped and failed; absent where none."""
+        found: dict[str, int] = {}
+        for step in self.steps:
+            kind = "checked" if step.checked else step.action
+            found[kind] = found.get(kind, 0) + 1
+        return found
+
+    def __iter__(self) -> Iterator[StepResult]:
+        return iter(self.steps)
+
+    def __getitem__(self, asset: str) -> StepResult:
+        for step in self.steps:
+            if asset in (step.asset, step.name):
+                return step
+        raise KeyError(asset)
+
+    def raise_for_failure(self) -> None:
+        """Raise when something failed.
+
+        Raises:
+            StepFailed: Names the first failed asset; its own exception is chained.
+        """
+        for asset, error in self.errors.items():
+            raise StepFailed(f"{short(asset)} failed", {"asset": asset, "run": self.id}) from error
+
+    def __str__(self) -> str:
+        lines = [f"{step.action:<8} {step.name:<24} {step.reason}" for step in self.steps]
+        return "\n".join(lines)

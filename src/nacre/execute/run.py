@@ -1,0 +1,208 @@
+"""The loop of a build: plan ↔ executor ↔ store. It decides nothing: the plan does; it only keeps things moving."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from nacre.declare.parameters import annotation
+from nacre.execute.active import ActiveRun
+from nacre.execute.effects import drive
+from nacre.execute.executor import Inline, Threads
+from nacre.execute.made import Made
+from nacre.execute.result import RunResult, StepResult
+from nacre.execute.step import Receipt, run_step
+from nacre.planning.decide import Action
+from nacre.planning.explain import remedy
+from nacre.planning.plan import Outcome, Plan, Step
+from nacre.planning.reason import Cause
+from nacre.store.records import StepRecord
+
+MAX_WORKERS = min(32, (os.cpu_count() or 1) + 4)
+
+
+class PlanRun:
+    """Runs a plan inside a run, to the end or to what fails.
+
+    Args:
+        run: The run; already begun.
+        plan: The plan; already decided as far as it can be.
+        max_workers: How many steps may run at the same time.
+    """
+
+    def __init__(self, run: ActiveRun, plan: Plan, max_workers: int = MAX_WORKERS) -> None:
+        self._run = run
+        self._plan = plan
+        self._inline: Inline[Receipt] = Inline()
+        self._threads: Threads[Receipt] | None = None
+        self._max_workers = max_workers
+        self._n_running = 0
+        self._readers: dict[str, int] = {}
+        self.errors: dict[str, BaseException] = {}
+
+    def execute(self) -> None:
+        """Run what must run. Steps that failed are in ``errors``; everything else is committed and reported.
+
+        Raises:
+            StoreError: The store refused; what was durable before stays.
+        """
+        for edges in self._plan.graph.upstream.values():
+            for edge in edges:
+                self._readers[edge.asset] = self._readers.get(edge.asset, 0) + 1
+        try:
+            self._take_reused(list(self._plan.steps.values()))
+            self._loop()
+        finally:
+            if self._threads is not None:
+                self._threads.cancel()
+                self._threads.close()
+            self._run.flush()
+
+    def _loop(self) -> None:
+        while True:
+            ready = self._plan.ready()
+            for step in ready:
+                self._submit(step, alone=len(ready) == 1 and not self._n_running)
+            if not self._n_running:
+                return
+            for receipt in self._finished():
+                self._n_running -= 1
+                self._take(receipt)
+            if self._run.is_due:
+                self._run.flush()
+
+    def _submit(self, step: Step, *, alone: bool) -> None:
+        """Start a step: in this thread when nothing could run beside it, since a thread costs more than a small step."""
+        assert step.decision is not None
+        context = self._run.start_step(step.task, step.decision)
+        arguments = self._arguments(step)
+        self._n_running += 1
+        workspace = self._run.workspace
+
+        def work() -> Receipt:
+            return drive(run_step(context, arguments, workspace), workspace.clock)
+
+        if alone:
+            self._inline.submit(work)
+            return
+        if self._threads is None:
+            self._threads = Threads(self._max_workers)
+        self._threads.submit(work)
+
+    def _finished(self) -> list[Receipt]:
+        done = self._inline.wait_any()
+        if done or self._threads is None:
+            return done
+        done = self._threads.wait_any(timeout_s=0.05)
+        if not done:
+            self._run.flush()  # idle: nothing will join the group soon
+        return done
+
+    def _arguments(self, step: Step) -> Callable[[], Mapping[str, object]]:
+        edges = self._plan.graph.upstream[step.key]
+        task, run = step.task, self._run
+
+        def load() -> dict[str, object]:
+            return {
+                edge.parameter: self.made(edge.asset).load(
+                    run.workspace.contents, annotation(task.fn, edge.parameter), task.name
+                )
+                for edge in edges
+                if edge.parameter
+            }
+
+        return load
+
+    def made(self, asset: str) -> Made:
+        """Return an asset of this run; one that is reused is looked up when a step first wants it."""
+        shared = self._run.shared
+        found = shared.made.get(asset)
+        if found is not None:
+            return found
+        step = self._plan.steps.get(self._plan.graph.producer.get(asset, ""))
+        with shared.lock:
+            if step is not None and step.decision is not None:
+                shared.made.update(self._run.look_up(step.task, step.decision))
+            else:
+                shared.made[asset] = self._run.current(asset)
+        return shared.made[asset]
+
+    def _take(self, receipt: Receipt) -> None:
+        step = self._plan.steps[receipt.key]
+        assert step.decision is not None
+        if receipt.error is not None:
+            self.errors[step.key] = receipt.error
+            settled = self._plan.advance(step.key, Outcome(failed=True))
+            self._run.fail(step.task, receipt, step.reason)
+        else:
+            outlines = {asset: output.outline for asset, output in receipt.outputs.items()}
+            versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
+            settled = self._plan.advance(step.key, Outcome(versions, outlines))
+            made = self._run.finish(step.task, step.decision, receipt, step.reason)
+            self._run.shared.made.update(made)
+        self._release_readers(step)
+        self._take_reused(settled)
+
+    def _release_readers(self, step: Step) -> None:
+        """Let go of values that no step still wants, so that memory holds only what is in use."""
+        made = self._run.shared.made
+        for edge in self._plan.graph.upstream[step.key]:
+            self._readers[edge.asset] -= 1
+            if not self._readers[edge.asset] and edge.asset in made and self._run.kind == "build":
+                del made[edge.asset]
+        for asset in step.task.assets:
+            if not self._readers.get(asset.key) and asset.key in made:
+                made[asset.key].forget()
+
+    def _take_reused(self, steps: list[Step]) -> None:
+        """Report the steps that were settled without running, and move heads to known results."""
+        n_quiet = 0
+        for step in steps:
+            if step.action is Action.SKIP:
+                keys = tuple(asset.key for asset in step.task.assets)
+                self._run.report(StepRecord(step=step.key, action="skipped", reason=step.reason, assets=keys))
+            elif step.action is Action.REUSE and step.decision is not None:
+                if step.decision.moves_head:
+                    self._run.shared.made.update(self._run.take(step.task, step.decision))
+                else:
+                    n_quiet += 1
+                    if n_quiet <= self._run.max_shown_reused:
+                        self._report_reused(step)
+        if n_quiet > self._run.max_shown_reused:
+            self._run.count_reused(n_quiet - self._run.max_shown_reused)
+
+    def _report_reused(self, step: Step) -> None:
+        head = self._run.facts.heads.get(step.key)
+        keys = tuple(asset.key for asset in step.task.assets)
+        seq = head.seq if head else 0
+        record = StepRecord(step=step.key, action="reused", reason=step.reason, assets=keys, seq=seq)
+        self._run.report(record)
+
+    def result(self, duration_s: float) -> RunResult:
+        """Say what happened to each asset, upstream first."""
+        records = {record.step: record for record in self._run.steps}
+        steps = []
+        remedies: dict[str, None] = {}
+        for step in self._plan.steps.values():
+            record = records.get(step.key)
+            for asset in step.task.assets:
+                steps.append(_result(asset.key, step, record))
+            line = remedy(step.reason, step.key) if step.reason.cause is Cause.SOURCE else ""
+            if line:
+                remedies[f"@materialize({step.key!r}, {line})"] = None
+        return RunResult(self._run.id, self._run.name, tuple(steps), duration_s, tuple(remedies), self.errors)
+
+
+def _result(asset: str, step: Step, record: StepRecord | None) -> StepResult:
+    if record is None:
+        action = "skipped" if step.action is Action.SKIP else "reused"
+        return StepResult(asset, action, step.reason)
+    return StepResult(
+        asset,
+        record.action,
+        step.reason,
+        record.duration_s,
+        record.checked,
+        record.seq,
+        record.error,
+    )

@@ -1,0 +1,276 @@
+"""The one step runner: load arguments, call the function with retries, store what it returns. For builds and flows.
+
+It is a generator of effects and returns a receipt; it commits nothing and decides nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from nacre import context
+from nacre.declare.options import Hook
+from nacre.declare.parameters import call_arguments
+from nacre.errors import NacreError, OutputMismatch, StepTimedOut
+from nacre.execute.effects import Call, Effects, Pause
+from nacre.execute.prints import Sink, install, print_sink
+from nacre.execute.state import Completed, Running, State, failed_with
+from nacre.execute.workspace import Workspace
+from nacre.graph.graph import AnyTask
+from nacre.store.records import Output
+from nacre.values import ValueIdentity, identify
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class StepRun:
+    """One step while it runs; what user code sees as the running task.
+
+    Args:
+        task: What runs.
+        id: Attempt id: unique to this execution.
+        run: The run it belongs to.
+        started_at: Aware UTC.
+        log_prints: True where prints become log lines.
+        previous: Asset key to its current stored content, so that unchanged content is not written again.
+    """
+
+    task: AnyTask
+    id: str
+    run: context.RunContext
+    started_at: datetime
+    log_prints: bool = False
+    previous: Mapping[str, Output] = field(default_factory=dict)
+    run_count: int = 0
+    metadata: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The task's name, or what ``task_run_name`` makes of it."""
+        named = self.task.options.run_name
+        return named() if callable(named) else named or self.task.name
+
+    @property
+    def assets(self) -> Sequence[str]:
+        """Keys of the assets it materializes."""
+        return [asset.key for asset in self.task.assets]
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The task's tags and the run's."""
+        return self.task.options.tags | self.run.tags
+
+    def add_metadata(self, asset: str, metadata: Mapping[str, object]) -> None:
+        """Attach metadata to the version being materialized; later wins."""
+        if asset not in self.assets:
+            made = ", ".join(self.assets) or "no asset"
+            raise ValueError(f"{self.task.name} materializes {made}, so it cannot add metadata to {asset!r}")
+        self.metadata.setdefault(asset, {}).update(metadata)
+
+    def log(self, level: int, text: str) -> None:
+        """Record one line of the step's log."""
+        self.run.log(level, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What came of a step.
+
+    Args:
+        key: The step.
+        attempt: Its attempt id.
+        started_at: Aware UTC.
+        duration_s: Seconds, retries and storing included.
+        attempts: How often the function was called.
+        value: What the function returned.
+        values: Asset key to value.
+        digests: Asset key to the content of its whole value.
+        outputs: Asset key to what was stored.
+        metadata: Asset key to what the function attached.
+        error: Why nothing was made.
+    """
+
+    key: str
+    attempt: str
+    started_at: datetime
+    duration_s: float
+    attempts: int
+    value: object = None
+    values: Mapping[str, object] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    metadata: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    error: BaseException | None = None
+
+
+def run_step(
+    step: StepRun, arguments: Callable[[], Mapping[str, object]], workspace: Workspace
+) -> Effects[Receipt]:
+    """Run one step to its receipt; never raises what the user's function raised, except to stop the process.
+
+    Args:
+        step: What runs.
+        arguments: Loads the bound arguments, in the thread that runs the step.
+        workspace: Where values go.
+
+    Returns:
+        The receipt, after the effects were done.
+    """
+    start = workspace.clock.monotonic()
+    value: object = None
+    values: dict[str, object] = {}
+    outputs: dict[str, Output] = {}
+    digests: dict[str, str] = {}
+    error: BaseException | None = None
+    try:
+        _run_hooks(step, step.task.options.on_running, Running())
+        value = yield from _attempts(step, arguments())
+        values = split_outputs(step.task, value)
+        for key, each in values.items():
+            outputs[key], digests[key] = _store(step, key, each, workspace)
+        _run_hooks(step, step.task.options.on_completion, Completed(data=value))
+    except Exception as raised:  # the boundary to user code: the receipt carries it
+        error = raised
+        outputs = {}
+        _run_hooks(step, step.task.options.on_failure, failed_with(raised))
+    return Receipt(
+        key=step.task.key,
+        attempt=step.id,
+        started_at=step.started_at,
+        duration_s=workspace.clock.monotonic() - start,
+        attempts=step.run_count,
+        value=value,
+        values=values,
+        digests=digests,
+        outputs=outputs,
+        metadata=step.metadata,
+        error=error,
+    )
+
+
+def _attempts(step: StepRun, bound: Mapping[str, object]) -> Effects[object]:
+    """Call the function until it returns, its retries are used up, or its condition says no."""
+    options = step.task.options
+    args, kwargs = call_arguments(step.task.fn, bound)
+    call = Call(step.task.fn, lambda: _Inside(step), args, kwargs, options.timeout_seconds)
+    while True:
+        step.run_count += 1
+        try:
+            return (yield call)
+        except Exception as error:
+            if step.run_count > options.retries or not _wants_retry(step, error):
+                raise
+            delay = retry_delay(step, random.random)
+            what = "timed out" if isinstance(error, StepTimedOut) else f"raised {type(error).__name__}: {error}"
+            step.log(
+                logging.WARNING,
+                f"{step.task.name} {what}; try {step.run_count + 1} of {options.retries + 1} in {delay:g} s",
+            )
+        yield Pause(delay)
+
+
+def _wants_retry(step: StepRun, error: Exception) -> bool:
+    condition = step.task.options.retry_condition_fn
+    if condition is None:
+        return True
+    try:
+        return bool(condition(step.task, step, failed_with(error)))
+    except Exception:  # as in Prefect: a condition that fails means no
+        log.warning("retry_condition_fn of %s failed; not retried", step.task.name, exc_info=True)
+        return False
+
+
+def retry_delay(step: StepRun, draw: Callable[[], float]) -> float:
+    """Seconds to wait before the next attempt: the configured delay, lengthened by up to the jitter factor."""
+    options = step.task.options
+    delays = options.retry_delay_seconds
+    if callable(delays):
+        delays = tuple(delays(options.retries))
+    if delays is None:
+        return 0.0
+    if isinstance(delays, (int, float)):
+        delay = float(delays)
+    else:
+        delay = float(delays[min(step.run_count, len(delays)) - 1]) if delays else 0.0
+    return delay * (1 + (options.retry_jitter_factor or 0.0) * draw())
+
+
+def split_outputs(task: AnyTask, value: object) -> dict[str, object]:
+    """Give each asset of a task its part of what the function returned.
+
+    Raises:
+        OutputMismatch: There is not one value for each asset.
+    """
+    keys = [asset.key for asset in task.assets]
+    if len(keys) <= 1:
+        return dict.fromkeys(keys, value)
+    if isinstance(value, Mapping) and set(value) == set(keys):
+        return {key: value[key] for key in keys}
+    if isinstance(value, (tuple, list)) and len(value) == len(keys):
+        return dict(zip(keys, value, strict=True))
+    got = f"{type(value).__name__} of {len(value)}" if isinstance(value, (tuple, list)) else type(value).__name__
+    facts = {"function": f"{task.name} at {task.place}", "assets": "\n".join(keys), "returned": got}
+    hint = f"return a tuple of {len(keys)} values in this order, or a mapping with these keys"
+    raise OutputMismatch(f"{task.name} must return one value for each of its {len(keys)} assets", facts, hint)
+
+
+def content_identity(task: AnyTask, value: object) -> tuple[ValueIdentity, str]:
+    """Identify a value, and say what counts as its content by the task's own rule."""
+    identity = identify(value)
+    rule = task.options.data_version
+    return identity, identity.digest if rule is None else identify(rule(value)).digest
+
+
+def _store(step: StepRun, key: str, value: object, workspace: Workspace) -> tuple[Output, str]:
+    """Store one value; returns what the record keeps of it, and the digest of the whole value."""
+    try:
+        identity, data_version = content_identity(step.task, value)
+        before = step.previous.get(key)
+        # Equal content is not written again: the new record points at the bytes that are there.
+        if before is not None and before.data_version == data_version and step.task.options.data_version is None:
+            return before, identity.digest
+        return workspace.contents.write(key, value, identity, data_version), identity.digest
+    except NacreError as error:
+        raise error.about("asset", key)
+
+
+def _run_hooks(step: StepRun, hooks: Sequence[Hook], state: State[object]) -> None:
+    for hook in hooks:
+        try:
+            hook(step.task, step, state)
+        except Exception:  # as in Prefect: a failing hook never fails the run
+            log.warning("hook %s of %s failed", getattr(hook, "__name__", hook), step.task.name, exc_info=True)
+
+
+class _Inside:
+    """The context of user code: the run, the step, and where its prints go."""
+
+    __slots__ = ("_step", "_tokens")
+
+    def __init__(self, step: StepRun) -> None:
+        self._step = step
+
+    def __enter__(self) -> None:
+        step = self._step
+        sink: Sink | None = None
+        if step.log_prints:
+            install()
+            sink = self._log_print
+        self._tokens = (
+            context.current_run.set(step.run),
+            context.current_step.set(step),
+            print_sink.set(sink),
+        )
+
+    def __exit__(self, *error: object) -> None:
+        run, step, sink = self._tokens
+        context.current_run.reset(run)
+        context.current_step.reset(step)
+        print_sink.reset(sink)
+
+    def _log_print(self, line: str) -> None:
+        self._step.log(logging.INFO, line)

@@ -1,0 +1,64 @@
+"""What the engine works with: the store, the catalog, time and identity, collected by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from nacre.catalog.history import Catalog
+from nacre.catalog.index import Event
+from nacre.execute.clock import Clock
+from nacre.graph.graph import AnyTask
+from nacre.planning.facts import CodeFact
+from nacre.store.contents import Contents
+from nacre.store.port import RecordStore
+
+
+class CodeReader(Protocol):
+    """Gives code versions; those of one run are all taken before its first step."""
+
+    def of(self, task: AnyTask) -> CodeFact:
+        """Return the code version of a task."""
+        ...
+
+    def save(self) -> None:
+        """Keep what was found for the next process. Losing it costs time only."""
+        ...
+
+
+class Reporter(Protocol):
+    """Shows a person what happens; fed by run events, after they are durable."""
+
+    def on_event(self, kind: str, body: dict[str, object]) -> None:
+        """Take one event."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One project's store and what is needed to use it.
+
+    Args:
+        root: Folder of the project.
+        location: The store, as a person would name it.
+        env: Environment whose heads are read and moved.
+        records: Small records.
+        contents: Values.
+        catalog: Index over the records.
+        code: Code versions.
+        clock: Time.
+        new_id: Time-sortable unique ids.
+        append_events: Makes live progress visible to other processes.
+    """
+
+    root: str
+    location: str
+    env: str
+    records: RecordStore
+    contents: Contents
+    catalog: Catalog
+    code: CodeReader
+    clock: Clock
+    new_id: Callable[[], str]
+    append_events: Callable[[str, Sequence[Event]], None]
