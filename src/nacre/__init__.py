@@ -1,0 +1,91 @@
+"""nacre: asset-based data pipelines. Versioned, reused, explained; in one process, with no server.
+
+Everything is imported when it is first used, so that ``from nacre import flow, materialize`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from nacre import context
+
+if TYPE_CHECKING:
+    from nacre.api import Lineage, PlanResult, build, lineage, load, plan
+    from nacre.declare.asset import Asset
+    from nacre.declare.flow import Flow, flow
+    from nacre.declare.tags import tags
+    from nacre.declare.task import Task, materialize, task
+    from nacre.execute.futures import unmapped
+    from nacre.execute.logger import get_run_logger
+    from nacre.execute.result import RunResult
+    from nacre.execute.state import State
+    from nacre.values.without import without
+    from nacre.version.code import stable
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Asset",
+    "Flow",
+    "Lineage",
+    "PlanResult",
+    "RunResult",
+    "State",
+    "Task",
+    "build",
+    "flow",
+    "get_run_logger",
+    "lineage",
+    "load",
+    "materialize",
+    "plan",
+    "stable",
+    "tags",
+    "task",
+    "unmapped",
+    "without",
+]
+
+_HOMES = {
+    "Asset": "nacre.declare.asset",
+    "Flow": "nacre.declare.flow",
+    "Lineage": "nacre.api",
+    "PlanResult": "nacre.api",
+    "RunResult": "nacre.execute.result",
+    "State": "nacre.execute.state",
+    "Task": "nacre.declare.task",
+    "build": "nacre.api",
+    "flow": "nacre.declare.flow",
+    "get_run_logger": "nacre.execute.logger",
+    "lineage": "nacre.api",
+    "load": "nacre.api",
+    "materialize": "nacre.declare.task",
+    "plan": "nacre.api",
+    "stable": "nacre.version.code",
+    "tags": "nacre.declare.tags",
+    "task": "nacre.declare.task",
+    "unmapped": "nacre.execute.futures",
+    "without": "nacre.values.without",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'nacre' has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def _runtime() -> context.Runtime:
+    runtime: context.Runtime = import_module("nacre.project").runtime()
+    return runtime
+
+
+context.provide(_runtime)

@@ -1,0 +1,321 @@
+"""The verbs of the Python API: build, plan, load and lineage of the current project."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TypeVar, overload
+
+from nacre import context
+from nacre.declare.asset import Asset
+from nacre.declare.discover import assets_in, load_module
+from nacre.declare.task import Task
+from nacre.errors import NotMaterialized, UsageError
+from nacre.execute.active import ActiveRun
+from nacre.execute.engine import running
+from nacre.execute.report import Silent
+from nacre.execute.result import RunResult, StepResult
+from nacre.execute.run import PlanRun
+from nacre.execute.workspace import Reporter, Workspace
+from nacre.graph.infer import Inferred, infer
+from nacre.graph.select import select as select_steps
+from nacre.graph.select import unknown
+from nacre.graph.validate import validate
+from nacre.keys import key_name
+from nacre.planning.build import build as build_plan
+from nacre.planning.plan import Plan
+from nacre.project import Project, current_project
+from nacre.survey.versions import Versions
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Module = ModuleType | str | os.PathLike[str]
+Selector = str | Asset | Task[..., object]
+
+DEFAULT_FILE = "pipeline.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The direct neighbours of an asset, by what its versions were made from.
+
+    Args:
+        upstream: Keys its current version was made from.
+        downstream: Keys whose current version was made from it.
+    """
+
+    upstream: set[str]
+    downstream: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What a build would do now.
+
+    Args:
+        steps: One entry per selected asset, upstream first; ``action`` is build, check, reuse or pending.
+    """
+
+    steps: tuple[StepResult, ...]
+
+    def __getitem__(self, asset: str) -> StepResult:
+        for step in self.steps:
+            if asset in (step.asset, step.name):
+                return step
+        raise KeyError(asset)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{step.action:<8} {step.name:<24} {step.reason}" for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to build, and how.
+
+    Args:
+        select: Selectors: keys, names, ``+a``, ``a+``, ``tag:x``, globs.
+        modules: Where the assets are declared.
+        refresh: Run what is selected even where its result is known; ``+`` includes everything upstream.
+        reuse_sources: Take sources as they are, without looking whether the world changed.
+    """
+
+    select: tuple[str, ...]
+    modules: tuple[Module, ...] = ()
+    refresh: str = ""
+    reuse_sources: bool = False
+
+
+def build(
+    select: Selector | Iterable[Selector],
+    *,
+    modules: Sequence[Module] | Module | None = None,
+    refresh: bool = False,
+    reuse_sources: bool = False,
+) -> RunResult:
+    """Build assets and what they need, in order, running only what must run.
+
+    Args:
+        select: A key, a name, a selector (``+a``, ``a+``, ``tag:x``, a glob), an asset, or several.
+        modules: Module objects, names or files that declare the assets; by default those of the settings, else the
+            started script, else ``pipeline.py``.
+        refresh: Run the selected assets even where their result is known.
+        reuse_sources: Take sources as they are, without looking whether the world changed.
+
+    Returns:
+        One entry per asset with action and reason. A failed step is an entry, not an exception; see
+        ``RunResult.raise_for_failure``.
+
+    Raises:
+        DefinitionError: The declared assets are wrong; nothing was run.
+        StoreError: The store refused.
+    """
+    request = Request(_texts(select), _modules(modules), "selected" if refresh else "", reuse_sources)
+    result = run_build(current_project(_first_file(request.modules)), request)
+    for asset, error in result.errors.items():
+        log.error("%s failed: %s: %s", asset, type(error).__name__, error, exc_info=error)
+    return result
+
+
+def plan(
+    select: Selector | Iterable[Selector] = "*",
+    *,
+    modules: Sequence[Module] | Module | None = None,
+    refresh: bool = False,
+    reuse_sources: bool = False,
+) -> PlanResult:
+    """Say what a build would do and why, without running anything or reading data.
+
+    Args:
+        select: As in ``build``; everything by default.
+        modules: As in ``build``.
+        refresh: As in ``build``.
+        reuse_sources: As in ``build``.
+
+    Returns:
+        One entry per asset.
+
+    Raises:
+        DefinitionError: The declared assets are wrong.
+    """
+    request = Request(_texts(select), _modules(modules), "selected" if refresh else "", reuse_sources)
+    made = make_plan(current_project(_first_file(request.modules)), request)
+    return PlanResult(tuple(planned_steps(made)))
+
+
+@overload
+def load(key: str | Asset, as_type: type[T]) -> T: ...
+@overload
+def load(key: str | Asset, as_type: None = None) -> object: ...
+def load(key: str | Asset, as_type: type[T] | None = None) -> object:
+    """Load the current version of an asset.
+
+    Args:
+        key: Its key, or its name where only one asset has it.
+        as_type: Type to load as, such as ``pl.DataFrame``; by default the type it was saved from.
+
+    Returns:
+        The value; its bytes were verified.
+
+    Raises:
+        NotMaterialized: Nothing is stored under that key; says where it looked.
+        CorruptObject: The stored bytes are damaged.
+    """
+    run = context.current_run.get()
+    name = key.key if isinstance(key, Asset) else key
+    if isinstance(run, ActiveRun) and name in run.shared.made:
+        return run.workspace.contents.read(run.shared.made[name].output, as_type)
+    workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace(creates=False)
+    return load_current(workspace, name, as_type)
+
+
+def lineage(key: str | Asset) -> Lineage:
+    """Return the direct neighbours of an asset, as recorded.
+
+    Args:
+        key: Its key, or its name where only one asset has it.
+
+    Raises:
+        NotMaterialized: Nothing is stored under that key.
+    """
+    workspace = current_project().workspace(creates=False)
+    asset = find_stored(workspace, key.key if isinstance(key, Asset) else key)
+    catalog = workspace.catalog
+    return Lineage(catalog.upstream(workspace.env, asset), catalog.downstream(workspace.env, asset))
+
+
+# ── the same, for the faces ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:
+    """Build what is requested, in one run."""
+    inferred = declared(project, request.modules)
+    steps = select_steps(inferred, request.select)
+    graph = validate(inferred, steps)
+    workspace = project.workspace()
+    run = ActiveRun(workspace, ", ".join(request.select), "build", reporter or Silent())
+    start = workspace.clock.monotonic()
+    run.shared.producers.update(graph.tasks)
+    workspace.code.prepare(graph.tasks.values())
+    facts = run.survey(_refreshed(request, inferred, steps), request.reuse_sources)
+    with running(run):
+        execution = PlanRun(run, build_plan(graph, facts))
+        execution.execute()
+    return execution.result(workspace.clock.monotonic() - start)
+
+
+def make_plan(project: Project, request: Request) -> Plan:
+    """Plan what is requested, without running anything."""
+    inferred = declared(project, request.modules)
+    steps = select_steps(inferred, request.select)
+    graph = validate(inferred, steps)
+    workspace = project.workspace(creates=False)
+    run = ActiveRun(workspace, "plan", "build", Silent())
+    run.shared.producers.update(graph.tasks)
+    workspace.code.prepare(graph.tasks.values())
+    return build_plan(graph, run.survey(_refreshed(request, inferred, steps), request.reuse_sources))
+
+
+def planned_steps(plan: Plan) -> list[StepResult]:
+    """Turn a plan into one entry per asset."""
+    found = []
+    for step in plan.steps.values():
+        for asset in step.task.assets:
+            head = plan.facts.heads.get(asset.key)
+            found.append(StepResult(asset.key, step.action.value, step.reason, version=head.seq if head else 0))
+    return found
+
+
+def declared(project: Project, modules: Sequence[Module]) -> Inferred:
+    """Load modules and infer the graph of what they declare.
+
+    Raises:
+        UsageError: There is no module to look in; says what to type.
+    """
+    given = list(modules) or list(project.settings.modules)
+    folder = os.getcwd() if modules else project.root
+    if not given:
+        main = sys.modules.get("__main__")
+        if main is not None and assets_in([main]):
+            given = [main]
+        elif os.path.isfile(os.path.join(project.root, DEFAULT_FILE)):
+            given, folder = [DEFAULT_FILE], project.root
+    if not given:
+        facts = {"looked for": f"[tool.nacre] modules, then {os.path.join(project.root, DEFAULT_FILE)}"}
+        hints = ("say where: nacre build NAME -m my_assets.py", "or start one: nacre init")
+        raise UsageError("No assets to build: no module was given", facts, hints)
+    loaded = [load_module(each, folder) for each in given]
+    tasks = assets_in(loaded)
+    if not tasks:
+        names = ", ".join(getattr(module, "__file__", None) or module.__name__ for module in loaded)
+        raise UsageError("No assets are declared", {"in": names}, 'write @materialize("asset://name") above a function')
+    return infer(tasks)
+
+
+def find_stored(workspace: Workspace, name: str) -> str:
+    """Find the key of a stored asset by key or name.
+
+    Raises:
+        NotMaterialized: There is none; offers the closest name and says where it looked.
+    """
+    keys = [row.asset for row in workspace.catalog.heads(workspace.env)]
+    if name in keys:
+        return name
+    named = [key for key in keys if key_name(key) == name]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        facts = {str(number + 1): key for number, key in enumerate(named)}
+        raise NotMaterialized(f"{name!r} could mean several stored assets", facts, "give the key instead")
+    facts = {"looked in": workspace.location, "environment": workspace.env}
+    if not keys:
+        raise NotMaterialized(f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build")
+    raise NotMaterialized(f"{name!r} is not stored", facts, unknown(name, [*filter(None, map(key_name, keys)), *keys]).hint)
+
+
+def load_current(workspace: Workspace, name: str, as_type: object | None = None) -> object:
+    """Load the current version of a stored asset."""
+    asset = find_stored(workspace, name)
+    rows = workspace.catalog.history(workspace.env, asset)
+    output = Versions(workspace.records, workspace.catalog, workspace.env).output(rows[0].fingerprint, asset)
+    if output is None:
+        raise NotMaterialized(f"The record of {asset} is gone", {"store": workspace.location}, f"nacre build {asset}")
+    return workspace.contents.read(output, as_type)
+
+
+def _refreshed(request: Request, inferred: Inferred, steps: Sequence[str]) -> frozenset[str]:
+    if not request.refresh:
+        return frozenset()
+    return frozenset(["*"] if request.refresh == "all" else steps)
+
+
+def _texts(select: Selector | Iterable[Selector]) -> tuple[str, ...]:
+    if isinstance(select, (str, Asset, Task)):
+        select = [select]
+    texts: list[str] = []
+    for each in select:
+        if isinstance(each, Task):
+            texts.extend(asset.key for asset in each.assets)
+        else:
+            texts.append(each.key if isinstance(each, Asset) else each)
+    return tuple(texts)
+
+
+def _modules(modules: Sequence[Module] | Module | None) -> tuple[Module, ...]:
+    if modules is None:
+        return ()
+    if isinstance(modules, (str, os.PathLike, ModuleType)):
+        return (modules,)
+    return tuple(modules)
+
+
+def _first_file(modules: Sequence[Module]) -> str | None:
+    """Return the folder that decides the project: that of the first file given."""
+    for module in modules:
+        if not isinstance(module, ModuleType) and os.fspath(module).endswith(".py"):
+            return os.path.abspath(os.fspath(module))
+    return None

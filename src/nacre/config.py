@@ -1,0 +1,100 @@
+"""Settings of a project: ``nacre.toml`` or ``[tool.nacre]``, decoded strictly; the environment wins."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from nacre.errors import UsageError
+
+STORE_FOLDER = ".nacre"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a project may set.
+
+    Args:
+        store: Where versions are kept: a folder, relative to the project, or ``memory://``.
+        modules: Files or modules that ``nacre build`` finds assets in.
+        env: Environment whose heads are read and moved.
+        file: Where the settings were read from; empty where there is no file.
+    """
+
+    store: str = STORE_FOLDER
+    modules: tuple[str, ...] = ()
+    env: str = "default"
+    file: str = ""
+
+
+def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read a project's settings.
+
+    Args:
+        root: The project's folder.
+        environ: Where ``NACRE_STORE`` is looked up.
+
+    Raises:
+        UsageError: The file is no TOML, or names a setting that does not exist or has the wrong type.
+    """
+    file, table = _table(root)
+    known = {field.name for field in fields(Settings)} - {"file"}
+    for name in table:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known settings: {', '.join(sorted(known))}"
+            raise UsageError(f"Unknown setting {name!r}", {"file": file}, hint)
+    modules = table.get("modules", ())
+    if isinstance(modules, str):
+        modules = [modules]
+    if not isinstance(modules, (list, tuple)) or not all(isinstance(each, str) for each in modules):
+        raise UsageError("Setting 'modules' must be a list of files or modules", {"file": file})
+    texts = {name: table[name] for name in ("store", "env") if name in table}
+    for name, value in texts.items():
+        if not isinstance(value, str) or not value:
+            raise UsageError(f"Setting {name!r} must be a text", {"file": file, "value": repr(value)})
+    store = environ.get("NACRE_STORE") or str(texts.get("store", STORE_FOLDER))
+    return Settings(store, tuple(modules), str(texts.get("env", "default")), file)
+
+
+def find_root(start: str) -> str:
+    """Find the project a folder belongs to: the nearest ancestor with settings or a store, else the folder itself."""
+    folder = os.path.realpath(start)
+    while True:
+        if os.path.isfile(os.path.join(folder, "nacre.toml")) or os.path.isdir(os.path.join(folder, STORE_FOLDER)):
+            return folder
+        if _has_table(os.path.join(folder, "pyproject.toml")):
+            return folder
+        above = os.path.dirname(folder)
+        if above == folder:
+            return os.path.realpath(start)
+        folder = above
+
+
+def _has_table(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return b"[tool.nacre" in file.read()
+    except OSError:
+        return False
+
+
+def _table(root: str) -> tuple[str, dict[str, object]]:
+    own = os.path.join(root, "nacre.toml")
+    if os.path.isfile(own):
+        return own, _load(own)
+    shared = os.path.join(root, "pyproject.toml")
+    if _has_table(shared):
+        return shared, _load(shared).get("tool", {}).get("nacre", {})  # type: ignore[attr-defined]  # TOML tables
+    return "", {}
+
+
+def _load(path: str) -> dict[str, object]:
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError("The settings cannot be read", {"file": path, "problem": error}) from None
