@@ -34,7 +34,7 @@ LAYERS = [
     ("catalog",),
     ("survey",),
     ("execute",),
-    ("schedule.loop", "config", "project"),
+    ("schedule.loop", "config", "project", "api"),
     ("cli", "web", "notebook"),
     ("integrations",),
 ]
