@@ -1,0 +1,264 @@
+"""Resolves the names that a text of the project mentions, as the code itself would, and reaches what they mean.
+
+A global that the project's code changes is state: it enters by the statements that initialise it, never by its live
+value. What a name means is decided once per namespace.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Protocol
+
+from nacre.encoding import digest
+from nacre.version.live import Reacher, Speller
+from nacre.version.normal import Normal, dotted, expressions_text, is_literal
+from nacre.version.piece import Links, Piece, label_of
+from nacre.version.space import Owner, Space, Spaces, absolute, has_literal_value
+
+FIX = "declare it `@stable`, build it inside the function, or give it __fp_key__"
+_DYNAMIC = frozenset({"eval", "exec", "globals", "__import__", "import_module", "importlib.import_module"})
+# Calls that make the same of the same arguments, everywhere.
+_PLAIN = frozenset(
+    {
+        *(
+            "builtins.dict",
+            "builtins.frozenset",
+            "builtins.list",
+            "builtins.range",
+            "builtins.set",
+            "builtins.tuple",
+        ),
+        *("collections.OrderedDict", "collections.defaultdict", "collections.deque", "decimal.Decimal"),
+        *("datetime.date", "datetime.datetime", "datetime.time", "datetime.timedelta", "pathlib.Path"),
+        *("_thread.allocate_lock", "_thread.lock", "logging.getLogger", "re.compile", "threading.RLock"),
+    }
+)
+_CODE = (FunctionType, type, ModuleType, BuiltinFunctionType)
+
+
+class CodeReacher(Reacher, Protocol):
+    """What resolving needs beyond what spelling does."""
+
+    def external(self, module: str, label: str, inside: list[Piece]) -> Piece:
+        """Reach something that is not the project's, by the distribution it comes from."""
+        ...
+
+    def own_code(self, value: object) -> Piece | None:
+        """Reach a function or class of the project; None for anything else."""
+        ...
+
+
+class Names:
+    """Resolves names, each once per namespace.
+
+    Args:
+        reacher: Turns functions, classes and modules into pieces.
+        spaces: The namespaces of modules.
+    """
+
+    def __init__(self, reacher: CodeReacher, spaces: Spaces) -> None:
+        self._reacher = reacher
+        self._origins = reacher.origins
+        self._spaces = spaces
+        self._globals: dict[tuple[int, str], tuple[Piece | None, bool]] = {}
+        # Ids stand for namespaces only as long as these live.
+        self._alive: list[Space] = []
+
+    def links(self, piece: Piece, normal: Normal, space: Space, scope: set[str] | None) -> Links:
+        """Resolve the names a text mentions; ``scope`` limits them to those read as globals."""
+        links: dict[str, Piece] = {}
+        local = self._imported(piece, normal, space) if normal.imports else {}
+        for chain in normal.names | normal.chains:
+            root, _, rest = chain.partition(".")
+            if root in local:
+                self._imported_chain(links, local[root], root, rest)
+                continue
+            if scope is not None and root not in scope:
+                continue
+            if chain in _DYNAMIC and (root not in space or root in ("importlib", "import_module")):
+                what = f"{piece.name} ({piece.place}) calls {chain}"
+                piece.unknowns += (f"{what}: nacre cannot see what it reaches; name that instead",)
+            found, label, fixed = self._chain(space, chain)
+            piece.is_static = piece.is_static and fixed
+            if found is not None:
+                links[label] = found
+        return list(links.items())
+
+    def _chain(self, space: Space, chain: str) -> tuple[Piece | None, str, bool]:
+        """Resolve ``util.deep``: through the project's modules to the first thing that is not one."""
+        steps, at, is_fixed = chain.split("."), 0, True
+        while at + 1 < len(steps):
+            value = space.get(steps[at])
+            if not isinstance(value, ModuleType) or not self._origins.owns_module(value):
+                break
+            if steps[at + 1] not in vars(value):
+                break
+            is_fixed = is_fixed and (at > 0 or self._spaces.owner(space, steps[at]).is_fixed)
+            space, at = vars(value), at + 1
+        found, fixed = self.reach(space, steps[at])
+        return found, ".".join(steps[: at + 1]), fixed and is_fixed
+
+    def _imported(self, piece: Piece, normal: Normal, space: Space) -> dict[str, tuple[str, str]]:
+        """Map the names bound by imports inside a function to module and name there."""
+        local: dict[str, tuple[str, str]] = {}
+        for tree in normal.imports:
+            for alias in tree.names:
+                if isinstance(tree, ast.ImportFrom):
+                    local[alias.asname or alias.name] = (absolute(tree, space), alias.name)
+                else:
+                    top = alias.name.partition(".")[0]
+                    local[alias.asname or top] = (alias.name if alias.asname else top, "")
+                    self._load(alias.name)
+        piece.is_static = False
+        return local
+
+    def _load(self, module: str) -> ModuleType | None:
+        """Import a module of the project that a function imports when it runs; others are known by version."""
+        if module in sys.modules:
+            return sys.modules[module]
+        # Late: few functions import inside.
+        from importlib import import_module, util
+
+        top = module.partition(".")[0]
+        try:
+            known = sys.modules.get(top) or util.find_spec(top)
+            path = getattr(known, "__file__", None) or getattr(known, "origin", None) or ""
+            return import_module(module) if path and self._origins.owns_file(path) else None
+        except (ImportError, ValueError):
+            return None
+
+    def _imported_chain(self, links: dict[str, Piece], origin: tuple[str, str], root: str, rest: str) -> None:
+        module, name = origin
+        loaded = self._load(module)
+        if loaded is None or not self._origins.owns_module(loaded):
+            if not self._origins.is_framework(loaded) and module.partition(".")[0]:
+                links[root] = self._reacher.external(module, f"{module}:{name}", [])
+            return
+        if name and name not in vars(loaded):
+            # A submodule is no attribute of its package until it is imported.
+            loaded = self._load(f"{module}.{name}") or loaded
+            name = "" if loaded.__name__ == f"{module}.{name}" else name
+        chain = ".".join(filter(None, (name, rest)))
+        if not chain:
+            found = self._reacher.code(loaded)
+            label = root
+        else:
+            found, label, _ = self._chain(vars(loaded), chain)
+        if found is not None:
+            links[f"{root} {label}"] = found
+
+    def reach(self, space: Space, name: str) -> tuple[Piece | None, bool]:
+        """Reach what a global name means; None where the name alone says it."""
+        key = (id(space), name)
+        known = self._globals.get(key)
+        if known is None:
+            self._alive.append(space)
+            known = self._globals[key] = self._resolved(space, name)
+        return known
+
+    def _resolved(self, space: Space, name: str) -> tuple[Piece | None, bool]:
+        if name not in space:
+            return None, hasattr(builtins, name)
+        if name.startswith("__") and name.endswith("__"):
+            # A module's own name and file differ between checkouts, and between a script and an import.
+            return None, True
+        value, owner = space[name], self._spaces.owner(space, name)
+        if owner.external and isinstance(value, _CODE):
+            return self._imported_value(value, owner), owner.is_fixed
+        coded = isinstance(value, FunctionType | type | ModuleType)
+        assigned = not owner.bindings or any(b.kind in ("literal", "value") for b in owner.bindings)
+        if isinstance(value, ModuleType) or (
+            coded and not (assigned and self._spaces.is_changed(owner, value))
+        ):
+            return Speller(self._reacher).piece(value), owner.is_fixed and owner.kind in (
+                "def",
+                "class",
+                "import",
+            )
+        return self._constant(owner, value)
+
+    def _imported_value(self, value: object, owner: Owner) -> Piece | None:
+        if self._origins.is_framework(value):
+            return None
+        if getattr(value, "__nacre_stable__", None) is not None or self._reacher.own_code(value) is not None:
+            return self._reacher.code(value)
+        module = owner.external.partition(":")[0]
+        inside = [] if isinstance(value, type | ModuleType) else self._reacher.hidden(value)
+        return self._reacher.external(module, owner.external, inside)
+
+    def _constant(self, owner: Owner, value: object) -> tuple[Piece, bool]:
+        # What a decorator made of a definition goes by the definition's name already.
+        piece = Piece(digest("global"), "" if owner.kind in ("def", "class") else owner.name, owner.place)
+        speller = Speller(self._reacher)
+        is_state = self._spaces.is_changed(owner, value)
+        spelt = None if is_state else speller.piece(value)
+        is_state = is_state or speller.is_state
+        if is_state or speller.unknown:
+            self._initial(piece, owner)
+        inside = self._registered(value) if is_state else []
+        piece.links += [("inside", found) for found in inside]
+        if spelt is not None and not is_state:
+            piece.links.append(("value", spelt))
+            where = f"global `{owner.name}`" + (f" ({owner.place})" if owner.place else "")
+            piece.unknowns = tuple(f"{where} is {kind}: {FIX}" for kind in speller.unknown)
+        fixed = owner.is_fixed and not speller.unknown and not inside
+        return piece, fixed and (is_state or self._is_fixed_value(owner, value))
+
+    def _is_fixed_value(self, owner: Owner, value: object) -> bool:
+        if owner.kind == "literal":
+            return has_literal_value(owner.bindings[0], value)
+        if owner.kind == "value":
+            return self._is_plain_call(owner.bindings[0].tree, owner.space)
+        # A definition whose decorator made something of it: whether that is fixed, the definition says.
+        return owner.kind in ("def", "class")
+
+    def _is_plain_call(self, tree: ast.AST, space: Space) -> bool:
+        """Recognise ``logging.getLogger(__name__)``, ``re.compile("…")``, ``Asset("…")``: calls with one meaning."""
+        if not isinstance(tree, ast.Call):
+            return is_literal(tree) or (isinstance(tree, ast.Name) and tree.id == "__name__")
+        made = evaluated(tree, space)
+        name = (
+            f"{getattr(made, '__module__', '')}".partition(".")[0] + f".{getattr(made, '__qualname__', '')}"
+        )
+        if name not in _PLAIN and not (isinstance(made, type) and self._origins.is_framework(made)):
+            return False
+        root = (dotted(tree.func) or "").partition(".")[0]
+        if root in space and not self._spaces.owner(space, root).is_fixed:
+            return False
+        return all(
+            self._is_plain_call(each, space) for each in (*tree.args, *(k.value for k in tree.keywords))
+        )
+
+    def _registered(self, value: object) -> list[Piece]:
+        """Reach the code in a registry: what is registered while importing counts, what is remembered does not."""
+        is_registry = isinstance(value, dict | list | tuple | set | frozenset) or self._origins.owns_class(
+            type(value)
+        )
+        return self._reacher.hidden(value) if is_registry else []
+
+    def _initial(self, piece: Piece, owner: Owner) -> None:
+        """Identify a global by the statements that initialise it."""
+        normal = expressions_text(binding.tree for binding in owner.bindings)
+        piece.local = digest("initial", normal.text)
+        others = Normal("", normal.names - {owner.name}, normal.chains, normal.imports)
+        piece.links += sorted(self.links(piece, others, owner.space, None), key=label_of)
+
+
+def evaluated(decorator: ast.expr, space: Space) -> object:
+    """Look up what a decorator expression names, without calling it."""
+    return looked_up(dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) or "", space)
+
+
+def looked_up(chain: str, space: Space) -> object:
+    """Look up a dotted chain without running anything of the project's."""
+    root, *steps = chain.split(".")
+    value = space.get(root, getattr(builtins, root, None))
+    for step in steps:
+        if not isinstance(value, ModuleType | type):
+            # `@raw.with_options(…)`: whose it is, the object says.
+            return value
+        value = getattr(value, step, None)
+    return value

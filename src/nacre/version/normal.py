@@ -1,0 +1,352 @@
+"""Canonical text of Python syntax trees: what is left of source when everything without meaning is dropped.
+
+Dropped: positions, comments, docstrings and other bare constants, ``pass``, ``if TYPE_CHECKING:`` bodies, annotations
+outside class bodies, the name of the definition itself. The text is the same on every Python from 3.11 on, which
+``ast.dump`` is not. One pass writes the text and notes the names it reads; nothing is copied or changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+ConstantValue = str | bytes | bool | int | float | complex | None
+_DROPPED = frozenset({"ctx", "type_comment", "kind", "type_params", "type_ignores"})
+_DEEP = 40_000
+_DISPLAYS = (ast.List, ast.Tuple, ast.Set)
+
+
+class Normal(NamedTuple):
+    """Canonical text and what it mentions.
+
+    Args:
+        text: The canonical text; equal texts mean equal behaviour, given equal names.
+        names: Bare names, local ones included.
+        chains: Attribute chains that start at a name, dotted: ``util.deep``.
+        imports: Import statements inside the definition.
+    """
+
+    text: str
+    names: set[str]
+    chains: set[str]
+    imports: list[ast.Import | ast.ImportFrom]
+
+
+def function_text(tree: Function) -> Normal:
+    """Write a function without its own name, decorators and default values.
+
+    Default values are identified as live values, decorators by ``expressions_text``: both are evaluated where the
+    function is defined, not where it runs.
+    """
+
+    def write(writer: _Writer) -> None:
+        writer.put(type(tree).__name__)
+        writer.parameters(tree.args)
+        if isinstance(tree, ast.Lambda):
+            writer.write(tree.body)
+        else:
+            writer.body(tree.body)
+
+    return _written(write)
+
+
+def class_text(tree: ast.ClassDef) -> Normal:
+    """Write a class without its own name, decorators, bases and methods; annotations are kept."""
+
+    def write(writer: _Writer) -> None:
+        writer.in_class = True
+        writer.put("ClassDef")
+        for keyword in tree.keywords:
+            writer.write(keyword)
+        writer.body(s for s in tree.body if not isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef))
+
+    return _written(write)
+
+
+def expressions_text(trees: Iterable[ast.AST]) -> Normal:
+    """Write expressions or statements one after the other."""
+    listed = list(trees)
+
+    def write(writer: _Writer) -> None:
+        for tree in listed:
+            writer.write(tree)
+
+    return _written(write)
+
+
+def annotations_text(tree: Function) -> Normal:
+    """Write the parameter annotations of a function, by position."""
+    writer = _Writer()
+    arguments = tree.args
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    for each in (*named, arguments.vararg, arguments.kwarg):
+        if each is None or each.annotation is None:
+            writer.put("-")
+        else:
+            writer.write(each.annotation)
+    return writer.done()
+
+
+def is_literal(tree: ast.AST) -> bool:
+    """Tell whether an expression means the same wherever it is evaluated."""
+    if isinstance(tree, ast.Constant):
+        return True
+    if isinstance(tree, _DISPLAYS):
+        return all(map(is_literal, tree.elts))
+    if isinstance(tree, ast.Dict):
+        return all(key is not None and is_literal(key) for key in tree.keys) and all(
+            map(is_literal, tree.values)
+        )
+    return isinstance(tree, ast.UnaryOp) and isinstance(tree.operand, ast.Constant)
+
+
+def dotted(tree: ast.AST) -> str | None:
+    """Spell a chain of attributes that starts at a name, ``a.b.c``; None for anything else."""
+    attributes: list[str] = []
+    while isinstance(tree, ast.Attribute):
+        attributes.append(tree.attr)
+        tree = tree.value
+    if not isinstance(tree, ast.Name):
+        return None
+    return ".".join((tree.id, *reversed(attributes)))
+
+
+def constant_text(value: object) -> str:
+    """Spell an atomic value with its type, so that ``1``, ``1.0`` and ``True`` differ."""
+    kind = type(value)
+    if kind is str:
+        # repr would depend on which characters this Python's Unicode tables call printable.
+        return f"s{len(value)}:{value}"  # type: ignore[arg-type]  # a str here
+    if kind is int:
+        return f"i{value:x};"
+    if kind is float:
+        return f"f{value.hex()};"  # type: ignore[attr-defined]  # a float here
+    if kind is bytes:
+        return f"b{value.hex()};"  # type: ignore[attr-defined]  # bytes here
+    if kind is complex:
+        return f"c{value.real.hex()},{value.imag.hex()};"  # type: ignore[attr-defined]  # a complex here
+    return f"k{value};"
+
+
+def _written(write: Callable[[_Writer], None]) -> Normal:
+    writer = _Writer()
+    limit = sys.getrecursionlimit()
+    try:
+        write(writer)
+    except RecursionError:
+        # A thousand elifs or added terms compile, so they must have a version; only Python frames are at stake.
+        writer = _Writer()
+        sys.setrecursionlimit(limit + _DEEP)
+        try:
+            write(writer)
+        finally:
+            sys.setrecursionlimit(limit)
+    return writer.done()
+
+
+class _Writer:
+    """Writes one definition; an instance is used once."""
+
+    __slots__ = ("chains", "imports", "in_class", "names", "out", "put")
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self.put = self.out.append
+        self.names: set[str] = set()
+        self.chains: set[str] = set()
+        self.imports: list[ast.Import | ast.ImportFrom] = []
+        self.in_class = False
+
+    def done(self) -> Normal:
+        return Normal("".join(self.out), self.names, self.chains, self.imports)
+
+    def write(self, tree: ast.AST) -> None:
+        kind = type(tree)
+        handler = _HANDLERS.get(kind)
+        if handler is not None:
+            handler(self, tree)
+            return
+        tag, fields = _SHAPES.get(kind) or _shape(kind)
+        self.put(tag)
+        for field, label in fields:
+            value = getattr(tree, field, None)
+            # Absent and empty are the same, so a field a later Python adds changes nothing.
+            if value is None:
+                continue
+            if isinstance(value, ast.AST):
+                self.put(label)
+                self.write(value)
+            elif not isinstance(value, list):
+                self.put(label + constant_text(value))
+            elif value:
+                self.put(label)
+                self.sequence(value)
+        self.put(")")
+
+    def sequence(self, values: Sequence[object]) -> None:
+        if isinstance(values[0], ast.stmt):
+            self.body(v for v in values if isinstance(v, ast.stmt))
+            return
+        self.put("[")
+        for value in values:
+            if isinstance(value, ast.AST):
+                self.write(value)
+            else:
+                self.put(constant_text(value))
+        self.put("]")
+
+    def body(self, statements: Iterable[ast.stmt]) -> None:
+        self.put("{")
+        self.statements(statements)
+        self.put("}")
+
+    def statements(self, statements: Iterable[ast.stmt]) -> None:
+        for statement in statements:
+            kind = type(statement)
+            if kind is ast.Pass:
+                continue
+            if kind is ast.Expr and type(statement.value) is ast.Constant:  # type: ignore[attr-defined]  # an Expr
+                continue
+            if isinstance(statement, ast.If) and is_type_checking(statement.test):
+                self.statements(statement.orelse)
+                continue
+            self.write(statement)
+
+    def name(self, tree: ast.Name) -> None:
+        self.names.add(tree.id)
+        self.put(f"N{tree.id};")
+
+    def constant(self, tree: ast.Constant) -> None:
+        self.put(constant_text(tree.value))
+
+    def attribute(self, tree: ast.Attribute) -> None:
+        chain = dotted(tree)
+        if chain is not None:
+            self.chains.add(chain)
+            self.put(f"A{chain};")
+            return
+        self.put(f"Attribute({tree.attr};")
+        self.write(tree.value)
+        self.put(")")
+
+    def assign(self, tree: ast.Assign) -> None:
+        self.assignment(tree.targets, tree.value)
+
+    def annotated(self, tree: ast.AnnAssign) -> None:
+        # A field of a dataclass is semantics; a local annotation is not, so `x: int = 1` is `x = 1`.
+        if not self.in_class:
+            self.assignment([tree.target], tree.value)
+            return
+        self.put("AnnAssign(")
+        self.write(tree.annotation)
+        self.assignment([tree.target], tree.value)
+        self.put(")")
+
+    def assignment(self, targets: Sequence[ast.expr], value: ast.expr | None) -> None:
+        self.put("Assign(")
+        for target in targets:
+            self.write(target)
+        self.put("=")
+        if value is not None:
+            self.write(value)
+        self.put(")")
+
+    def joined(self, tree: ast.JoinedStr) -> None:
+        # Pythons differ in how they split the constant text of an f-string.
+        self.put("JoinedStr(")
+        text = ""
+        for value in tree.values:
+            if isinstance(value, ast.Constant):
+                text += str(value.value)
+                continue
+            if text:
+                self.put(constant_text(text))
+            text = ""
+            self.write(value)
+        if text:
+            self.put(constant_text(text))
+        self.put(")")
+
+    def function(self, tree: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.put(f"{type(tree).__name__}({tree.name};")
+        for decorator in tree.decorator_list:
+            self.write(decorator)
+        self.inner(tree, tree.body)
+
+    def lambda_(self, tree: ast.Lambda) -> None:
+        self.put("Lambda(")
+        self.inner(tree, tree.body)
+
+    def inner(self, tree: Function, body: list[ast.stmt] | ast.expr) -> None:
+        outer, self.in_class = self.in_class, False
+        self.parameters(tree.args)
+        for default in (*tree.args.defaults, *tree.args.kw_defaults):
+            if default is not None:
+                self.write(default)
+        if isinstance(body, list):
+            self.body(body)
+        else:
+            self.write(body)
+        self.put(")")
+        self.in_class = outer
+
+    def class_(self, tree: ast.ClassDef) -> None:
+        self.put(f"ClassDef({tree.name};")
+        for part in (*tree.decorator_list, *tree.bases, *tree.keywords):
+            self.write(part)
+        outer, self.in_class = self.in_class, True
+        self.body(tree.body)
+        self.put(")")
+        self.in_class = outer
+
+    def parameters(self, tree: ast.arguments) -> None:
+        self.put("(")
+        for each in tree.posonlyargs:
+            self.put(each.arg + ",")
+        self.put("/")
+        for each in tree.args:
+            self.put(each.arg + ",")
+        self.put(f"*{tree.vararg.arg if tree.vararg else ''}|")
+        for each, default in zip(tree.kwonlyargs, tree.kw_defaults, strict=True):
+            self.put(each.arg + ("," if default is None else "=,"))
+        self.put(f"**{tree.kwarg.arg if tree.kwarg else ''}|{len(tree.defaults)})")
+
+    def import_(self, tree: ast.Import | ast.ImportFrom) -> None:
+        self.imports.append(tree)
+        self.put(f"{type(tree).__name__}(")
+        if isinstance(tree, ast.ImportFrom):
+            self.put(f"{'.' * tree.level}{tree.module or ''};")
+        for alias in tree.names:
+            self.put(f"{alias.name}:{alias.asname or ''},")
+        self.put(")")
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    """Recognise the test of ``if TYPE_CHECKING:``."""
+    return (dotted(test) or "").rpartition(".")[2] == "TYPE_CHECKING"
+
+
+def _shape(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    fields = tuple((f, f + "=") for f in sorted(kind._fields) if f not in _DROPPED)
+    shape = _SHAPES[kind] = (kind.__name__ + "(", fields)
+    return shape
+
+
+_SHAPES: dict[type[ast.AST], tuple[str, tuple[tuple[str, str], ...]]] = {}
+_HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
+    ast.Name: _Writer.name,
+    ast.Constant: _Writer.constant,
+    ast.Attribute: _Writer.attribute,
+    ast.Assign: _Writer.assign,
+    ast.AnnAssign: _Writer.annotated,
+    ast.JoinedStr: _Writer.joined,
+    ast.FunctionDef: _Writer.function,
+    ast.AsyncFunctionDef: _Writer.function,
+    ast.Lambda: _Writer.lambda_,
+    ast.ClassDef: _Writer.class_,
+    ast.Import: _Writer.import_,
+    ast.ImportFrom: _Writer.import_,
+}

@@ -1,0 +1,177 @@
+"""Module namespaces: which statement a global name comes from, and whether the project's code changes it later."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Mapping
+from types import FunctionType, ModuleType
+from typing import NamedTuple
+
+from nacre.version.binding import Binding, mutated
+from nacre.version.bytecode import global_names
+from nacre.version.normal import constant_text
+from nacre.version.origin import Origins
+from nacre.version.source import SourceFile, Sources, is_plain
+
+Space = dict[str, object]
+_ATOMS = (str, int, float, complex, bytes, type(None))
+
+
+class Owner(NamedTuple):
+    """Where a global name is bound, after following ``from … import …`` through the project.
+
+    Args:
+        space: The namespace that binds it.
+        name: Its name there.
+        bindings: The statements that bind it; empty where there is no source or none is found.
+        file: The source file of the namespace.
+        is_fixed: Whether it is bound once on every step of the way, unconditionally.
+        external: For a name imported from outside the project: what the import statement calls it.
+    """
+
+    space: Space
+    name: str
+    bindings: tuple[Binding, ...]
+    file: SourceFile | None
+    is_fixed: bool
+    external: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Say what kind of statement binds it; empty where several do, or none is known."""
+        return self.bindings[0].kind if len(self.bindings) == 1 else ""
+
+    @property
+    def place(self) -> str:
+        """Say where the name is bound."""
+        if self.file is None or not self.bindings:
+            return ""
+        return f"{self.file.place}:{self.bindings[0].line}"
+
+
+class Spaces:
+    """Resolves names in the namespaces of the project's modules.
+
+    Args:
+        sources: The source files.
+        origins: Whose code a module is.
+    """
+
+    def __init__(self, sources: Sources, origins: Origins) -> None:
+        self._sources = sources
+        self._origins = origins
+        self._files: dict[int, SourceFile | None] = {}
+        self._own: list[tuple[ModuleType, bytes]] | None = None
+
+    def file(self, space: Mapping[str, object]) -> SourceFile | None:
+        """Find the source file of a namespace; None for a console, a notebook, or compiled code."""
+        if id(space) not in self._files:
+            name = space.get("__file__")
+            own = isinstance(name, str) and name.endswith((".py", ".pyw")) and self._origins.owns_file(name)
+            self._files[id(space)] = self._sources.file(str(name), space.get("__loader__")) if own else None
+        return self._files[id(space)]
+
+    def owner(self, space: Space, name: str) -> Owner:
+        """Follow a global name to the statement that binds it."""
+        is_fixed = True
+        # Modules may import a name from each other in a circle; the circle has at most as many steps as modules.
+        for _ in range(len(sys.modules)):
+            file = self.file(space)
+            bindings = tuple(file.bindings().names.get(name, ())) if file else ()
+            is_fixed = is_fixed and len(bindings) == 1 and not bindings[0].conditional
+            is_fixed = is_fixed and is_plain(space.get("__loader__"))
+            if len(bindings) != 1 or bindings[0].kind != "import":
+                break
+            module, original = _imported(bindings[0], space, name)
+            target = sys.modules.get(module)
+            if target is None or not self._origins.owns_module(target):
+                return Owner(space, name, bindings, file, is_fixed, f"{module}:{original}")
+            if not original or original not in vars(target) or isinstance(vars(target)[original], ModuleType):
+                break
+            space, name = vars(target), original
+        return Owner(space, name, bindings, file, is_fixed)
+
+    def is_changed(self, owner: Owner, value: object) -> bool:
+        """Tell whether a function of the project rebinds a global, or changes its value in place."""
+        file, name = owner.file, owner.name
+        if file is not None:
+            if file.changes(name):
+                return True
+        elif self._changed_by_functions(owner.space, name):
+            return True
+        return any(
+            self._changed_from(module, other, owner, value) for module, other in self._mentioning(owner)
+        )
+
+    def _changed_by_functions(self, space: Space, name: str) -> bool:
+        for function in list(space.values()):
+            if not isinstance(function, FunctionType) or function.__globals__ is not space:
+                continue
+            if name not in global_names(function.__code__):
+                continue
+            source = self._sources.file(function.__code__.co_filename)
+            if source and any(name in mutated(tree) for tree in source.function(function.__code__)):
+                return True
+        return False
+
+    def _mentioning(self, owner: Owner) -> list[tuple[ModuleType, SourceFile]]:
+        """List the project's other modules whose text has the name; only those are worth parsing."""
+        if self._own is None:
+            texts = ((module, self._text(module)) for module in list(sys.modules.values()))
+            self._own = [(module, data) for module, data in texts if data is not None]
+        needle = owner.name.encode()
+        found = []
+        for module, data in self._own:
+            if needle in data and vars(module) is not owner.space:
+                file = self.file(vars(module))
+                if file is not None and file is not owner.file:
+                    found.append((module, file))
+        return found
+
+    def _text(self, module: object) -> bytes | None:
+        # sys.modules may hold anything.
+        if not isinstance(module, ModuleType):
+            return None
+        name = getattr(module, "__file__", None)
+        if not isinstance(name, str) or not name.endswith(".py") or not self._origins.owns_module(module):
+            return None
+        return self._sources.data(name)
+
+    def _changed_from(self, module: ModuleType, file: SourceFile, owner: Owner, value: object) -> bool:
+        for alias, held in list(vars(module).items()):
+            if isinstance(held, ModuleType) and vars(held) is owner.space:
+                if file.changes(f"{alias}.{owner.name}"):
+                    return True
+            elif held is value and not isinstance(value, _ATOMS) and file.changes(alias):
+                return True
+        return False
+
+
+def has_literal_value(binding: Binding, value: object) -> bool:
+    """Tell whether a global still holds the literal it was assigned."""
+    try:
+        literal = ast.literal_eval(binding.tree)
+    except ValueError:
+        return False
+    if type(literal) is not type(value):
+        return False
+    return constant_text(literal) == constant_text(value) if isinstance(value, float) else literal == value
+
+
+def _imported(binding: Binding, space: Mapping[str, object], name: str) -> tuple[str, str]:
+    """Say which module an import statement reads, and which name of it; no name for ``import module``."""
+    tree = binding.tree
+    if isinstance(tree, ast.Import):
+        return next((a.name for a in tree.names if a.asname == name), name), ""
+    assert isinstance(tree, ast.ImportFrom)
+    return absolute(tree, space), binding.original
+
+
+def absolute(tree: ast.ImportFrom, space: Mapping[str, object]) -> str:
+    """Spell the module of a ``from`` import without leading dots."""
+    if not tree.level:
+        return tree.module or ""
+    package = str(space.get("__package__") or "").split(".")
+    steps = package[: len(package) - tree.level + 1]
+    return ".".join([*steps, tree.module] if tree.module else steps)
