@@ -1,0 +1,107 @@
+"""Data versions of numpy arrays and scalars: dtype, shape and the elements in C order, little-endian, with one NaN.
+
+Memory layout, strides and byte order do not count. The library is never imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from blake3 import blake3
+
+from nacre.encoding import digest
+from nacre.values.identity import Nested, ValueIdentity
+from nacre.version.outline import Outline
+
+#: Kinds whose bytes are their value: booleans, integers, floats, complex, times and fixed-width text and bytes.
+_PLAIN = frozenset("biufcmMSU")
+_BLOCK_BYTES = 1 << 20
+
+
+def identify(value: Any, nested: Nested) -> ValueIdentity | None:
+    """Identify an array, or give None for a type that is none of numpy's own arrays."""
+    if type(value).__name__ != "ndarray":
+        return None
+    hasher = blake3()
+    dtype = value.dtype
+    for part in _parts(value, nested):
+        hasher.update(part)
+    shape = ",".join(map(str, value.shape))
+    found = digest("ndarray", repr(describe(dtype)), shape, hasher.digest())
+    return ValueIdentity(found, Outline(f"ndarray[{dtype}]", value.shape[0] if value.ndim else None), True)
+
+
+def describe(dtype: Any) -> object:
+    """Describe a dtype by plain text and tuples, fields included, always little-endian."""
+    if dtype.fields is None:
+        if dtype.subdtype is not None:
+            inner, shape = dtype.subdtype
+            return (describe(inner), tuple(shape))
+        return str(dtype.newbyteorder("<").str)
+    return tuple((name, describe(dtype.fields[name][0])) for name in dtype.names)
+
+
+def _parts(array: Any, nested: Nested) -> Iterator[bytes | memoryview]:
+    """Yield the canonical bytes of an array, a block at a time; fields of a structure one after another."""
+    dtype = array.dtype
+    if dtype.fields is not None:
+        # Bytes between the fields are undefined, so each field is written on its own.
+        for name in dtype.names:
+            yield from _parts(array[name], nested)
+        return
+    if dtype.kind in "OT":
+        for item in array.reshape(-1).tolist():
+            yield nested(item)
+        return
+    if dtype.kind not in _PLAIN or dtype.char in "gG":
+        # Extended precision has undefined bytes; nested refuses the dtype by name.
+        yield nested(dtype)
+        return
+    for block in _blocks(array):
+        yield _canonical(block)
+
+
+def _blocks(array: Any) -> Iterator[Any]:
+    if not array.size:
+        return
+    if array.ndim == 0:
+        yield array.reshape(1)
+        return
+    step = max(1, _BLOCK_BYTES // max(1, array.nbytes // len(array)))
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
+
+
+def _canonical(block: Any) -> bytes | memoryview:
+    little = block.astype(block.dtype.newbyteorder("<"), order="C", copy=False)
+    if little.dtype.kind in "fc":
+        wrong = little != little
+        if wrong.any():
+            little = little.copy(order="C")
+            _one_nan(little, wrong)
+    return memoryview(little.reshape(-1).view("u1"))
+
+
+def _one_nan(block: Any, wrong: Any) -> None:
+    if block.dtype.kind == "f":
+        block[wrong] = float("nan")
+        return
+    for part in (block.real, block.imag):
+        part[part != part] = float("nan")
+
+
+def scalar(kind: type) -> Callable[[Any], tuple[str, bytes]] | None:
+    """Give the encoder of a numpy scalar type, ``(name, bytes)``, or None for any other type."""
+    if (
+        kind.__module__ != "numpy"
+        or not hasattr(kind, "dtype")
+        or kind.__name__ in ("ndarray", "longdouble", "void")
+    ):
+        return None
+
+    def encode(value: Any) -> tuple[str, bytes]:
+        block = value.reshape(1)
+        return str(describe(value.dtype)), bytes(_canonical(block))
+
+    return encode

@@ -1,0 +1,116 @@
+"""Data versions of pandas frames and series: as Arrow tables, with the index and unusual labels described beside.
+
+A frame with the default index equals the Arrow or polars table of the same columns. The library is never imported
+here; NaN in a float column counts as null, as pandas itself has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nacre.encoding import digest
+from nacre.errors import UnserialisableValue
+from nacre.values import arrow
+from nacre.values.identity import Nested, ValueIdentity
+
+
+def identify(value: Any, nested: Nested) -> ValueIdentity | None:
+    """Identify a frame or series, or give None for any other type."""
+    if type(value).__name__ == "DataFrame":
+        extra = _index(value.index, nested) + _labels(value.columns, nested)
+        return arrow.identity(to_arrow(value), extra=extra, mutable=True)
+    if type(value).__name__ == "Series":
+        frame = value.to_frame("value")
+        extra = b"series" + nested(value.name) + _index(value.index, nested)
+        return arrow.identity(to_arrow(frame), extra=extra, mutable=True, label="series")
+    return None
+
+
+def to_arrow(frame: Any) -> Any:
+    """Convert the columns of a frame, without its index, to a ``pyarrow.Table``.
+
+    Raises:
+        UnserialisableValue: A column holds objects Arrow has no type for, or two columns have one name.
+    """
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        place, problem = _culprit(frame, pa) or ("result", str(error).splitlines()[0])
+        facts = {"place": place, "type": "pandas.DataFrame", "problem": problem}
+        hint = "give every column one name and one type, for example with .astype(str) or pandas.to_numeric"
+        raise UnserialisableValue("A column of a table cannot be stored", facts, hint) from error
+
+
+def _culprit(frame: Any, pa: Any) -> tuple[str, str] | None:
+    """Find the first column that does not convert on its own."""
+    for position in range(frame.shape[1]):
+        try:
+            pa.array(frame.iloc[:, position], from_pandas=True)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            return f"result[{frame.columns[position]!r}]", str(error).splitlines()[0]
+    return None
+
+
+def is_default_index(index: Any) -> bool:
+    """Say whether an index is the one pandas gives when none is asked for: 0, 1, 2 … without a name."""
+    is_range = type(index).__name__ == "RangeIndex"
+    return bool(is_range and index.start == 0 and index.step == 1 and index.name is None)
+
+
+def _index(index: Any, nested: Nested) -> bytes:
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    if is_default_index(index):
+        return b""
+    if type(index).__name__ == "RangeIndex":
+        return b"range" + nested((index.start, index.stop, index.step, index.name))
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    table = pa.table(
+        [pa.array(level, from_pandas=True) for level in levels], names=[str(i) for i in range(len(levels))]
+    )
+    return b"index" + nested(list(index.names)) + bytes.fromhex(arrow.identity(table).digest)
+
+
+def _labels(columns: Any, nested: Nested) -> bytes:
+    names = list(columns)
+    if columns.nlevels == 1 and columns.name is None and all(type(name) is str for name in names):
+        return b""
+    return b"labels" + nested((names, list(columns.names)))
+
+
+def has_plain_labels(frame: Any) -> bool:
+    """Say whether a frame has the default index and text labels only, so Arrow columns say all there is."""
+    return is_default_index(frame.index) and not _labels(frame.columns, _sixteen)
+
+
+def _sixteen(_: object) -> bytes:
+    return b"\0" * 16
+
+
+def scalar(kind: type) -> Callable[[Any], tuple[str, bytes]] | None:
+    """Give the encoder of a pandas scalar type, ``(name, bytes)``, or None for any other type."""
+    if kind.__module__.partition(".")[0] != "pandas":
+        return None
+    return _SCALARS.get(kind.__name__)
+
+
+def _timestamp(value: Any) -> tuple[str, bytes]:
+    zone = value.tzinfo
+    name = "" if zone is None else str(getattr(zone, "key", zone))
+    text = value.tz_localize(None).isoformat()
+    return "pandas.Timestamp", bytes.fromhex(digest("timestamp", text, value.unit, name, str(value.fold)))
+
+
+def _timedelta(value: Any) -> tuple[str, bytes]:
+    return "pandas.Timedelta", f"{value.unit} {value.isoformat()}".encode()
+
+
+_SCALARS: dict[str, Callable[[Any], tuple[str, bytes]]] = {
+    "Timestamp": _timestamp,
+    "Timedelta": _timedelta,
+    "NaTType": lambda _: ("pandas.NaT", b""),
+    "NAType": lambda _: ("pandas.NA", b""),
+}

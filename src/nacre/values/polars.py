@@ -1,0 +1,47 @@
+"""Data versions of polars frames and series, as Arrow tables. The library is never imported here.
+
+A lazy frame is identified by collecting it once, which costs what the query costs; ``settle`` it first to pay once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from nacre.errors import UnserialisableValue
+from nacre.values import arrow
+from nacre.values.identity import Nested, ValueIdentity
+
+
+def identify(value: Any, nested: Nested) -> ValueIdentity | None:
+    """Identify a frame, lazy frame or series, or give None for any other type."""
+    name = type(value).__name__
+    if name == "LazyFrame":
+        value, name = value.collect(), "DataFrame"
+    if name == "DataFrame":
+        return arrow.identity(to_arrow(value), mutable=True)
+    if name == "Series":
+        table = to_arrow(value.to_frame())
+        return arrow.identity(table, extra=b"series", mutable=True, label="series")
+    return None
+
+
+def settle(value: Any) -> object:
+    """Collect a lazy frame; anything else comes back as it is."""
+    collected: object = value.collect() if type(value).__name__ == "LazyFrame" else value
+    return collected
+
+
+def to_arrow(frame: Any) -> Any:
+    """Convert a frame to a ``pyarrow.Table`` that shares its memory.
+
+    Raises:
+        UnserialisableValue: A column holds Python objects.
+    """
+    polars = sys.modules["polars"]
+    for name, kind in frame.schema.items():
+        if kind == polars.Object:
+            facts = {"place": f"result[{name!r}]", "type": "polars.Object"}
+            hint = "give the column a type, for example with .cast or map_elements"
+            raise UnserialisableValue("A column of a table cannot be stored", facts, hint)
+    return frame.to_arrow(compat_level=polars.CompatLevel.newest())
