@@ -1,0 +1,12 @@
+"""How values become bytes and come back as they were.
+
+Holds imports only: submodules are named for what they store, so a builtin's name here may mean a module.
+"""
+
+from __future__ import annotations
+
+from nacre.store.formats.parquet import streams
+from nacre.store.formats.port import Format
+from nacre.store.formats.saving import by_name, choose, load, save
+
+__all__ = ["Format", "by_name", "choose", "load", "save", "streams"]
