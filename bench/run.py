@@ -137,6 +137,9 @@ class GraphBench:
         folder = self.work / f"{name}-{self.n}"
         command = [sys.executable, str(HERE / GRAPH_PEERS[name]), str(self.n)]
         variables = {"BENCH_SRC": "1", "BENCH_COUNT": str(folder / "count"), "PYTHONPATH": str(HERE)}
+        variables["NACRE_STORE"] = str(
+            folder / ".nacre"
+        )  # else it would lie beside the script that is started
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
