@@ -312,6 +312,18 @@ def test_what_more_than_the_sources_decides_is_not_static(old: str, new: str, tm
     assert not identify(tmp_path, LITERAL.replace(old, new)).static
 
 
+def test_what_lies_outside_the_roots_counts_but_is_not_static(tmp_path: Path) -> None:
+    found = []
+    for name, text in [("a", LITERAL), ("b", LITERAL.replace("x * by", "x + by"))]:
+        root = tmp_path / name
+        main = "from tools import helper\n\ndef asset():\n    return helper(1)\n"
+        with Project(root, {"own/pipe.py": main, "tools.py": text}) as project:
+            sys.path.insert(0, str(root / "own"))
+            found.append(CodeVersions([str(root / "own")]).identify(project.load("pipe").asset))
+    assert found[0].digest != found[1].digest
+    assert not found[0].static
+
+
 def test_the_framework_says_nothing_about_what_a_function_computes(tmp_path: Path) -> None:
     plain = "def asset(x):\n    return x\n"
     decorated = "from nacre.version.code import stable as materialize\n\n@materialize(version={})\n" + plain

@@ -61,7 +61,9 @@ class Closure:
 
     def reach(self, value: object) -> Piece:
         """Make the piece of a value, with everything below it in place."""
-        piece = Speller(self).piece(value)
+        piece = None if self.origins.is_framework(value) else self.code(value)
+        if piece is None:
+            piece = Speller(self).piece(value)
         self._drain()
         return piece
 
@@ -213,7 +215,7 @@ class Closure:
     def _is_static(
         self, function: FunctionType, source: SourceFile, tree: Function, decorators: list[ast.expr]
     ) -> bool:
-        if isinstance(tree, ast.Lambda) or function.__closure__ or function.__dict__ or not source.verified:
+        if isinstance(tree, ast.Lambda) or function.__closure__ or function.__dict__ or not source.lasting:
             return False
         owner, _, name = function.__qualname__.rpartition(".")
         if owner:
@@ -330,9 +332,7 @@ class Closure:
         for normal in (outside, inside):
             piece.links += self._names.links(piece, normal, space, None)
         unique = len(source.classes(kind.__qualname__)) == 1 and "<locals>" not in kind.__qualname__
-        piece.is_static = (
-            piece.is_static and unique and source.verified and self._are_known(decorators, space)
-        )
+        piece.is_static = piece.is_static and unique and source.lasting and self._are_known(decorators, space)
         return [s.name for s in tree.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)]
 
     def _module(self, piece: Piece, module: ModuleType) -> None:

@@ -76,7 +76,7 @@ class CodeVersions:
         framework: Sequence[str] = FRAMEWORK,
     ) -> None:
         origins = Origins(roots, framework)
-        self._sources = Sources(reader or DiskReader(), origins.place)
+        self._sources = Sources(reader or DiskReader(), origins)
         self._closure = Closure(self._sources, origins)
         self._parts: dict[int, CodePart] = {}
         self._identities: dict[int, tuple[object, CodeIdentity]] = {}

@@ -64,6 +64,10 @@ class Origins:
             name = (value if isinstance(value, type) else type(value)).__module__
         return str(name).partition(".")[0] in self._framework
 
+    def is_listed(self, name: str) -> bool:
+        """Tell whether a file is below one of the roots, where whoever remembers a version looks for changes."""
+        return bool(self._root(os.path.realpath(name)))
+
     def place(self, name: str) -> str:
         """Say where a file is, relative to the root it is under."""
         path = os.path.realpath(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import gc
 import linecache
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from nacre.errors import SAFE, SourceDrift
 from nacre.version.binding import Bindings, mutated
 from nacre.version.bytecode import global_names
 from nacre.version.normal import Function
+from nacre.version.origin import Origins
 
 Definition = Function | ast.ClassDef
 _NESTING = ("body", "orelse", "finalbody", "handlers", "cases")
@@ -54,34 +55,40 @@ class SourceFile:
         data: Its bytes.
         place: How a person is told where it is, relative to the project.
         verified: Whether loaded code must be found in it; false where a loader rewrites source or it is a cell.
+        lasting: Whether its bytes decide what is in it, for whoever compares them later.
     """
 
     __slots__ = (
         "_bindings",
         "_changed",
         "_codes",
+        "_found",
         "_lambdas",
         "_qualified",
         "_used",
         "data",
         "definitions",
+        "lasting",
         "name",
         "place",
         "tree",
         "verified",
     )
 
-    def __init__(self, name: str, data: bytes, place: str, *, verified: bool) -> None:
+    def __init__(self, name: str, data: bytes, place: str, *, verified: bool, lasting: bool) -> None:
         self.name = name
         self.data = data
         self.place = place
         self.verified = verified
+        self.lasting = lasting
         try:
             self.tree = _parse(data, name)
         except (SyntaxError, ValueError) as broken:
             raise self.drift(getattr(broken, "lineno", None) or 1) from broken
         self.definitions: dict[tuple[str, int], Definition] = {}
         self._qualified: dict[str, list[ast.ClassDef]] = {}
+        # By id; the code is kept, so that its id stays its own.
+        self._found: dict[int, tuple[CodeType, list[Function]]] = {}
         self._bindings: Bindings | None = None
         self._used: dict[str, list[tuple[str, int]]] | None = None
         self._changed: dict[tuple[str, int], set[str]] = {}
@@ -98,6 +105,12 @@ class SourceFile:
         Raises:
             SourceDrift: The file no longer holds that code.
         """
+        known = self._found.get(id(code))
+        if known is None:
+            known = self._found[id(code)] = (code, self._located(code))
+        return known[1]
+
+    def _located(self, code: CodeType) -> list[Function]:
         if self.verified and not self._holds(code):
             raise self.drift(code.co_firstlineno, code.co_qualname)
         if code.co_name == "<lambda>":
@@ -205,12 +218,12 @@ class Sources:
 
     Args:
         reader: Reads the files.
-        place: Turns a file name into what a person is told.
+        origins: Where files are.
     """
 
-    def __init__(self, reader: SourceReader, place: Callable[[str], str]) -> None:
+    def __init__(self, reader: SourceReader, origins: Origins) -> None:
         self._reader = reader
-        self._place = place
+        self._origins = origins
         self._bytes: dict[str, bytes | None] = {}
         self._files: dict[str, SourceFile | None] = {}
 
@@ -243,7 +256,8 @@ class Sources:
 
     def _parsed(self, name: str, data: bytes, plain: bool) -> SourceFile | None:
         try:
-            return SourceFile(name, data, self._place(name), verified=plain)
+            lasting = plain and self._origins.is_listed(name)
+            return SourceFile(name, data, self._origins.place(name), verified=plain, lasting=lasting)
         except SourceDrift:
             # A cell may hold more than Python (magics, top-level await); a file that was imported may not.
             if plain:

@@ -12,7 +12,7 @@ from nacre.version.binding import Binding, mutated
 from nacre.version.bytecode import global_names
 from nacre.version.normal import constant_text
 from nacre.version.origin import Origins
-from nacre.version.source import SourceFile, Sources, is_plain
+from nacre.version.source import SourceFile, Sources
 
 Space = dict[str, object]
 _ATOMS = (str, int, float, complex, bytes, type(None))
@@ -80,7 +80,7 @@ class Spaces:
             file = self.file(space)
             bindings = tuple(file.bindings().names.get(name, ())) if file else ()
             is_fixed = is_fixed and len(bindings) == 1 and not bindings[0].conditional
-            is_fixed = is_fixed and is_plain(space.get("__loader__"))
+            is_fixed = is_fixed and file is not None and file.lasting
             if len(bindings) != 1 or bindings[0].kind != "import":
                 break
             module, original = _imported(bindings[0], space, name)
