@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TypeVar, overload
@@ -193,31 +195,52 @@ def lineage(key: str | Asset) -> Lineage:
 
 def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:
     """Build what is requested, in one run."""
-    inferred = declared(project, request.modules)
-    steps = select_steps(inferred, request.select)
-    graph = validate(inferred, steps)
     workspace = project.workspace()
-    run = ActiveRun(workspace, ", ".join(request.select), "build", reporter or Silent())
     start = workspace.clock.monotonic()
-    run.shared.producers.update(graph.tasks)
-    workspace.code.prepare(graph.tasks.values())
-    facts = run.survey(_refreshed(request, inferred, steps), request.reuse_sources)
-    with running(run):
-        execution = PlanRun(run, build_plan(graph, facts))
-        execution.execute()
-    return execution.result(workspace.clock.monotonic() - start)
+    run = ActiveRun(workspace, _run_name(request), "build", reporter or Silent())
+    with long_lived():
+        plan = _planned(project, request, run)
+    gc.freeze()
+    try:
+        with running(run):
+            execution = PlanRun(run, plan)
+            execution.execute()
+        return execution.result(workspace.clock.monotonic() - start)
+    finally:
+        gc.unfreeze()
 
 
 def make_plan(project: Project, request: Request) -> Plan:
     """Plan what is requested, without running anything."""
+    return _planned(project, request, ActiveRun(project.workspace(creates=False), "plan", "build", Silent()))
+
+
+def _planned(project: Project, request: Request, run: ActiveRun) -> Plan:
+    """Load, infer, validate, survey and plan; everything that is wrong is found here, before the run begins."""
     inferred = declared(project, request.modules)
     steps = select_steps(inferred, request.select)
     graph = validate(inferred, steps)
-    workspace = project.workspace(creates=False)
-    run = ActiveRun(workspace, "plan", "build", Silent())
     run.shared.producers.update(graph.tasks)
-    workspace.code.prepare(graph.tasks.values())
-    return build_plan(graph, run.survey(_refreshed(request, inferred, steps), request.reuse_sources))
+    run.workspace.code.prepare(graph.tasks.values())
+    return build_plan(graph, run.survey(_refreshed(request, steps), request.reuse_sources))
+
+
+def _run_name(request: Request) -> str:
+    """Name a run after what was asked for, cut where that is long."""
+    more = len(request.select) - 3
+    return ", ".join(request.select[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+@contextmanager
+def long_lived() -> Iterator[None]:
+    """Hold the garbage collector back while a plan is made: all of it lives as long as the run does."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def planned_steps(plan: Plan) -> list[StepResult]:
@@ -279,15 +302,16 @@ def find_stored(workspace: Workspace, name: str) -> str:
 
 def load_current(workspace: Workspace, name: str, as_type: object | None = None) -> object:
     """Load the current version of a stored asset."""
-    asset = find_stored(workspace, name)
-    rows = workspace.catalog.history(workspace.env, asset)
+    rows = workspace.catalog.history(workspace.env, name) if "://" in name else []
+    asset = name if rows else find_stored(workspace, name)
+    rows = rows or workspace.catalog.history(workspace.env, asset)
     output = Versions(workspace.records, workspace.catalog, workspace.env).output(rows[0].fingerprint, asset)
     if output is None:
         raise NotMaterialized(f"The record of {asset} is gone", {"store": workspace.location}, f"nacre build {asset}")
     return workspace.contents.read(output, as_type)
 
 
-def _refreshed(request: Request, inferred: Inferred, steps: Sequence[str]) -> frozenset[str]:
+def _refreshed(request: Request, steps: Sequence[str]) -> frozenset[str]:
     if not request.refresh:
         return frozenset()
     return frozenset(["*"] if request.refresh == "all" else steps)

@@ -153,7 +153,7 @@ _engines: dict[Project, Engine] = {}
 
 
 def _default_reporter() -> Reporter:
-    return Silent() if os.environ.get("NACRE_QUIET") else Lines()
+    return Silent() if os.environ.get("NACRE_QUIET") else Lines(sums_up=True)
 
 
 def _was_removed(project: Project) -> bool:

@@ -1,4 +1,6 @@
-"""Contract suites for drivers of the store's two ports. A driver is right when its suite passes.
+"""A clock that tests own, and contract suites for drivers of the store's two ports.
+
+A driver is right when its suite passes.
 
 Derive a class named ``Test…`` from a suite, give it ``make``, and let pytest collect it:
 
@@ -14,16 +16,49 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from nacre.store.port import ObjectInfo, ObjectStore, RecordStore, Token, Write
 from nacre.store.wrap import Call, Fault, FaultyObjects, FaultyRecords
 
-__all__ = ["ObjectStoreContract", "RecordStoreContract"]
+__all__ = ["ManualClock", "ObjectStoreContract", "RecordStoreContract"]
 
 T = TypeVar("T")
 N_THREADS = 16
+
+
+class ManualClock:
+    """A clock that moves only when told to, or when somebody sleeps; for tests that own the time.
+
+    Args:
+        start: The first instant, aware UTC.
+    """
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._start = start
+        self._seconds = 0.0
+        self._lock = threading.Lock()
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        """The instant, aware UTC."""
+        return self._start + timedelta(seconds=self._seconds)
+
+    def monotonic(self) -> float:
+        """Seconds since the start."""
+        return self._seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Move on at once, and keep how long in ``slept``."""
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        with self._lock:
+            self._seconds += seconds
 
 
 class RecordStoreContract(ABC):

@@ -30,6 +30,22 @@ def names(fn: Callable[..., object]) -> tuple[str, ...]:
     return tuple(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
+def plain_names(fn: Callable[..., object]) -> tuple[str, ...] | None:
+    """Name the parameters of a function whose parameters are all required and none annotated with more than a class.
+
+    Returns:
+        The names, or None where ``parameters`` must be asked.
+    """
+    code = getattr(fn, "__code__", None)
+    if code is None or code.co_kwonlyargcount or fn.__defaults__ or hasattr(fn, "__self__"):  # type: ignore[attr-defined]
+        return None
+    for raw in fn.__annotations__.values():
+        if raw.__class__ is not type:
+            return None
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names
+
+
 def parameters(fn: Callable[..., object]) -> tuple[Parameter, ...]:
     """Describe the parameters that can be given by keyword, in order."""
     code = getattr(fn, "__code__", None)

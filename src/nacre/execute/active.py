@@ -34,6 +34,7 @@ from nacre.store.records import (
 from nacre.survey.gather import gather
 from nacre.survey.versions import Versions
 from nacre.version.fingerprint import InputVersion, observed_fingerprint
+from nacre.version.outline import Outline
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class ActiveRun:
     def survey(self, refresh: frozenset[str] = frozenset(), reuse_sources: bool = False) -> Facts:
         """Gather the facts once; what comes later in the run does not change them."""
         workspace = self.workspace
-        self._facts = gather(
+        facts = gather(
             workspace.catalog,
             self.versions,
             lambda key: workspace.code.of(self.shared.producers[key]),
@@ -153,7 +154,13 @@ class ActiveRun:
             refresh=refresh,
             reuse_sources=reuse_sources,
         )
+        self._facts = replace(facts, outline=self._outline)
         return self._facts
+
+    def _outline(self, asset: str, data_version: str) -> Outline | None:
+        """Return what a version looked like: made in this run, else as stored."""
+        made = self.shared.outlines.get((asset, data_version))
+        return made or self.versions.outline(asset, data_version)
 
     def log(self, level: int, text: str) -> None:
         """Record one line of the run's log."""
@@ -337,6 +344,8 @@ class ActiveRun:
             head = self.facts.heads.get(asset.key)
             seq = head.seq + (head.data_version != output.data_version) if head else 1
             version = InputVersion("", asset.key, output.data_version, seq)
+            if self.kind != "build":  # a build's plan keeps its own
+                self.shared.outlines[asset.key, output.data_version] = output.outline
             made[asset.key] = Made(version, output, receipt.values[asset.key], receipt.digests[asset.key])
         return made
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter, annotation, bind, defaults, parameters
@@ -118,7 +117,7 @@ class Called:
             bound[name] = made.load(
                 self.run.workspace.contents, annotation(self.task.fn, name), self.task.name
             )
-            versions[name] = replace(made.version, parameter=name)
+            versions[name] = made.version._replace(parameter=name)
         return versions
 
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,7 +156,7 @@ class Called:
         try:
             decision = decide(self.task.options, recipe, is_source, self.run.facts)
             if problem is not None:
-                decision = replace(decision, action=Action.BUILD, reason=problem, moves_head=False)
+                decision = decision._replace(action=Action.BUILD, reason=problem, moves_head=False)
             if decision.action is Action.REUSE:
                 made = self.run.take(self.task, decision)
                 shared.results[fingerprint] = made
@@ -242,9 +241,9 @@ class Called:
         for name, value in given.items():
             exact = versions.get(name) or self._exact(name, value)
             if exact is not None:
-                inputs.append(replace(exact, parameter=name))
+                inputs.append(exact._replace(parameter=name))
                 continue
-            derived += [replace(v, parameter=name, derived=True) for v in self._lineage_of(value, name)]
+            derived += [v._replace(parameter=name, derived=True) for v in self._lineage_of(value, name)]
             try:
                 digests[name] = identify(value).digest
             except UnserialisableValue:
@@ -276,7 +275,7 @@ class Called:
             candidates.append(named)
         for version in candidates:
             made = self.run.shared.made.get(version.asset)
-            if made is not None and made.version == replace(version, parameter="") and self._is(made, value):
+            if made is not None and made.version == version._replace(parameter="") and self._is(made, value):
                 return made.version
         return None
 

@@ -13,6 +13,7 @@ from nacre.store.contents import Contents
 from nacre.store.records import Output
 from nacre.values import identify
 from nacre.version.fingerprint import InputVersion
+from nacre.version.outline import Outline
 
 _SHARED = (bool, int, float, complex, str, bytes, type(None), enum.Enum, range, type, type(...))
 _MISSING = object()
@@ -122,11 +123,13 @@ class Shared:
         made: Asset key to its latest version in this tree.
         results: Fingerprint, or recipe digest of what runs every time, to the versions made from it.
         holdings: Which objects are which assets.
+        outlines: What the versions made here look like, by asset and data version.
     """
 
     made: dict[str, Made] = field(default_factory=dict)
     results: dict[str, Mapping[str, Made]] = field(default_factory=dict)
     holdings: Holdings = field(default_factory=Holdings)
+    outlines: dict[tuple[str, str], Outline] = field(default_factory=dict)
     producers: dict[str, Task[..., object]] = field(default_factory=dict)
     in_flight: dict[str, threading.Event] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TextIO
 
-from nacre.planning.explain import sentence, short
+from nacre.planning.explain import remedy, sentence, short
+from nacre.planning.reason import Cause
 from nacre.store.records import StepRecord
 
 GLYPHS = {"built": "✓", "checked": "✓", "reused": "=", "skipped": "-", "failed": "✗"}
@@ -26,11 +27,15 @@ class Lines:
     Args:
         stream: Where to; standard error by default, so that a program's own output stays clean.
         indent: Put before each line.
+        sums_up: True adds a line at the end of the run, and how to have more reused next time.
     """
 
-    def __init__(self, stream: TextIO | None = None, indent: str = "") -> None:
+    def __init__(self, stream: TextIO | None = None, indent: str = "", *, sums_up: bool = False) -> None:
         self._stream = stream
         self._indent = indent
+        self._sums_up = sums_up
+        self._open_runs = 0
+        self._remedies: dict[str, None] = {}
         self._has_colour: bool | None = None
 
     def on_event(self, kind: str, body: dict[str, object]) -> None:
@@ -40,11 +45,26 @@ class Lines:
             assert isinstance(record, StepRecord)
             if record.assets or record.error:
                 self._print(self.step_line(record))
+            line = remedy(record.reason, record.step) if record.reason.cause is Cause.SOURCE else ""
+            if line:
+                self._remedies[remedy_line(record.step, line)] = None
         elif kind == "reused":
             self._print(f"= … and {body['n_steps']:,} more reused")
+        elif kind == "run_started":
+            self._open_runs += 1
+        elif kind == "run_ended":
+            self._open_runs -= 1
+            if self._sums_up and not self._open_runs:
+                self._sum_up(body["counts"])
         elif kind == "log":
             mark = "" if body["level"] == "INFO" else f"{str(body['level']).lower()}: "
             self._print(f"  {mark}{body['text']}")
+
+    def _sum_up(self, counts: object) -> None:
+        if isinstance(counts, dict) and sum(counts.values()) > 1:
+            self._print(summary(counts))
+        for line in self._remedies:
+            self._print(f"→ {line}")
 
     def step_line(self, record: StepRecord) -> str:
         """Make the line of one step: glyph, name, time or version, reason."""
@@ -76,6 +96,11 @@ class Lines:
             stream = self._stream or sys.stderr
             self._has_colour = stream.isatty() and "NO_COLOR" not in os.environ
         return f"\x1b[{code}m{line}\x1b[0m" if self._has_colour else line
+
+
+def remedy_line(asset: str, option: str) -> str:
+    """Say which line to write so that a few fields of a source no longer count as a change."""
+    return f'to not count that as a change: @materialize("{asset}", {option})  # from nacre import without'
 
 
 def duration(seconds: float) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from nacre.errors import StepFailed
 from nacre.planning.explain import sentence, short
 from nacre.planning.reason import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(NamedTuple):
     """What happened to one asset.
 
     Args:

@@ -10,6 +10,7 @@ from nacre.execute.active import ActiveRun
 from nacre.execute.effects import drive
 from nacre.execute.executor import Inline, Threads
 from nacre.execute.made import Made
+from nacre.execute.report import remedy_line
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.step import Receipt, run_step
 from nacre.planning.decide import Action
@@ -46,9 +47,6 @@ class PlanRun:
         Raises:
             StoreError: The store refused; what was durable before stays.
         """
-        for edges in self._plan.graph.upstream.values():
-            for edge in edges:
-                self._readers[edge.asset] = self._readers.get(edge.asset, 0) + 1
         try:
             self._take_reused(list(self._plan.steps.values()))
             self._loop()
@@ -130,6 +128,7 @@ class PlanRun:
     def _take(self, receipt: Receipt) -> None:
         step = self._plan.steps[receipt.key]
         assert step.decision is not None
+        n_readers = self._plan.n_waiting(step.key)
         if receipt.error is not None:
             self.errors[step.key] = receipt.error
             settled = self._plan.advance(step.key, Outcome(failed=True))
@@ -140,6 +139,7 @@ class PlanRun:
             settled = self._plan.advance(step.key, Outcome(versions, outlines))
             made = self._run.finish(step.task, step.decision, receipt, step.reason)
             self._run.shared.made.update(made)
+            self._readers.update(dict.fromkeys(made, n_readers))
         self._release_readers(step)
         self._take_reused(settled)
 
@@ -147,12 +147,11 @@ class PlanRun:
         """Let go of values that no step still wants, so that memory holds only what is in use."""
         made = self._run.shared.made
         for edge in self._plan.graph.upstream[step.key]:
-            self._readers[edge.asset] -= 1
-            if not self._readers[edge.asset] and edge.asset in made and self._run.kind == "build":
-                del made[edge.asset]
-        for asset in step.task.assets:
-            if not self._readers.get(asset.key) and asset.key in made:
-                made[asset.key].forget()
+            if edge.asset in self._readers:
+                self._readers[edge.asset] -= 1
+        for asset in [*(edge.asset for edge in self._plan.graph.upstream[step.key]), *(asset.key for asset in step.task.assets)]:
+            if self._readers.get(asset) == 0 and self._run.kind == "build":
+                made.pop(asset, None)
 
     def _take_reused(self, steps: list[Step]) -> None:
         """Report the steps that were settled without running, and move heads to known results."""
@@ -189,7 +188,7 @@ class PlanRun:
                 steps.append(_result(asset.key, step, record))
             line = remedy(step.reason, step.key) if step.reason.cause is Cause.SOURCE else ""
             if line:
-                remedies[f"@materialize({step.key!r}, {line})"] = None
+                remedies[remedy_line(step.key, line)] = None
         return RunResult(self._run.id, self._run.name, tuple(steps), duration_s, tuple(remedies), self.errors)
 
 

@@ -21,7 +21,7 @@ from nacre.execute.state import Completed, Running, State, failed_with
 from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
 from nacre.store.records import Output
-from nacre.values import ValueIdentity, identify
+from nacre.values import identify
 
 log = logging.getLogger(__name__)
 
@@ -218,24 +218,46 @@ def split_outputs(task: AnyTask, value: object) -> dict[str, object]:
     raise OutputMismatch(f"{task.name} must return one value for each of its {len(keys)} assets", facts, hint)
 
 
-def content_identity(task: AnyTask, value: object) -> tuple[ValueIdentity, str]:
-    """Identify a value, and say what counts as its content by the task's own rule."""
-    identity = identify(value)
+def data_version_of(task: AnyTask, value: object) -> str:
+    """Digest what counts as a value's content, by the task's own rule where it has one."""
     rule = task.options.data_version
-    return identity, identity.digest if rule is None else identify(rule(value)).digest
+    return identify(value if rule is None else rule(value)).digest
+
+
+def rule_name(task: AnyTask) -> str:
+    """Name a task's data version rule; empty where it has none."""
+    rule = task.options.data_version
+    return "" if rule is None else getattr(rule, "__qualname__", None) or repr(rule)
 
 
 def _store(step: StepRun, key: str, value: object, workspace: Workspace) -> tuple[Output, str]:
     """Store one value; returns what the record keeps of it, and the digest of the whole value."""
+    task = step.task
     try:
-        identity, data_version = content_identity(step.task, value)
+        identity = identify(value)
+        rule = rule_name(task)
+        data_version = data_version_of(task, value) if rule else identity.digest
         before = step.previous.get(key)
-        # Equal content is not written again: the new record points at the bytes that are there.
-        if before is not None and before.data_version == data_version and step.task.options.data_version is None:
+        if before is not None and _is_unchanged(task, before, data_version, workspace):
+            # Equal content is not written again: the new record points at the bytes that are there.
             return before, identity.digest
-        return workspace.contents.write(key, value, identity, data_version), identity.digest
+        return workspace.contents.write(key, value, identity, data_version, rule), identity.digest
     except NacreError as error:
         raise error.about("asset", key)
+
+
+def _is_unchanged(task: AnyTask, before: Output, data_version: str, workspace: Workspace) -> bool:
+    """Say whether the current version has the same content, by the rule that holds now.
+
+    Where the rule is another one than when it was stored, the stored value is looked at again, so that writing
+    ``data_version=`` does not by itself count as a change.
+    """
+    if before.rule == rule_name(task) or before.data_version == data_version:
+        return before.data_version == data_version
+    try:
+        return data_version_of(task, workspace.contents.read(before)) == data_version
+    except Exception:  # damaged, or of a shape the rule does not know: then it is simply not the same
+        return False
 
 
 def _run_hooks(step: StepRun, hooks: Sequence[Hook], state: State[object]) -> None:

@@ -26,18 +26,15 @@ class Graph:
         tasks: Step key to the task that makes its assets, in definition order.
         producer: Asset key to step key.
         upstream: Step key to its edges, in parameter order.
+        above: Step key to the steps that make its upstream assets, each once; what nobody here makes is left out.
         order: Step keys, upstream before downstream; those on a cycle are missing.
     """
 
     tasks: Mapping[str, AnyTask]
     producer: Mapping[str, str]
     upstream: Mapping[str, tuple[Edge, ...]]
+    above: Mapping[str, tuple[str, ...]]
     order: tuple[str, ...]
-
-    def upstream_steps(self, step: str) -> list[str]:
-        """List the steps that make a step's upstream assets; assets nobody here makes are left out."""
-        producer = self.producer
-        return [producer[edge.asset] for edge in self.upstream[step] if edge.asset in producer]
 
     def is_source(self, step: str) -> bool:
         """Say whether a step has no upstream assets."""
@@ -48,7 +45,7 @@ class Graph:
         found = set(steps)
         waiting = list(found)
         while waiting:
-            for step in self.upstream_steps(waiting.pop()):
+            for step in self.above[waiting.pop()]:
                 if step not in found:
                     found.add(step)
                     waiting.append(step)
@@ -58,7 +55,7 @@ class Graph:
         """Collect the steps and everything downstream of them. Linear in the graph."""
         found = set(steps)
         for step in self.order:
-            if step not in found and any(above in found for above in self.upstream_steps(step)):
+            if step not in found and not found.isdisjoint(self.above[step]):
                 found.add(step)
         return found
 
@@ -70,36 +67,40 @@ class Graph:
             {step: task for step, task in self.tasks.items() if step in steps},
             {asset: step for asset, step in self.producer.items() if step in steps},
             {step: edges for step, edges in self.upstream.items() if step in steps},
+            {step: tuple(a for a in above if a in steps) for step, above in self.above.items() if step in steps},
             tuple(step for step in self.order if step in steps),
         )
 
 
-def topological(
-    tasks: Mapping[str, AnyTask], producer: Mapping[str, str], upstream: Mapping[str, tuple[Edge, ...]]
-) -> tuple[str, ...]:
+def steps_above(
+    producer: Mapping[str, str], upstream: Mapping[str, tuple[Edge, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Map each step to the steps that make its upstream assets, each once."""
+    return {
+        step: tuple(dict.fromkeys([producer[asset] for _, asset in edges if asset in producer])) if edges else ()
+        for step, edges in upstream.items()
+    }
+
+
+def topological(tasks: Iterable[str], above: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Order steps so that upstreams come first, otherwise as defined; steps on a cycle are left out.
 
     Iterative, linear in steps and edges; already ordered definitions are only checked.
     """
-    needs = {
-        step: {producer[edge.asset] for edge in edges if edge.asset in producer}
-        for step, edges in upstream.items()
-    }
+    tasks = tuple(tasks)
     seen: set[str] = set()
     for step in tasks:
-        if not needs[step] <= seen:
-            break
+        if not seen.issuperset(above[step]):
+            return _kahn(tasks, above)
         seen.add(step)
-    else:
-        return tuple(tasks)
-    return _kahn(tasks, needs)
+    return tasks
 
 
-def _kahn(tasks: Mapping[str, AnyTask], needs: Mapping[str, set[str]]) -> tuple[str, ...]:
-    waiting = {step: len(above) for step, above in needs.items()}
+def _kahn(tasks: tuple[str, ...], above: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    waiting = {step: len(needed) for step, needed in above.items()}
     below: dict[str, list[str]] = {}
-    for step, above in needs.items():
-        for each in above:
+    for step, needed in above.items():
+        for each in needed:
             below.setdefault(each, []).append(step)
     ready = [step for step in tasks if not waiting[step]]
     for step in ready:  # grows while it is walked

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nacre.declare.parameters import Parameter, parameters
-from nacre.graph.graph import AnyTask, Edge, Graph, topological
+from nacre.declare.parameters import Parameter, parameters, plain_names
+from nacre.graph.graph import AnyTask, Edge, Graph, steps_above, topological
 from nacre.keys import key_name
 
 Names = dict[str, list[str]]
@@ -62,6 +62,10 @@ def infer(tasks: Iterable[AnyTask]) -> Inferred:
     ambiguous: dict[str, dict[str, list[str]]] = {}
     missing: dict[str, list[str]] = {}
     for step, task in index.tasks.items():
+        plain = index.plain_edges(task)
+        if plain is not None:
+            upstream[step] = plain
+            continue
         edges = []
         for parameter in parameters(task.fn):
             found = index.resolve(parameter, task)
@@ -75,8 +79,9 @@ def infer(tasks: Iterable[AnyTask]) -> Inferred:
             named = {edge.asset for edge in edges}
             edges.extend(Edge("", dep.key) for dep in task.asset_deps if dep.key not in named)
         upstream[step] = tuple(edges)
-    order = topological(index.tasks, index.producer, upstream)
-    graph = Graph(index.tasks, index.producer, upstream, order)
+    above = steps_above(index.producer, upstream)
+    order = topological(index.tasks, above)
+    graph = Graph(index.tasks, index.producer, upstream, above, order)
     return Inferred(graph, index.names, index.duplicates, ambiguous, missing)
 
 
@@ -105,6 +110,20 @@ class _Index:
         for name, key in asset_names(task):
             self.names.setdefault(name, []).append(key)
             scope.setdefault(name, []).append(key)
+
+    def plain_edges(self, task: AnyTask) -> tuple[Edge, ...] | None:
+        """Tell the edges of a task whose parameters each name one asset of its module; None where it takes more."""
+        named = plain_names(task.fn)
+        if named is None or task.asset_deps:
+            return None
+        scope = self._by_module[_scope(task)]
+        edges = []
+        for name in named:
+            keys = scope.get(name)
+            if keys is None or len(keys) != 1:
+                return None
+            edges.append(Edge(name, keys[0]))
+        return tuple(edges)
 
     def resolve(self, parameter: Parameter, task: AnyTask) -> list[str]:
         if parameter.asset:

@@ -115,6 +115,6 @@ def _one_cycle(graph: Graph, start: str, ordered: set[str]) -> list[str]:
     step = start
     while step not in path:
         path[step] = None
-        step = next(above for above in graph.upstream_steps(step) if above not in ordered)
+        step = next(above for above in graph.above[step] if above not in ordered)
     walked = list(path)
     return list(reversed(walked[walked.index(step) :]))

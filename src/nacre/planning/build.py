@@ -29,12 +29,9 @@ def build(graph: Graph, facts: Facts, given: Mapping[str, InputVersion] | None =
 
 
 def recipe_settings(task: Task[..., object]) -> dict[str, str]:
-    """List the options that are part of a task's recipe, by name."""
-    options = task.options
-    settings = {}
-    if options.version is not None:
-        settings["version"] = options.version
-    if options.data_version is not None:
-        rule = options.data_version
-        settings["data_version"] = getattr(rule, "__qualname__", None) or repr(rule)
-    return settings
+    """List the options that are part of a task's recipe, by name.
+
+    The data version rule is not: it says what counts as a change of the output, not what the output is made from.
+    """
+    version = task.options.version
+    return {} if version is None else {"version": version}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from nacre.declare.options import Options
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact
@@ -29,8 +31,7 @@ class Action(enum.StrEnum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What to do with one step.
 
     Args:
@@ -47,9 +48,12 @@ class Decision:
     reason: Reason
     fingerprint: str
     recipe: Recipe
-    data_versions: Mapping[str, str] = field(default_factory=dict)
+    data_versions: Mapping[str, str] = MappingProxyType({})
     moves_head: bool = False
     overwrites: bool = False
+
+
+_UNCHANGED = Reason(Cause.UNCHANGED)
 
 
 def runs_every_time(options: Options, is_source: bool, reuse_sources: bool = False) -> bool:
@@ -72,9 +76,10 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
         The decision; constant work, plus evidence lookups only where the step must run.
     """
     fingerprint = recipe.fingerprint()
-    asked = options.refresh_cache or "*" in facts.refresh or recipe.assets[0] in facts.refresh
-    head = facts.heads.get(recipe.assets[0])
+    refresh = facts.refresh
+    asked = options.refresh_cache or (bool(refresh) and ("*" in refresh or recipe.assets[0] in refresh))
     if is_source and runs_every_time(options, is_source):
+        head = facts.heads.get(recipe.assets[0])
         if facts.reuse_sources and head is not None:
             versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
             return Decision(Action.REUSE, Reason(Cause.UNCHANGED), fingerprint, recipe, versions)
@@ -87,12 +92,12 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
 
 def _from_known(options: Options, recipe: Recipe, fingerprint: str, facts: Facts) -> Decision:
     """Take the head or another recorded result of this fingerprint, else explain what differs."""
-    heads = [facts.heads.get(asset) for asset in recipe.assets]
-    first = heads[0]
-    if first is not None and first.fingerprint == fingerprint and _all_at(heads, fingerprint):
-        if not _expired(options, datetime.fromisoformat(first.at), facts):
-            versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
-            return Decision(Action.REUSE, Reason(Cause.UNCHANGED), fingerprint, recipe, versions)
+    heads = facts.heads
+    first = heads.get(recipe.assets[0])
+    if first is not None and first.fingerprint == fingerprint and _all_at(recipe.assets, fingerprint, heads):
+        if options.cache_expiration is None or not _expired(options, datetime.fromisoformat(first.at), facts):
+            versions = {asset: heads[asset].data_version for asset in recipe.assets}
+            return Decision(Action.REUSE, _UNCHANGED, fingerprint, recipe, versions)
         return Decision(Action.BUILD, Reason(Cause.EXPIRED), fingerprint, recipe, overwrites=True)
     known = facts.known(fingerprint)
     if known is not None:
@@ -107,8 +112,8 @@ def _from_known(options: Options, recipe: Recipe, fingerprint: str, facts: Facts
     return Decision(Action.BUILD, reason, fingerprint, recipe)
 
 
-def _all_at(heads: list[HeadFact | None], fingerprint: str) -> bool:
-    return len(heads) == 1 or all(head is not None and head.fingerprint == fingerprint for head in heads)
+def _all_at(assets: Sequence[str], fingerprint: str, heads: Mapping[str, HeadFact]) -> bool:
+    return len(assets) == 1 or all(a in heads and heads[a].fingerprint == fingerprint for a in assets)
 
 
 def _expired(options: Options, at: datetime, facts: Facts) -> bool:

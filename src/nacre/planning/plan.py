@@ -63,7 +63,8 @@ class Plan:
         self.facts = replace(facts, outline=self.outline)
         self.steps: dict[str, Step] = {}
         self._settings = settings
-        self._versions: dict[str, InputVersion] = dict(given or {})
+        self._given = given or {}
+        self._versions: dict[str, InputVersion] = dict(self._given)
         self._outlines: dict[tuple[str, str], Outline] = {}
         self._waiting: dict[str, int] = {}
         self._below: dict[str, list[str]] = {}
@@ -103,29 +104,32 @@ class Plan:
         """Return what a version looked like: made in this run, else as stored."""
         return self._outlines.get((asset, data_version)) or self._stored_outline(asset, data_version)
 
+    def n_waiting(self, key: str) -> int:
+        """Count the steps that wait for a step."""
+        return len(self._below.get(key, ()))
+
     def start(self) -> None:
         """Decide everything that can be decided before anything runs. Linear in steps and edges."""
-        graph, producer = self.graph, self.graph.producer
+        graph, steps = self.graph, self.steps
         for key in graph.order:
-            edges = graph.upstream[key]
-            step = Step(key, graph.tasks[key], Action.PENDING, _FIRST, is_source=not edges)
-            self.steps[key] = step
-            if step.task.assets and all(asset.key in self._versions for asset in step.task.assets):
+            above = graph.above[key]
+            step = Step(key, graph.tasks[key], Action.PENDING, _FIRST, is_source=not graph.upstream[key])
+            steps[key] = step
+            if self._is_given(step):
                 step.action, step.reason, step.is_done = Action.REUSE, Reason(Cause.THIS_RUN), True
                 continue
-            open_above = ""
-            n_waiting = 0
-            for edge in edges:
-                above = producer.get(edge.asset)
-                if above is not None and not self.steps[above].is_done:
-                    open_above = open_above or edge.asset
-                    n_waiting += 1
-                    self._below.setdefault(above, []).append(key)
-            if n_waiting:
-                self._waiting[key] = n_waiting
-                step.reason = Reason(Cause.PENDING, open_above)
-            else:
+            waits_for = [each for each in above if not steps[each].is_done]
+            if not waits_for:
                 self._decide(step)
+                continue
+            self._waiting[key] = len(waits_for)
+            for each in waits_for:
+                self._below.setdefault(each, []).append(key)
+            step.reason = Reason(Cause.PENDING, waits_for[0])
+
+    def _is_given(self, step: Step) -> bool:
+        given = self._given
+        return bool(given) and all(asset.key in given for asset in step.task.assets)
 
     def _decide(self, step: Step) -> None:
         """Decide a step whose upstreams are all settled."""
@@ -138,18 +142,20 @@ class Plan:
             self._ready.append(step)
 
     def _recipe(self, step: Step) -> Recipe:
+        versions = self._versions
         inputs = []
-        for edge in self.graph.upstream[step.key]:
-            version = self._versions.get(edge.asset)
+        for parameter, asset in self.graph.upstream[step.key]:
+            version = versions.get(asset)
             if version is None:  # external: nobody here makes it, so only its current version, if any, is known
-                head = self.facts.heads.get(edge.asset)
-                dv, seq = (head.data_version, head.seq) if head else ("", 0)
-                inputs.append(InputVersion(edge.parameter, edge.asset, dv, seq))
+                head = self.facts.heads.get(asset)
+                data_version, seq = (head.data_version, head.seq) if head else ("", 0)
             else:
-                inputs.append(InputVersion(edge.parameter, edge.asset, version.data_version, version.seq))
-        settings = self._settings.get(step.key, {})
+                data_version, seq = version.data_version, version.seq
+            inputs.append(InputVersion(parameter, asset, data_version, seq))
+        assets = [asset.key for asset in step.task.assets]
         code = self.facts.code(step.key).digest
-        return Recipe([asset.key for asset in step.task.assets], code, inputs, {}, settings)
+        settings = self._settings.get(step.key)
+        return Recipe(assets, code, inputs, settings=settings) if settings else Recipe(assets, code, inputs)
 
     def _settle(self, step: Step, data_versions: Mapping[str, str]) -> None:
         for asset, data_version in data_versions.items():

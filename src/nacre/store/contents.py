@@ -32,7 +32,9 @@ class Contents:
         self.objects = objects
         self._new_id = new_id
 
-    def write(self, asset: str, value: object, identity: ValueIdentity, data_version: str) -> Output:
+    def write(
+        self, asset: str, value: object, identity: ValueIdentity, data_version: str, rule: str = ""
+    ) -> Output:
         """Store a value; nothing is visible until the record that names it is committed.
 
         Args:
@@ -40,6 +42,7 @@ class Contents:
             value: The value.
             identity: Its content digest and outline.
             data_version: What counts as its content; the digest itself unless the asset has its own rule.
+            rule: Name of that rule.
 
         Returns:
             What the action record keeps of it.
@@ -61,6 +64,7 @@ class Contents:
             outline=identity.outline,
             object=name if sink.is_spilled else "",
             inline=b"" if sink.is_spilled else sink.data(),
+            rule=rule,
         )
 
     def read(self, output: Output, as_type: object | None = None) -> object:

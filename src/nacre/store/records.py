@@ -66,7 +66,10 @@ class Part(Record, frozen=True, kw_only=True):
 
 
 class Output(Record, frozen=True, kw_only=True):
-    """What a step made for one asset. The bytes lie inline (at most 64 KiB) or in ``object``, never both."""
+    """What a step made for one asset. The bytes lie inline (at most 64 KiB) or in ``object``, never both.
+
+    ``rule`` names the asset's own ``data_version=``; empty where the data version is the digest of the content.
+    """
 
     asset: str
     data_version: str
@@ -76,6 +79,7 @@ class Output(Record, frozen=True, kw_only=True):
     outline: Outline
     object: str = ""
     inline: bytes = b""
+    rule: str = ""
 
 
 class Action(Record, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
 
 from nacre.encoding import digest_bytes, digest_texts
@@ -27,19 +26,17 @@ class RememberedCode:
         codes: Works out the parts.
     """
 
+    __slots__ = ("_codes", "_task", "digest")
+
     def __init__(self, digest: str, task: AnyTask, codes: CodeVersions) -> None:
         self.digest = digest
         self._task = task
         self._codes = codes
 
-    @cached_property
-    def _identity(self) -> CodeIdentity:
-        return self._codes.identify(self._task.fn)
-
     @property
     def parts(self) -> tuple[CodePart, ...]:
         """The pieces of code the version is made of."""
-        return self._identity.parts
+        return self._codes.identify(self._task.fn).parts
 
     @property
     def unknowns(self) -> tuple[str, ...]:
@@ -146,11 +143,9 @@ class Codes:
 
 
 def _name(task: AnyTask) -> str:
-    """Name a task across processes; empty where its place in the source does not tell it apart."""
+    """Name a task across processes; empty where it has no place in a source file."""
     code = task.code
-    if code is None:
-        return ""
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}:{code.co_qualname}:{task.key}"
+    return f"{task.fn.__module__}:{code.co_firstlineno}:{code.co_qualname}:{task.key}" if code else ""
 
 
 def _changed_at(folder: str) -> int:

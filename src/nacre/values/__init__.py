@@ -10,4 +10,20 @@ from nacre.values.glimpse import Preview, preview
 from nacre.values.identity import ValueIdentity
 from nacre.values.without import Without, without
 
-__all__ = ["Preview", "ValueIdentity", "Without", "identify", "preview", "settle", "without"]
+
+def data_version(value: object) -> str:
+    """Digest the content of a value, whatever library holds it.
+
+    Args:
+        value: A table, frame, array, Python value, or path to a file.
+
+    Returns:
+        64 hexadecimal digits; equal for equal content in every process, on every machine.
+
+    Raises:
+        UnserialisableValue: Something in the value has no identity; names where.
+    """
+    return identify(value).digest
+
+
+__all__ = ["Preview", "ValueIdentity", "Without", "data_version", "identify", "preview", "settle", "without"]

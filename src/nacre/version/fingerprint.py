@@ -2,18 +2,22 @@
 
 Inputs enter by content, never by how they were made: equal content upstream means an equal fingerprint here, which is
 what makes early cutoff work.
+The values here are made by the ten thousand when nothing has to run, hence named tuples: cheap to make.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from nacre.encoding import digest_texts
 
 
-@dataclass(frozen=True, slots=True)
-class InputVersion:
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class InputVersion(NamedTuple):
     """One asset version that goes into a step.
 
     Args:
@@ -31,8 +35,7 @@ class InputVersion:
     derived: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """Everything the result of a step depends on.
 
     Args:
@@ -47,15 +50,15 @@ class Recipe:
     assets: Sequence[str]
     code: str
     inputs: Sequence[InputVersion] = ()
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = _NOTHING
+    settings: Mapping[str, str] = _NOTHING
     partition: str = ""
 
     def fingerprint(self) -> str:
         """Digest the recipe; 64 hexadecimal digits."""
         texts = [str(len(self.assets)), *self.assets, self.partition, self.code, str(len(self.inputs))]
-        for each in self.inputs:
-            texts += (each.parameter, each.data_version)
+        for parameter, _, data_version, _, _ in self.inputs:
+            texts += (parameter, data_version)
         if self.parameters or self.settings:
             for part in (self.parameters, self.settings):
                 texts.append(str(len(part)))

@@ -1,0 +1,108 @@
+"""``nacre build``: builds what is selected; one line per step, then what to change, then what to type next."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from nacre.api import Request, run_build
+from nacre.cli.errors import FAILED, failure
+from nacre.cli.layout import SHORT, print_json, print_next
+from nacre.cli.options import json_option, modules_option, refresh_option, reuse_sources_option
+from nacre.cli.paint import paint
+from nacre.cli.progress import StepLines, StepObjects
+from nacre.cli.session import Session
+from nacre.execute.report import duration
+from nacre.execute.result import RunResult, StepResult
+from nacre.planning.explain import short
+from nacre.planning.reason import Cause
+
+_ORDER = ("built", "checked", "reused", "skipped", "failed")
+
+
+@click.command("build")
+@click.argument("select", nargs=-1)
+@modules_option
+@refresh_option
+@reuse_sources_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    select: tuple[str, ...],
+    modules: tuple[str, ...],
+    refresh: bool,
+    reuse_sources: bool,
+    as_json: bool,
+) -> None:
+    """Build assets and what they need, in order; run only what must run.
+
+    SELECT is a key, a name, +a (and its upstream), a+ (and its downstream), tag:x or a glob such as "demo://*".
+    Nothing selected means everything.
+    """
+    session = Session(modules)
+    request = Request(select or ("*",), modules, "selected" if refresh else "", reuse_sources)
+    reporter = StepObjects() if as_json else StepLines()
+    # Warnings of the engine are one line each; what failed is written up below.
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    with session.running(lambda: reporter):
+        result = run_build(session.project, request, reporter)
+    if isinstance(reporter, StepObjects):
+        reporter.print_rest(result.steps)
+        _print_run(result)
+    else:
+        _print_result(result, full=bool(ctx.meta.get("nacre.full")))
+    ctx.exit(0 if result.ok else FAILED)
+
+
+def _print_run(result: RunResult) -> None:
+    print_json(
+        {
+            "event": "run",
+            "run": result.id,
+            "state": "completed" if result.ok else "failed",
+            "counts": result.counts,
+            "duration_s": result.duration_s,
+            "remedies": list(result.remedies),
+        }
+    )
+
+
+def _print_result(result: RunResult, *, full: bool) -> None:
+    counts = result.counts
+    done = " · ".join(f"{counts[kind]:,} {kind}" for kind in _ORDER if counts.get(kind)) or "nothing to do"
+    verb = "Done" if result.ok else "Failed"
+    line = f"{verb} in {duration(result.duration_s)} · {done} · run {result.id[:SHORT]}"
+    click.echo(paint(line, "strong" if result.ok else "failed"))
+    if not result.ok:
+        _print_failures(result, full=full)
+        return
+    _print_remedies(result)
+    last = result.steps[-1] if result.steps else None
+    if last is not None:
+        print_next([(f"nacre show {last.name}", "its value, and where it came from")])
+
+
+def _print_failures(result: RunResult, *, full: bool) -> None:
+    for asset, error in result.errors.items():
+        skipped = [step.name for step in result.steps if _is_skipped_by(step, asset)]
+        click.echo("\n" + failure(error, short(asset), skipped, full=full), err=True)
+    counts = result.counts
+    n_kept = sum(counts.get(kind, 0) for kind in ("built", "checked", "reused"))
+    kept = f"{n_kept:,} finished {'asset is' if n_kept == 1 else 'assets are'} kept" if n_kept else "nothing was changed"
+    click.echo(f"\nStored data is safe: {kept}; the next build goes on from there.", err=True)
+
+
+def _is_skipped_by(step: StepResult, asset: str) -> bool:
+    return step.action == "skipped" and step.cause.cause is Cause.UPSTREAM_FAILED and step.cause.subject == asset
+
+
+def _print_remedies(result: RunResult) -> None:
+    """Show the line that would let more be reused next time, under what it is about."""
+    for line in result.remedies:
+        about = next((step for step in result.steps if repr(step.asset) in line), None)
+        if about is not None:
+            click.echo(f"\n{about.reason}. If that is no change to you, write:")
+        click.echo("    from nacre import without")
+        click.echo(f"    {line}\n")

@@ -1,0 +1,105 @@
+"""The ``nacre`` command: finds the command that was called and imports only that one. Knows no engine."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from importlib import import_module
+from types import ModuleType
+
+import click
+
+import nacre
+from nacre.cli.errors import report
+
+#: Command → what the list of commands says about it; in the order people meet them. Each is ``nacre.cli.<command>``.
+COMMANDS = {
+    "init": "Write a small pipeline that runs, to start from.",
+    "build": "Build assets and what they need; run only what must run.",
+    "plan": "Say what a build would do and why, without running anything.",
+    "why": "Explain one asset: what would happen now, and what it was made from.",
+    "run": "Run a flow or an asset function from a file.",
+    "ls": "List assets with state, version, age and size.",
+    "show": "Show an asset's value, and where it came from.",
+    "history": "List the versions of an asset.",
+    "lineage": "Draw what an asset was made from and what was made from it.",
+    "artifacts": "List artifacts, or show the latest of one.",
+}
+STATUS = "status"
+
+
+class Commands(click.Group):
+    """The group of commands; imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = _load(cmd_name).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was called.
+
+        Raises:
+            click.UsageError: There is none of that name; offers the closest.
+        """
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No such command {name!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, so that help imports none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; whatever it raises is shown as a person needs it, and becomes the exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. What had finished is stored; the next build goes on from there.", err=True)
+            ctx.exit(130)
+        except Exception as error:  # the one place where errors become text and an exit code
+            ctx.exit(report(error, full=bool(ctx.meta.get("nacre.full"))))
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage.",
+)
+@click.version_option(nacre.__version__, prog_name="nacre")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Build data assets: versioned, reused, explained.
+
+    Alone, it says how the assets of this project stand and what to type next.
+    """
+    if ctx.invoked_subcommand is None:
+        _load(STATUS).show()
+
+
+def _load(name: str) -> ModuleType:
+    return import_module(f"nacre.cli.{name}")
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks ✓ gets a question mark, never a crash.
+        if stream.encoding and not stream.encoding.lower().startswith("utf"):
+            getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    cli(prog_name="nacre")

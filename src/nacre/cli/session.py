@@ -1,0 +1,120 @@
+"""What a command works on: the project of the files it was given, its assets as declared and as stored."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+
+from nacre import context
+from nacre.api import DEFAULT_FILE, Request, declared, find_stored, make_plan
+from nacre.catalog.history import HeadRow
+from nacre.errors import NotMaterialized
+from nacre.execute.workspace import Reporter, Workspace
+from nacre.graph.infer import Inferred
+from nacre.planning.plan import Plan
+from nacre.project import Project, current_project, runtime
+from nacre.store.records import Action, Output
+from nacre.survey.versions import Versions
+
+
+class Session:
+    """One command's view of a project.
+
+    Args:
+        modules: What ``-m`` gave; the first file decides the project.
+    """
+
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        files = [os.path.abspath(each) for each in modules if each.endswith(".py")]
+        self.project: Project = current_project(files[0] if files else os.getcwd())
+        self.modules = tuple(modules)
+        # As `python file.py` and `python -m` would: modules beside the project and in this folder can be imported.
+        for folder in (self.project.root, os.getcwd()):
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The project's store, or an empty one where nothing was stored; never makes one."""
+        return self.project.workspace(creates=False)
+
+    @property
+    def now(self) -> datetime:
+        """The project's time."""
+        return self.workspace.clock.now()
+
+    @property
+    def has_modules(self) -> bool:
+        """True where it is known which modules declare assets."""
+        file = os.path.join(self.project.root, DEFAULT_FILE)
+        return bool(self.modules or self.project.settings.modules or os.path.isfile(file))
+
+    @cached_property
+    def declared(self) -> Inferred:
+        """The graph of what the modules declare."""
+        return declared(self.project, self.modules)
+
+    def plan(self, select: Sequence[str] = ("*",), *, refresh: bool = False, reuse_sources: bool = False) -> Plan:
+        """Plan without running anything; nothing selected means everything."""
+        request = Request(tuple(select) or ("*",), self.modules, "selected" if refresh else "", reuse_sources)
+        return make_plan(self.project, request)
+
+    @cached_property
+    def heads(self) -> dict[str, HeadRow]:
+        """Key to what is current."""
+        return {row.asset: row for row in self.workspace.catalog.heads(self.workspace.env)}
+
+    @cached_property
+    def versions(self) -> Versions:
+        """Records of stored versions."""
+        return Versions(self.workspace.records, self.workspace.catalog, self.workspace.env)
+
+    def find(self, name: str) -> str:
+        """Find the key of a stored asset by key, name, or the name of its function.
+
+        Raises:
+            NotMaterialized: There is none.
+        """
+        try:
+            return find_stored(self.workspace, name)
+        except NotMaterialized:
+            inferred, _ = self.try_declared()
+            keys = inferred.names.get(name, [name] if name in inferred.graph.producer else []) if inferred else []
+            if len(keys) != 1:
+                raise
+            if keys[0] in self.heads:
+                return keys[0]
+            facts = {"looked in": self.workspace.location}
+            raise NotMaterialized(f"{name} is declared and not built yet", facts, f"nacre build {name}") from None
+
+    def try_declared(self) -> tuple[Inferred | None, str]:
+        """Return what the modules declare; None and the problem where they cannot be imported or there are none."""
+        if not self.has_modules:
+            return None, ""
+        try:
+            return self.declared, ""
+        except Exception as error:  # user code, imported only to say more than the store knows
+            what = str(error).splitlines()[0] if str(error) else ""
+            return None, f"{type(error).__name__}: {what}".rstrip(": ")
+
+    def output(self, fingerprint: str, asset: str) -> Output | None:
+        """What a recipe made for an asset; None where its record is gone."""
+        return self.versions.output(fingerprint, asset)
+
+    def action(self, fingerprint: str) -> Action | None:
+        """The record of a recipe; None where it is gone."""
+        return self.versions.action(fingerprint)
+
+    @contextmanager
+    def running(self, reporter: Callable[[], Reporter]) -> Iterator[None]:
+        """Let what user code calls reach this project's engine, so that all of it goes to one store."""
+        engine = self.project.engine(reporter)
+        context.provide(lambda: engine)
+        try:
+            yield
+        finally:
+            context.provide(runtime)
