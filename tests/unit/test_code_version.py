@@ -318,6 +318,8 @@ EDITS = [
     ("48 closure function", OTHER, P, "return x + amount", "return x - amount"),
     ("49 partner in mutual recursion", OTHER, P, "False if n == 0", "False if n == 1"),
     ("50 f-string format", OTHER, P, "{total:>10}", "{total:>11}"),
+    ("51 async added", OTHER, C, "def strip", "async def strip"),
+    ("51 yield added", OTHER, C, "return len(raw)", "yield len(raw)"),
     ("52 third-party minor release", OTHER, META, "3.1.4\n", "3.2.0\n"),
     ("53 pinned version", OTHER, U, "version=1", "version=2"),
     ("54 literal 1 to 1.0", OTHER, S, "strip(raw) + 1", "strip(raw) + 1.0"),
