@@ -135,14 +135,14 @@ class GraphBench:
             fresh: Whether to begin with nothing stored.
         """
         folder = self.work / f"{name}-{self.n}"
-        command = [sys.executable, str(HERE / GRAPH_PEERS[name]), str(self.n)]
-        variables = {"BENCH_SRC": "1", "BENCH_COUNT": str(folder / "count"), "PYTHONPATH": str(HERE)}
-        variables["NACRE_STORE"] = str(
-            folder / ".nacre"
-        )  # else it would lie beside the script that is started
+        # A project of its own: what is started lies in it, and so does what that imports.
+        command = [sys.executable, GRAPH_PEERS[name], str(self.n)]
+        variables = {"BENCH_SRC": "1", "BENCH_COUNT": str(folder / "count")}
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
+            for file in (GRAPH_PEERS[name], "graphs.py"):
+                shutil.copy(HERE / file, folder)
             if name == "nacre":
                 spawn([*command, "--prepare"], folder, variables)
         (folder / "count").write_bytes(b"")
