@@ -249,7 +249,9 @@ def planned_steps(plan: Plan) -> list[StepResult]:
     for step in plan.steps.values():
         for asset in step.task.assets:
             head = plan.facts.heads.get(asset.key)
-            found.append(StepResult(asset.key, step.action.value, step.reason, version=head.seq if head else 0))
+            found.append(
+                StepResult(asset.key, step.action.value, step.reason, version=head.seq if head else 0)
+            )
     return found
 
 
@@ -275,7 +277,9 @@ def declared(project: Project, modules: Sequence[Module]) -> Inferred:
     tasks = assets_in(loaded)
     if not tasks:
         names = ", ".join(getattr(module, "__file__", None) or module.__name__ for module in loaded)
-        raise UsageError("No assets are declared", {"in": names}, 'write @materialize("asset://name") above a function')
+        raise UsageError(
+            "No assets are declared", {"in": names}, 'write @materialize("asset://name") above a function'
+        )
     return infer(tasks)
 
 
@@ -296,8 +300,12 @@ def find_stored(workspace: Workspace, name: str) -> str:
         raise NotMaterialized(f"{name!r} could mean several stored assets", facts, "give the key instead")
     facts = {"looked in": workspace.location, "environment": workspace.env}
     if not keys:
-        raise NotMaterialized(f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build")
-    raise NotMaterialized(f"{name!r} is not stored", facts, unknown(name, [*filter(None, map(key_name, keys)), *keys]).hint)
+        raise NotMaterialized(
+            f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build"
+        )
+    raise NotMaterialized(
+        f"{name!r} is not stored", facts, unknown(name, [*filter(None, map(key_name, keys)), *keys]).hint
+    )
 
 
 def load_current(workspace: Workspace, name: str, as_type: object | None = None) -> object:
@@ -307,7 +315,9 @@ def load_current(workspace: Workspace, name: str, as_type: object | None = None)
     rows = rows or workspace.catalog.history(workspace.env, asset)
     output = Versions(workspace.records, workspace.catalog, workspace.env).output(rows[0].fingerprint, asset)
     if output is None:
-        raise NotMaterialized(f"The record of {asset} is gone", {"store": workspace.location}, f"nacre build {asset}")
+        raise NotMaterialized(
+            f"The record of {asset} is gone", {"store": workspace.location}, f"nacre build {asset}"
+        )
     return workspace.contents.read(output, as_type)
 
 

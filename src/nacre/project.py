@@ -40,7 +40,7 @@ class Project:
         self.settings = settings or read_settings(self.root)
         self._clock = clock or SystemClock()
         self._workspace: Workspace | None = None
-        self._is_stored = False
+        self.is_stored = False
 
     @property
     def store(self) -> str:
@@ -68,9 +68,9 @@ class Project:
         Raises:
             StoreError: The store cannot be opened, is damaged, or was written by a newer nacre.
         """
-        if self._workspace is None or (creates and not self._is_stored):
-            self._is_stored = creates or self.has_store
-            self._workspace = self._open() if self._is_stored else self._in_memory("memory://")
+        if self._workspace is None or (creates and not self.is_stored):
+            self.is_stored = creates or self.has_store
+            self._workspace = self._open() if self.is_stored else self._in_memory("memory://")
         return self._workspace
 
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
@@ -87,7 +87,6 @@ class Project:
         store = self.store
         if store.startswith("memory://"):
             return self._in_memory(store)
-        os.makedirs(store, exist_ok=True) if not os.path.isdir(store) else None
         records = SqliteRecords(Path(_records_file(store)), apply, prepare=prepare)
         if not records.read_only:
             _hide_from_git(store)
@@ -158,13 +157,13 @@ def _default_reporter() -> Reporter:
 
 def _was_removed(project: Project) -> bool:
     """True where the store's folder was deleted behind our back, so that it is opened afresh."""
-    return project._is_stored and not project.has_store
+    return project.is_stored and not project.has_store
 
 
 def _started_in() -> str:
     file = getattr(sys.modules.get("__main__"), "__file__", None)
     if file and os.path.isfile(file) and not _is_tool(file):
-        return os.path.dirname(os.path.abspath(file))
+        return os.path.dirname(os.path.abspath(str(file)))
     return os.getcwd()
 
 
@@ -204,5 +203,3 @@ def _hide_from_git(store: str) -> None:
                 file.write("*\n")
         except OSError:
             return  # a nicety: the store works without it
-
-

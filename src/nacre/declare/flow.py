@@ -26,7 +26,7 @@ class Flow(Generic[P, R]):
     def __init__(self, fn: Callable[P, R], options: Options) -> None:
         self.fn = fn
         self.options = options
-        self.name = options.name or fn.__name__.replace("_", "-")
+        self.name: str = options.name or fn.__name__.replace("_", "-")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow and return its value; ``return_state=True`` gives its state instead."""

@@ -114,7 +114,10 @@ _FREE = frozenset({"cache_result_in_memory", "viz_return_value", "asset_deps"})
 #: Accepted by name; any value other than these is an error until they act.
 _WAITING: Mapping[str, tuple[tuple[Hashable, ...], str]] = {
     "cache_key_fn": ((None,), "use cache_policy= or let nacre decide by content"),
-    "persist_result": ((None, True), "nacre always keeps what @materialize returns; a plain task keeps nothing"),
+    "persist_result": (
+        (None, True),
+        "nacre always keeps what @materialize returns; a plain task keeps nothing",
+    ),
     "result_storage": ((None,), "set NACRE_STORE for all results"),
     "result_serializer": ((None,), "nacre stores values in their native format"),
     "result_storage_key": ((None,), "give the asset the key you want"),

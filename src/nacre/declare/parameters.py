@@ -37,7 +37,7 @@ def plain_names(fn: Callable[..., object]) -> tuple[str, ...] | None:
         The names, or None where ``parameters`` must be asked.
     """
     code = getattr(fn, "__code__", None)
-    if code is None or code.co_kwonlyargcount or fn.__defaults__ or hasattr(fn, "__self__"):  # type: ignore[attr-defined]
+    if code is None or code.co_kwonlyargcount or fn.__defaults__ or hasattr(fn, "__self__"):
         return None
     for raw in fn.__annotations__.values():
         if raw.__class__ is not type:
@@ -53,7 +53,7 @@ def parameters(fn: Callable[..., object]) -> tuple[Parameter, ...]:
         return tuple(Parameter(name, required) for name, required in _signature(fn).items())
     n_positional = code.co_argcount
     listed = code.co_varnames[: n_positional + code.co_kwonlyargcount]
-    n_required = n_positional - len(fn.__defaults__ or ())  # type: ignore[attr-defined]  # fn has __code__
+    n_required = n_positional - len(fn.__defaults__ or ())
     keyword_defaults = getattr(fn, "__kwdefaults__", None) or {}
     annotated = _annotated(fn)
     return tuple(
@@ -106,7 +106,7 @@ def defaults(fn: Callable[..., object]) -> dict[str, object]:
 
         found = signature(fn).parameters.values()
         return {p.name: p.default for p in found if p.default is not p.empty}
-    values = fn.__defaults__ or ()  # type: ignore[attr-defined]  # fn has __code__
+    values = fn.__defaults__ or ()
     positional = code.co_varnames[: code.co_argcount]
     given = dict(zip(positional[len(positional) - len(values) :], values, strict=True))
     return {**given, **(getattr(fn, "__kwdefaults__", None) or {})}
@@ -125,7 +125,7 @@ def call_arguments(
         return (), dict(bound)
     from inspect import BoundArguments, signature
 
-    arranged = BoundArguments(signature(fn), dict(bound))  # type: ignore[arg-type]  # a dict is what it holds
+    arranged = BoundArguments(signature(fn), dict(bound))
     return arranged.args, arranged.kwargs
 
 
@@ -139,7 +139,8 @@ def _annotated(fn: Callable[..., object]) -> dict[str, str]:
             if "Annotated" not in raw:
                 continue
             raw = _evaluate(fn, raw)
-        if name == "return" or get_origin(raw) is not Annotated:
+        origin: object = get_origin(raw)
+        if name == "return" or origin is not Annotated:
             continue
         key = _asset_key(get_args(raw)[1:])
         if key:
@@ -163,9 +164,10 @@ def _evaluate(fn: Callable[..., object], text: str) -> object | None:
     module = sys.modules.get(fn.__module__)
     scope = getattr(fn, "__globals__", None) or (vars(module) if module else {})
     try:
-        return eval(text, scope)  # noqa: S307  # the user's own annotation, as typing.get_type_hints does
+        value: object = eval(text, scope)  # noqa: S307  # the user's own annotation, as typing.get_type_hints does
     except Exception:  # the annotation may name what only a type checker imports
         return None
+    return value
 
 
 def _signature(fn: Callable[..., object]) -> dict[str, bool]:

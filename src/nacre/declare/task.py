@@ -47,7 +47,7 @@ class Task(Generic[P, R]):
         self.assets = assets
         self.asset_deps = asset_deps
         self.by = by
-        self.name = options.name or getattr(fn, "__name__", type(fn).__name__)
+        self.name: str = options.name or getattr(fn, "__name__", "") or type(fn).__name__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run or reuse the task and return its value; ``return_state=True`` gives its state instead."""
@@ -226,7 +226,11 @@ def materialize(
         if isinstance(fn, Task):
             fn = fn.fn
         _require_function(fn, "@materialize")
-        decoded = decode(cast("dict[str, object]", options), getattr(fn, "__name__", repr(fn))) if options else DEFAULTS
+        decoded = (
+            decode(cast("dict[str, object]", options), getattr(fn, "__name__", repr(fn)))
+            if options
+            else DEFAULTS
+        )
         return Task(fn, decoded, made, deps, by)
 
     return decorate

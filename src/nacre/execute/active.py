@@ -25,6 +25,7 @@ from nacre.store.port import Token
 from nacre.store.records import (
     Action,
     Input,
+    Output,
     Part,
     Run,
     StepRecord,
@@ -73,7 +74,7 @@ class ActiveRun:
         self.name = name
         self.kind = kind
         self.parent = parent
-        self.tags = tags | (parent.tags if parent else frozenset())
+        self.tags: frozenset[str] = tags | (parent.tags if parent else frozenset())
         self.log_prints: bool = parent.log_prints if parent else False
         self.reporter = reporter
         self.shared: Shared = parent.shared if parent else Shared()
@@ -88,7 +89,6 @@ class ActiveRun:
         self._facts: Facts | None = parent.facts if parent else None
         self._committer = Committer(workspace.records, workspace.clock.monotonic)
         self._unreported: dict[str, StepRecord] = {}
-        self._deferred: dict[str, list[Commit]] = {}
         self._events: list[Event] = []
         self._n_events = 0
         self._token: Token | None = None
@@ -202,7 +202,7 @@ class ActiveRun:
             self._current_outputs(task) if decision is not None else {},
         )
 
-    def _current_outputs(self, task: AnyTask) -> dict[str, object]:  # type: ignore[type-arg]
+    def _current_outputs(self, task: AnyTask) -> dict[str, Output]:
         heads = self.facts.heads
         found = {}
         for asset in task.assets:
@@ -227,7 +227,9 @@ class ActiveRun:
         """
         versions = [receipt.outputs[asset.key].data_version for asset in task.assets]
         fingerprint = decision.fingerprint
-        observes = decision.action is Planned.CHECK or (reason.cause is Cause.ASKED and not decision.overwrites)
+        observes = decision.action is Planned.CHECK or (
+            reason.cause is Cause.ASKED and not decision.overwrites
+        )
         if observes:
             fingerprint = observed_fingerprint(fingerprint, versions)
         heads = [self.facts.heads.get(asset.key) for asset in task.assets]
@@ -282,14 +284,18 @@ class ActiveRun:
         head = self.facts.heads.get(asset)
         if head is None:
             facts = {"asset": asset, "store": self.workspace.location}
-            raise NotMaterialized(f"{asset} has no version yet", facts, "nobody here makes it: materialize it first")
+            raise NotMaterialized(
+                f"{asset} has no version yet", facts, "nobody here makes it: materialize it first"
+            )
         return self._stored(asset, head.fingerprint, head.seq)
 
     def _stored(self, asset: str, fingerprint: str, seq: int) -> Made:
         output = self.versions.output(fingerprint, asset)
         if output is None:
             facts = {"asset": asset, "record": f"ac/{fingerprint[:16]}…", "store": self.workspace.location}
-            raise CorruptRecord("A version has no record", facts, f"make it again: nacre build {asset} --refresh")
+            raise CorruptRecord(
+                "A version has no record", facts, f"make it again: nacre build {asset} --refresh"
+            )
         return Made(InputVersion("", asset, output.data_version, seq), output)
 
     def _take_known(self, task: AnyTask, decision: Decision) -> None:
@@ -304,9 +310,7 @@ class ActiveRun:
             ),
         )
         keys = tuple(asset.key for asset in task.assets)
-        self._commit(
-            commit, StepRecord(step=task.key, action="reused", reason=decision.reason, assets=keys)
-        )
+        self._commit(commit, StepRecord(step=task.key, action="reused", reason=decision.reason, assets=keys))
 
     def fail(self, task: AnyTask, receipt: Receipt, reason: Reason) -> None:
         """Report a step that made nothing."""
@@ -388,20 +392,14 @@ class ActiveRun:
                 self._committer.add(commit)
                 return
             # In a flow the head moves once, at the end, to the last version in call order; the record is kept now.
-            root = self._root()
             for move in commit.moves:
-                root._deferred.setdefault(move.asset, []).append(replace(commit, action=None, moves=(move,)))
+                waiting = self.shared.moves.setdefault(move.asset, [])
+                waiting.append(replace(commit, action=None, moves=(move,)))
             self._committer.add(replace(commit, moves=()))
             self.flush()
 
-    def _root(self) -> ActiveRun:
-        run = self
-        while run.parent is not None:
-            run = run.parent
-        return run
-
     def _move_deferred(self) -> None:
-        deferred, self._deferred = self._deferred, {}
+        deferred, self.shared.moves = self.shared.moves, {}
         for asset, commits in deferred.items():
             n_versions = len({commit.fingerprint for commit in commits})
             if n_versions > 1:

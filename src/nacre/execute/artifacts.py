@@ -79,7 +79,9 @@ def update_progress(workspace: Workspace, artifact_id: str, progress: float, des
             continue
         artifact = decode(stored.data, Artifact, stored.path)
         if artifact.kind != "progress":
-            raise UsageError("Only a progress artifact can be updated", {"artifact": artifact.key, "kind": artifact.kind})
+            raise UsageError(
+                "Only a progress artifact can be updated", {"artifact": artifact.key, "kind": artifact.kind}
+            )
         changed = msgspec.structs.replace(
             artifact,
             data=percent(progress),

@@ -206,4 +206,6 @@ def _in_thread(work: Callable[[], object], deadline: _Deadline | None) -> object
 def _timed_out(call: Call, note: str) -> StepTimedOut:
     name = getattr(call.fn, "__name__", repr(call.fn))
     facts = {"function": name, "timeout_seconds": f"{call.timeout_s:g}", "note": note}
-    return StepTimedOut(f"{name} ran past its {call.timeout_s:g} s", facts, "raise timeout_seconds= or do less")
+    return StepTimedOut(
+        f"{name} ran past its {call.timeout_s:g} s", facts, "raise timeout_seconds= or do less"
+    )

@@ -1,4 +1,4 @@
-"""The runtime behind declared objects: starts runs, and runs calls inside them, synchronously or on the caller's loop."""
+"""The runtime behind declared objects: starts runs, and runs calls inside them, here or on the caller's loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nacre.declare.parameters import bind, call_arguments
 from nacre.errors import UpstreamFailed
 from nacre.execute.active import ActiveRun
 from nacre.execute.artifacts import Draft, create, update_progress
-from nacre.execute.effects import Effects, drive, drive_async, is_async
+from nacre.execute.effects import drive, drive_async, is_async
 from nacre.execute.executor import Threads
 from nacre.execute.flow_body import FlowBody
 from nacre.execute.flow_run import Called
@@ -173,6 +173,8 @@ class Engine:
 @contextmanager
 def running(run: ActiveRun, body: FlowBody | None = None) -> Iterator[ActiveRun]:
     """Begin a run, make it the current one, and end it however the block ends."""
+    if run.kind != "build" and run.parent is None:
+        run.workspace.code.prepare(())
     run.begin()
     error: BaseException | None = None
     token = context.current_run.set(run)

@@ -45,12 +45,14 @@ class FlowBody:
         """Run the function; ends in the flow's final state and never raises what user code raised."""
         options = self._flow.options
         self._run_hooks(options.on_running, Running())
-        call = Call(self._flow.fn, lambda: _InsideFlow(self.run), self._args, self._kwargs, options.timeout_seconds)
+        call = Call(
+            self._flow.fn, lambda: _InsideFlow(self.run), self._args, self._kwargs, options.timeout_seconds
+        )
         n_calls = 0
         while True:
             n_calls += 1
             try:
-                state = _final(((yield call)))
+                state = _final((yield call))
             except Exception as error:  # the boundary to user code: the state carries it
                 state = failed_with(error)
             if state.is_completed() or n_calls > options.retries:
@@ -78,7 +80,11 @@ class FlowBody:
 
 def _coerce(flow: Flow[..., object], name: str, value: object) -> object:
     wanted = annotation(flow.fn, name)
-    if wanted is None or isinstance(value, TaskFuture) or not isinstance(value, (str, int, float, bool, list, dict)):
+    if (
+        wanted is None
+        or isinstance(value, TaskFuture)
+        or not isinstance(value, (str, int, float, bool, list, dict))
+    ):
         return value
     if isinstance(wanted, type) and isinstance(value, wanted):
         return value
@@ -88,7 +94,9 @@ def _coerce(flow: Flow[..., object], name: str, value: object) -> object:
         return msgspec.convert(value, wanted, strict=False)
     except msgspec.ValidationError as error:
         facts = {"flow": f"{flow.name} at {flow.place}", "parameter": f"{name}: {wanted}", "problem": error}
-        raise InvalidOption(f"Flow {flow.name} was called with an argument of the wrong type", facts) from None
+        raise InvalidOption(
+            f"Flow {flow.name} was called with an argument of the wrong type", facts
+        ) from None
     except TypeError:
         return value  # an annotation that msgspec does not know: Python would not check it either
 

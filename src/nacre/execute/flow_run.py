@@ -192,7 +192,9 @@ class Called:
             if head is not None and head.data_version != output.data_version:
                 old = self.run.facts.outline(asset, head.data_version)
                 change = compare(old, output.outline) if old is not None else None
-                return Reason(Cause.SOURCE, asset, old=head.data_version[:8], new=output.data_version[:8], change=change)
+                return Reason(
+                    Cause.SOURCE, asset, old=head.data_version[:8], new=output.data_version[:8], change=change
+                )
         return decision.reason
 
     def _reused(
@@ -250,8 +252,7 @@ class Called:
                 # It cannot be told whether this argument changed, so the step runs and its record is its own.
                 problem = Reason(Cause.UNKNOWN, f"argument `{name}` ({type(value).__name__})")
                 digests[name] = f"unknown {self.run.workspace.new_id()}"
-        for dep in self.task.asset_deps:
-            inputs.append(self._dependency(dep.key))
+        inputs.extend(self._dependency(dep.key) for dep in self.task.asset_deps)
         keys = [asset.key for asset in self.task.assets]
         self.run.shared.producers.setdefault(keys[0], self.task)
         code = self.run.workspace.code.of(self.task).digest
@@ -292,11 +293,7 @@ class Called:
             made = self.run.shared.made.get(parameter.asset)
             return made.version if made else None
         scope = id(getattr(self.task.fn, "__globals__", None))
-        found = [
-            made
-            for asset, made in self.run.shared.made.items()
-            if name in self._names_of(asset, scope)
-        ]
+        found = [made for asset, made in self.run.shared.made.items() if name in self._names_of(asset, scope)]
         return found[0].version if len(found) == 1 else None
 
     def _names_of(self, asset: str, scope: int) -> set[str]:
@@ -339,7 +336,9 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, 
             facts = {"function": f"{task.name} at {task.place}", "asset": task.key if task.assets else ""}
             hints = closest(parameter.name, inferred)
             hints.append(f"or pass it: {task.name}({parameter.name}=…)")
-            raise MissingArgument(f"Argument {parameter.name!r} was not given and names no asset", facts, hints)
+            raise MissingArgument(
+                f"Argument {parameter.name!r} was not given and names no asset", facts, hints
+            )
     named = {p.name: found[p.name] for p in wanted if p.name in found}
     steps = {inferred.graph.producer[a] for a in named.values() if a in inferred.graph.producer}
     graph = validate(inferred, [step for step in steps if step not in shared.made])
@@ -375,4 +374,3 @@ def _plain_record(task: AnyTask, receipt: Receipt) -> StepRecord:
         duration_s=receipt.duration_s,
         attempts=receipt.attempts,
     )
-

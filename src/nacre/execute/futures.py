@@ -121,9 +121,7 @@ def wait(futures: Iterable[TaskFuture[R]], timeout: float | None = None) -> Done
     return DoneAndNotDone(done, set(listed) - done)
 
 
-def as_completed(
-    futures: Iterable[TaskFuture[R]], timeout: float | None = None
-) -> Iterator[TaskFuture[R]]:
+def as_completed(futures: Iterable[TaskFuture[R]], timeout: float | None = None) -> Iterator[TaskFuture[R]]:
     """Yield futures as they end.
 
     Args:
@@ -158,7 +156,7 @@ def _wait_until(futures: list[TaskFuture[R]], timeout: float) -> None:
             return
 
 
-class unmapped(Generic[R]):  # noqa: N801  # Prefect's name
+class unmapped(Generic[R]):  # Prefect's name
     """Marks an argument of ``map`` that every element gets whole.
 
     Args:
@@ -202,4 +200,4 @@ def elements(
 def _is_spread(value: object) -> bool:
     if isinstance(value, (unmapped, str, bytes, dict)):
         return False
-    return hasattr(value, "__iter__") and hasattr(value, "__len__") or hasattr(value, "__next__")
+    return (hasattr(value, "__iter__") and hasattr(value, "__len__")) or hasattr(value, "__next__")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from nacre.declare.task import Task
 from nacre.errors import InputMutated
+from nacre.store.commit import Commit
 from nacre.store.contents import Contents
 from nacre.store.records import Output
 from nacre.values import identify
@@ -123,12 +124,14 @@ class Shared:
         made: Asset key to its latest version in this tree.
         results: Fingerprint, or recipe digest of what runs every time, to the versions made from it.
         holdings: Which objects are which assets.
+        moves: Heads to move at the end of the tree, by asset, in call order.
         outlines: What the versions made here look like, by asset and data version.
     """
 
     made: dict[str, Made] = field(default_factory=dict)
     results: dict[str, Mapping[str, Made]] = field(default_factory=dict)
     holdings: Holdings = field(default_factory=Holdings)
+    moves: dict[str, list[Commit]] = field(default_factory=dict)
     outlines: dict[tuple[str, str], Outline] = field(default_factory=dict)
     producers: dict[str, Task[..., object]] = field(default_factory=dict)
     in_flight: dict[str, threading.Event] = field(default_factory=dict)

@@ -70,7 +70,7 @@ class PlanRun:
                 self._run.flush()
 
     def _submit(self, step: Step, *, alone: bool) -> None:
-        """Start a step: in this thread when nothing could run beside it, since a thread costs more than a small step."""
+        """Start a step; in this thread when nothing could run beside it: a thread costs more than a small step."""
         assert step.decision is not None
         context = self._run.start_step(step.task, step.decision)
         arguments = self._arguments(step)
@@ -149,7 +149,10 @@ class PlanRun:
         for edge in self._plan.graph.upstream[step.key]:
             if edge.asset in self._readers:
                 self._readers[edge.asset] -= 1
-        for asset in [*(edge.asset for edge in self._plan.graph.upstream[step.key]), *(asset.key for asset in step.task.assets)]:
+        for asset in [
+            *(edge.asset for edge in self._plan.graph.upstream[step.key]),
+            *(asset.key for asset in step.task.assets),
+        ]:
             if self._readers.get(asset) == 0 and self._run.kind == "build":
                 made.pop(asset, None)
 
@@ -180,12 +183,11 @@ class PlanRun:
     def result(self, duration_s: float) -> RunResult:
         """Say what happened to each asset, upstream first."""
         records = {record.step: record for record in self._run.steps}
-        steps = []
+        steps: list[StepResult] = []
         remedies: dict[str, None] = {}
         for step in self._plan.steps.values():
             record = records.get(step.key)
-            for asset in step.task.assets:
-                steps.append(_result(asset.key, step, record))
+            steps.extend(_result(asset.key, step, record) for asset in step.task.assets)
             line = remedy(step.reason, step.key) if step.reason.cause is Cause.SOURCE else ""
             if line:
                 remedies[remedy_line(step.key, line)] = None

@@ -52,7 +52,7 @@ class StepRun:
     def name(self) -> str:
         """The task's name, or what ``task_run_name`` makes of it."""
         named = self.task.options.run_name
-        return named() if callable(named) else named or self.task.name
+        return str(named()) if callable(named) else named or self.task.name
 
     @property
     def assets(self) -> Sequence[str]:
@@ -165,7 +165,9 @@ def _attempts(step: StepRun, bound: Mapping[str, object]) -> Effects[object]:
             if step.run_count > options.retries or not _wants_retry(step, error):
                 raise
             delay = retry_delay(step, random.random)
-            what = "timed out" if isinstance(error, StepTimedOut) else f"raised {type(error).__name__}: {error}"
+            what = (
+                "timed out" if isinstance(error, StepTimedOut) else f"raised {type(error).__name__}: {error}"
+            )
             step.log(
                 logging.WARNING,
                 f"{step.task.name} {what}; try {step.run_count + 1} of {options.retries + 1} in {delay:g} s",
@@ -212,7 +214,11 @@ def split_outputs(task: AnyTask, value: object) -> dict[str, object]:
         return {key: value[key] for key in keys}
     if isinstance(value, (tuple, list)) and len(value) == len(keys):
         return dict(zip(keys, value, strict=True))
-    got = f"{type(value).__name__} of {len(value)}" if isinstance(value, (tuple, list)) else type(value).__name__
+    got = (
+        f"{type(value).__name__} of {len(value)}"
+        if isinstance(value, (tuple, list))
+        else type(value).__name__
+    )
     facts = {"function": f"{task.name} at {task.place}", "assets": "\n".join(keys), "returned": got}
     hint = f"return a tuple of {len(keys)} values in this order, or a mapping with these keys"
     raise OutputMismatch(f"{task.name} must return one value for each of its {len(keys)} assets", facts, hint)
@@ -243,7 +249,8 @@ def _store(step: StepRun, key: str, value: object, workspace: Workspace) -> tupl
             return before, identity.digest
         return workspace.contents.write(key, value, identity, data_version, rule), identity.digest
     except NacreError as error:
-        raise error.about("asset", key)
+        error.about("asset", key)
+        raise
 
 
 def _is_unchanged(task: AnyTask, before: Output, data_version: str, workspace: Workspace) -> bool:
@@ -265,7 +272,9 @@ def _run_hooks(step: StepRun, hooks: Sequence[Hook], state: State[object]) -> No
         try:
             hook(step.task, step, state)
         except Exception:  # as in Prefect: a failing hook never fails the run
-            log.warning("hook %s of %s failed", getattr(hook, "__name__", hook), step.task.name, exc_info=True)
+            log.warning(
+                "hook %s of %s failed", getattr(hook, "__name__", hook), step.task.name, exc_info=True
+            )
 
 
 class _Inside:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,10 @@ from nacre.store.port import RecordStore
 
 class CodeReader(Protocol):
     """Gives code versions; those of one run are all taken before its first step."""
+
+    def prepare(self, tasks: Iterable[AnyTask]) -> None:
+        """Begin a run: look at everything afresh, and take the versions of the tasks that are known already."""
+        ...
 
     def of(self, task: AnyTask) -> CodeFact:
         """Return the code version of a task."""

@@ -67,7 +67,11 @@ class Graph:
             {step: task for step, task in self.tasks.items() if step in steps},
             {asset: step for asset, step in self.producer.items() if step in steps},
             {step: edges for step, edges in self.upstream.items() if step in steps},
-            {step: tuple(a for a in above if a in steps) for step, above in self.above.items() if step in steps},
+            {
+                step: tuple(a for a in above if a in steps)
+                for step, above in self.above.items()
+                if step in steps
+            },
             tuple(step for step in self.order if step in steps),
         )
 
@@ -77,7 +81,9 @@ def steps_above(
 ) -> dict[str, tuple[str, ...]]:
     """Map each step to the steps that make its upstream assets, each once."""
     return {
-        step: tuple(dict.fromkeys([producer[asset] for _, asset in edges if asset in producer])) if edges else ()
+        step: tuple(dict.fromkeys([producer[asset] for _, asset in edges if asset in producer]))
+        if edges
+        else ()
         for step, edges in upstream.items()
     }
 

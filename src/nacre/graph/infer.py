@@ -39,7 +39,7 @@ def asset_names(task: AnyTask) -> list[tuple[str, str]]:
         if name:
             pairs.append((name, asset.key))
     if len(task.assets) == 1:
-        own = task.fn.__name__ if hasattr(task.fn, "__name__") else task.name
+        own: str = getattr(task.fn, "__name__", "") or task.name
         if not pairs or pairs[0][0] != own:
             pairs.append((own, task.assets[0].key))
     return pairs
@@ -132,14 +132,16 @@ class _Index:
             return []
         name = parameter.name
         if task.asset_deps:
-            matching = [dep.key for dep in task.asset_deps if name in (key_name(dep.key), self._maker(dep.key))]
+            matching = [
+                dep.key for dep in task.asset_deps if name in (key_name(dep.key), self._maker(dep.key))
+            ]
             if len(matching) == 1:
                 return matching
         return self._by_module[_scope(task)].get(name) or self.names.get(name) or []
 
     def _maker(self, key: str) -> str:
         step = self.producer.get(key)
-        return self.tasks[step].fn.__name__ if step else ""
+        return getattr(self.tasks[step].fn, "__name__", "") if step else ""
 
 
 def _scope(task: AnyTask) -> int:

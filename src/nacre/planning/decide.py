@@ -161,7 +161,9 @@ def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reas
     for name, each in now.items():
         before = evidence.inputs.get(name)
         if before is None or before[0] != each.asset:
-            causes.append(Reason(Cause.INPUT_SET, each.asset, new=each.asset, old=before[0] if before else ""))
+            causes.append(
+                Reason(Cause.INPUT_SET, each.asset, new=each.asset, old=before[0] if before else "")
+            )
         elif before[1] != each.data_version:
             old, new = facts.outline(each.asset, before[1]), facts.outline(each.asset, each.data_version)
             change = compare(old, new) if old is not None and new is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nacre.keys import key_name
 from nacre.planning.reason import Cause, Reason
 from nacre.version.outline import Change
@@ -100,7 +102,9 @@ def _code(reason: Reason) -> str:
         return "code changed"
     at = f" ({reason.place})" if reason.place else ""
     if reason.subject.startswith("dist "):
-        return f"{reason.subject.removeprefix('dist ')} changed: {reason.old or 'none'} → {reason.new or 'none'}"
+        return (
+            f"{reason.subject.removeprefix('dist ')} changed: {reason.old or 'none'} → {reason.new or 'none'}"
+        )
     if not reason.new:
         return f"code changed: `{reason.subject}`{at} is no longer used"
     verb = "changed" if reason.old else "is new"
@@ -119,7 +123,7 @@ def _parameter(reason: Reason) -> str:
     return f"parameter `{reason.subject}` {'changed' if reason.new else 'is gone'}"
 
 
-_SENTENCES = {
+_SENTENCES: dict[Cause, Callable[[Reason], str]] = {
     Cause.UNCHANGED: lambda r: "inputs and code unchanged",
     Cause.KNOWN: lambda r: "made before from the same inputs and code",
     Cause.THIS_RUN: lambda r: "already made in this run",

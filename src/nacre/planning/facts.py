@@ -11,16 +11,27 @@ from nacre.version.outline import Outline
 
 
 class HeadFact(Protocol):
-    """What is current for an asset-partition; ``at`` is ISO 8601 in UTC."""
+    """What is current for an asset-partition."""
 
     @property
-    def seq(self) -> int: ...
+    def seq(self) -> int:
+        """Number of the version."""
+        ...
+
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Recipe it was made by."""
+        ...
+
     @property
-    def data_version(self) -> str: ...
+    def data_version(self) -> str:
+        """Its content."""
+        ...
+
     @property
-    def at(self) -> str: ...
+    def at(self) -> str:
+        """When it became current: ISO 8601, UTC."""
+        ...
 
 
 class KnownResult(NamedTuple):
@@ -53,22 +64,38 @@ class CodePartFact(Protocol):
     """One piece of code in an identity."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Qualified name."""
+        ...
+
     @property
-    def place(self) -> str: ...
+    def place(self) -> str:
+        """``file.py:12``."""
+        ...
+
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Of its normalised source or value."""
+        ...
 
 
 class CodeFact(Protocol):
     """A code version with its parts."""
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """The code version."""
+        ...
+
     @property
-    def parts(self) -> tuple[CodePartFact, ...]: ...
+    def parts(self) -> tuple[CodePartFact, ...]:
+        """Everything it is made of."""
+        ...
+
     @property
-    def unknowns(self) -> tuple[str, ...]: ...
+    def unknowns(self) -> tuple[str, ...]:
+        """What could not be followed, each with its remedy."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

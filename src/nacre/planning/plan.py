@@ -146,7 +146,9 @@ class Plan:
         inputs = []
         for parameter, asset in self.graph.upstream[step.key]:
             version = versions.get(asset)
-            if version is None:  # external: nobody here makes it, so only its current version, if any, is known
+            if (
+                version is None
+            ):  # external: nobody here makes it, so only its current version, if any, is known
                 head = self.facts.heads.get(asset)
                 data_version, seq = (head.data_version, head.seq) if head else ("", 0)
             else:
@@ -201,7 +203,9 @@ class Plan:
             if head.data_version != data_version:
                 old, new = self.outline(asset, head.data_version), self.outline(asset, data_version)
                 change = compare(old, new) if old is not None and new is not None else None
-                return Reason(Cause.SOURCE, asset, old=head.data_version[:8], new=data_version[:8], change=change)
+                return Reason(
+                    Cause.SOURCE, asset, old=head.data_version[:8], new=data_version[:8], change=change
+                )
         return Reason(Cause.SOURCE)
 
 

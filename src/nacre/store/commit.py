@@ -93,9 +93,7 @@ class Committer:
         group_s: How long a commit may wait for company.
     """
 
-    def __init__(
-        self, records: RecordStore, monotonic: Callable[[], float], group_s: float = 0.05
-    ) -> None:
+    def __init__(self, records: RecordStore, monotonic: Callable[[], float], group_s: float = 0.05) -> None:
         self._records = records
         self._monotonic = monotonic
         self._group_s = group_s
@@ -221,7 +219,11 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
     history = (*before[-(MAX_HISTORY - 1) :], version)
     if present is None:
         return Head(
-            env=move.env, asset=move.asset, partition=move.partition, history=history, metadata=dict(move.metadata)
+            env=move.env,
+            asset=move.asset,
+            partition=move.partition,
+            history=history,
+            metadata=dict(move.metadata),
         )
     return Head(
         env=present.env,
@@ -236,8 +238,8 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
 
 def _dominates(move: Move, current: Materialization) -> bool:
     """Say whether our inputs are at least as new as those of the version that is current."""
-    theirs = {asset: seq for asset, seq in current.inputs.values()}
-    ours = {asset: seq for asset, seq in move.inputs.values()}
+    theirs = dict(current.inputs.values())
+    ours = dict(move.inputs.values())
     return bool(ours) and all(ours.get(asset, 0) >= seq for asset, seq in theirs.items())
 
 

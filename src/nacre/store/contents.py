@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from blake3 import blake3
 
@@ -54,7 +54,7 @@ class Contents:
         sink = _Sink(lambda: self.objects.put(name), INLINE_BYTES)
         name = f"data/{key_path(asset)}/{self._new_id()}"
         with sink:
-            kind = formats.save(value, identity, asset, sink)
+            kind = formats.save(value, identity, asset, cast(BinaryIO, sink))
         return Output(
             asset=asset,
             data_version=data_version,

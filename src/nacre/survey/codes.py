@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-
 from nacre.encoding import digest_bytes, digest_texts
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_path
@@ -84,7 +83,12 @@ class Codes:
         return identity
 
     def prepare(self, tasks: Iterable[AnyTask]) -> None:
-        """Take the code versions of a plan's tasks before its first step, from the memo where files are unchanged."""
+        """Begin a run: look at everything afresh, and take the versions of the tasks that are known already.
+
+        Where the source files are unchanged, versions come from the memo.
+        """
+        self._codes = CodeVersions(self._roots)
+        self._found = {}
         files = self._digest_files()
         if files != self._files:
             self._files = files
@@ -153,5 +157,3 @@ def _changed_at(folder: str) -> int:
         return os.stat(folder).st_mtime_ns
     except OSError:
         return 0
-
-

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from nacre.encoding import digest_texts
 
-
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
