@@ -45,7 +45,7 @@ test-atproto: venv
 	@$(PY) -m pytest tests/lanes/atproto $(ARGS)
 
 test-kill: venv
-	@$(PY) -m pytest tests/lanes/kill $(ARGS)
+	@$(PY) -m pytest -s tests/lanes/kill $(ARGS)
 
 test-long: test $(LANES)
 

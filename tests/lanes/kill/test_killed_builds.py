@@ -6,6 +6,7 @@ before a kill may ever run again.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -61,7 +62,8 @@ def source() -> str:
 def project(folder: Path) -> Path:
     folder.mkdir()
     (folder / "pipeline.py").write_text(source())
-    (folder / "nacre.toml").write_text("")
+    (folder / "nacre.toml").touch()
+    (folder / "printed").touch()
     return folder
 
 
@@ -111,30 +113,44 @@ def assert_every_value_is_right(folder: Path) -> None:
     assert done.stdout.strip() == str(right)
 
 
+def assert_none_ran_again(done: set[str], before: Counter[str], after: Counter[str]) -> None:
+    again = {name for name in done if after[name] > before[name]}
+    assert not again, f"reported as built, and yet run again: {sorted(again)}"
+
+
+def is_killed_after(limit_s: float, process: subprocess.Popen[bytes]) -> bool:
+    """Give a process its time, then kill it; False when it had finished."""
+    try:
+        process.wait(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    return False
+
+
 def test_a_build_killed_at_any_moment_is_resumed_and_nothing_is_corrupt(tmp_path: Path) -> None:
+    finish(project(tmp_path / "first"))  # compiles what later starts find compiled
     begun = time.monotonic()
-    finish(project(tmp_path / "whole"))
+    finish(project(tmp_path / "second"))
     whole_s = time.monotonic() - begun
     chance = random.Random(20_261_122)
     kills = n_reported = 0
-    while kills < N_KILLS:
-        folder = project(tmp_path / f"after-{kills}")
+    for number in itertools.count():
+        if kills >= N_KILLS:
+            break
+        folder = project(tmp_path / f"build-{number}")
         before = kills
-        for _ in range(3):
-            process = start(folder)
-            try:
-                process.wait(timeout=chance.uniform(0.2, 1.0) * whole_s)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                kills += 1
+        for limit_s in [chance.uniform(0.2, 1.0) * whole_s for _ in range(3)]:
+            done, counts = reported(folder), executions(folder)
+            kills += is_killed_after(limit_s, start(folder))
             assert_the_database_is_whole(folder)
-        done = reported(folder)
+            assert_none_ran_again(done, counts, executions(folder))
+        done, counts = reported(folder), executions(folder)
         n_reported += len(done)
         finish(folder)
+        assert_none_ran_again(done, counts, executions(folder))
         counts = executions(folder)
-        again = {name: n for name, n in counts.items() if name in done and n > 1}
-        assert not again, f"reported as built, and yet run again: {again}"
         assert all(1 <= counts[name] <= 1 + kills - before for name in NAMES)
         finish(folder)
         assert executions(folder) == counts
