@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 
 from nacre.declare.flow import Flow
@@ -65,13 +65,11 @@ def _load_file(path: str, given: str) -> ModuleType:
 
 
 def assets_in(modules: Iterable[ModuleType]) -> list[Task[..., object]]:
-    """List the materializing tasks that are bound to a name in the modules, in order, each once."""
-    found: dict[int, Task[..., object]] = {}
-    for module in modules:
-        for value in vars(module).values():
-            if isinstance(value, Task) and value.assets:
-                found.setdefault(id(value), value)
-    return list(found.values())
+    """List the materializing tasks that are bound to a name in the modules, in order, each once.
+
+    Variants made by ``with_options`` are for calls; they count only where they replace the task they came from.
+    """
+    return _declared(value for module in modules for value in vars(module).values())
 
 
 def flows_in(module: ModuleType) -> dict[str, Flow[..., object]]:
@@ -81,5 +79,19 @@ def flows_in(module: ModuleType) -> dict[str, Flow[..., object]]:
 
 def assets_beside(task: Task[..., object]) -> Sequence[Task[..., object]]:
     """List the materializing tasks of the module (or REPL) that a task was written in."""
-    scope = getattr(task.fn, "__globals__", {})
-    return [value for value in list(scope.values()) if isinstance(value, Task) and value.assets]
+    return _declared(list(getattr(task.fn, "__globals__", {}).values()))
+
+
+def _declared(values: Iterable[object]) -> list[Task[..., object]]:
+    found = {id(value): value for value in values if isinstance(value, Task) and value.assets}
+    return [task for task in found.values() if task.variant_of is None or _replaces(task, found)]
+
+
+def _replaces(variant: Task[..., object], found: Mapping[int, Task[..., object]]) -> bool:
+    """Say whether a variant makes the same assets as its origin, which is bound to no name any more."""
+    origin: Task[..., object] | None = variant.variant_of
+    while origin is not None:
+        if id(origin) in found or origin.assets != variant.assets:
+            return False
+        origin = origin.variant_of
+    return True

@@ -30,9 +30,10 @@ class Task(Generic[P, R]):
         assets: What it materializes; none for a plain task.
         asset_deps: Assets it reads without receiving them, for lineage and order.
         by: What outside nacre makes the assets, such as ``dbt``.
+        variant_of: The task that ``with_options`` was called on.
     """
 
-    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "name", "options")
+    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "name", "options", "variant_of")
 
     def __init__(
         self,
@@ -41,7 +42,9 @@ class Task(Generic[P, R]):
         assets: tuple[Asset, ...] = (),
         asset_deps: tuple[Asset, ...] = (),
         by: str | None = None,
+        variant_of: Task[P, R] | None = None,
     ) -> None:
+        self.variant_of = variant_of
         self.fn = fn
         self.options = options
         self.assets = assets
@@ -75,6 +78,7 @@ class Task(Generic[P, R]):
             self.assets if assets is None else as_assets(assets),
             self.asset_deps if deps is None else as_assets(deps),
             self.by,
+            variant_of=self,
         )
 
     @property

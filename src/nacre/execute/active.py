@@ -19,7 +19,7 @@ from nacre.graph.graph import AnyTask
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import Facts
-from nacre.planning.reason import Cause, Reason
+from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Committed, Committer, Move
 from nacre.store.port import Token
 from nacre.store.records import (
@@ -138,8 +138,8 @@ class ActiveRun:
     def facts(self) -> Facts:
         """The facts as of the run's start; surveyed when first asked for, then pinned."""
         if self._facts is None:
-            self.survey()
-        assert self._facts is not None
+            with self.shared.lock:
+                return self._facts or self.survey()
         return self._facts
 
     def survey(self, refresh: frozenset[str] = frozenset(), reuse_sources: bool = False) -> Facts:
@@ -227,9 +227,7 @@ class ActiveRun:
         """
         versions = [receipt.outputs[asset.key].data_version for asset in task.assets]
         fingerprint = decision.fingerprint
-        observes = decision.action is Planned.CHECK or (
-            reason.cause is Cause.ASKED and not decision.overwrites
-        )
+        observes = decision.action is Planned.CHECK
         if observes:
             fingerprint = observed_fingerprint(fingerprint, versions)
         heads = [self.facts.heads.get(asset.key) for asset in task.assets]

@@ -185,8 +185,9 @@ def running(run: ActiveRun, body: FlowBody | None = None) -> Iterator[ActiveRun]
         raise
     finally:
         context.current_run.reset(token)
-        for future in run.futures:
-            future.wait()
+        if not isinstance(error, KeyboardInterrupt):
+            for future in run.futures:
+                future.wait()
         failed = body.error if body is not None else None
         run.end(error or failed, "cancelled" if isinstance(error, KeyboardInterrupt) else "")
 

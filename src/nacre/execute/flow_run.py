@@ -124,6 +124,7 @@ class Called:
 
     def _run_plain(self, bound: Mapping[str, object]) -> Effects[State[object]]:
         upstream = {v.asset: v for value in bound.values() for v in self._lineage_of(value)}
+        upstream.update({dep.key: self._dependency(dep.key) for dep in self.task.asset_deps})
         step = self.run.start_step(self.task, None)
         receipt = yield from run_step(step, lambda: bound, self.run.workspace)
         if receipt.error is not None:

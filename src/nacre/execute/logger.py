@@ -33,7 +33,7 @@ def get_run_logger() -> logging.Logger:
         raise MissingContext(
             "There is no active flow or task run context", hint="call get_run_logger() inside a flow or task"
         )
-    if not _logger.handlers:
+    if not any(isinstance(handler, _RunHandler) for handler in _logger.handlers):
         handler = _RunHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))
         _logger.addHandler(handler)

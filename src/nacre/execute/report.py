@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TextIO
 
-from nacre.planning.explain import remedy, sentence, short
+from nacre.planning.explain import UNCHANGED, remedy, sentence, short
 from nacre.planning.reason import Cause
 from nacre.store.records import StepRecord
 
@@ -81,7 +81,7 @@ class Lines:
         if record.error:
             return record.error.splitlines()[0]
         if record.checked:
-            return "source checked: content unchanged"
+            return UNCHANGED
         return sentence(record.reason)
 
     def _print(self, line: str) -> None:

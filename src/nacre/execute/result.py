@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nacre.errors import StepFailed
-from nacre.planning.explain import sentence, short
+from nacre.planning.explain import UNCHANGED, sentence, short
 from nacre.planning.reason import Reason
 
 
@@ -36,7 +36,7 @@ class StepResult(NamedTuple):
     def reason(self) -> str:
         """Why, in one sentence."""
         if self.checked and not self.cause.new:
-            return "source checked: content unchanged"
+            return UNCHANGED
         return sentence(self.cause)
 
     @property

@@ -9,6 +9,8 @@ from nacre.planning.reason import Cause, Reason
 from nacre.version.outline import Change
 
 MAX_NAMED = 3
+#: What a step that runs on every run found, when nothing changed.
+UNCHANGED = "checked: content unchanged"
 
 
 def sentence(reason: Reason) -> str:
@@ -93,7 +95,7 @@ def _a(noun: str) -> str:
 
 def _source(reason: Reason) -> str:
     if not reason.new:
-        return "source: checked on every run"
+        return "checked on every run"
     return describe_change(reason.change, short(reason.subject))
 
 

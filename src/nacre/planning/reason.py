@@ -19,7 +19,7 @@ class Cause(enum.StrEnum):
     THIS_RUN = "this-run"
     #: No version is stored.
     FIRST = "first"
-    #: A source: it runs on every run, since nothing upstream can tell whether the world changed.
+    #: It runs on every run (a source, or NO_CACHE), since nothing upstream can tell whether the world changed.
     SOURCE = "source"
     #: Code differs; ``subject`` names the function or constant, ``place`` its file and line.
     CODE = "code"
