@@ -187,3 +187,25 @@ def test_applying_the_printed_remedy_reuses_what_lies_below(quickstart: Sandbox)
     assert steps(third) == SECOND
     assert SUMMARY.search(third)
     assert "→" not in third
+
+
+def test_the_readme_shows_what_is_printed(quickstart: Sandbox) -> None:
+    """Every output line of the README is a line of the real output, times and folders aside."""
+    readme = (QUICKSTART.parents[1] / "README.md").read_text(encoding="utf-8")
+    for name, text in re.findall(r"<!-- file: (\S+) -->\n```python\n(.+?)```", readme, re.DOTALL):
+        (quickstart.folder / name).write_text(text, encoding="utf-8")
+    blocks = re.findall(r"```console\n\$ nacre (.+?)(?:  # exit \d)?\n(.*?)```", readme, re.DOTALL)
+    shown = [(command.split(), text) for command, text in blocks if text and not text.startswith("$ ")]
+    assert len(shown) >= 3
+    for arguments, text in shown:
+        process = quickstart.python("-m", "nacre", *arguments)
+        printed = set(masked("".join(process.communicate(timeout=60))))
+        assert [line for line in masked(text) if line not in printed] == []
+
+
+def masked(text: str) -> list[str]:
+    """The lines, without what differs between two runs or two machines."""
+    return [
+        re.sub(r"(?<=\s)\S*/(?=\S+\.py)", "", re.sub(r" +[\d.]+ m?s ", " … ", line))
+        for line in text.splitlines()
+    ]
