@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from nacre.encoding import digest_bytes, digest_texts
 from nacre.graph.graph import AnyTask
@@ -22,12 +22,12 @@ class RememberedCode:
     Args:
         digest: The code version.
         task: Whose it is.
-        codes: Works out the parts.
+        codes: Gives what works out the parts.
     """
 
     __slots__ = ("_codes", "_task", "digest")
 
-    def __init__(self, digest: str, task: AnyTask, codes: CodeVersions) -> None:
+    def __init__(self, digest: str, task: AnyTask, codes: Callable[[], CodeVersions]) -> None:
         self.digest = digest
         self._task = task
         self._codes = codes
@@ -35,7 +35,7 @@ class RememberedCode:
     @property
     def parts(self) -> tuple[CodePart, ...]:
         """The pieces of code the version is made of."""
-        return self._codes.identify(self._task.fn).parts
+        return self._codes().identify(self._task.fn).parts
 
     @property
     def unknowns(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class Codes:
     def __init__(self, records: RecordStore, roots: Sequence[str]) -> None:
         self._records = records
         self._roots = [os.path.realpath(root) for root in roots]
-        self._codes = CodeVersions(self._roots)
+        self._versions: CodeVersions | None = None
         self._found: dict[int, tuple[AnyTask, CodeIdentity | RememberedCode]] = {}
         self._memo: dict[str, str] = {}
         self._files = ""
@@ -75,7 +75,7 @@ class Codes:
         if remembered is not None:
             identity = RememberedCode(remembered, task, self._codes)
         else:
-            identity = self._codes.identify(task.fn)
+            identity = self._codes().identify(task.fn)
             if identity.static and name and self._files:
                 self._memo[name] = identity.digest
                 self._is_changed = True
@@ -87,7 +87,7 @@ class Codes:
 
         Where the source files are unchanged, versions come from the memo.
         """
-        self._codes = CodeVersions(self._roots)
+        self._versions = None
         self._found = {}
         files = self._digest_files()
         if files != self._files:
@@ -95,6 +95,12 @@ class Codes:
             self._memo = self._load()
         for task in tasks:
             self.of(task)
+
+    def _codes(self) -> CodeVersions:
+        """Return what reads code, made when the memo does not suffice."""
+        if self._versions is None:
+            self._versions = CodeVersions(self._roots)
+        return self._versions
 
     def save(self) -> None:
         """Keep what was found for the next process. Losing it costs time only."""

@@ -194,7 +194,7 @@ def identify(value: object, foreign: Foreign) -> ValueIdentity:
             return flat
     embedded: Embedded = {}
     tree = _checked(value, foreign, embedded)
-    return ValueIdentity(tree.hexdigest(), _outline(value, foreign, embedded), tree.mutable)
+    return ValueIdentity(tree.hexdigest(), lambda: _outline(value, foreign, embedded), tree.mutable)
 
 
 def _checked(value: object, foreign: Foreign, embedded: Embedded) -> _Tree:
