@@ -5,11 +5,9 @@ A name that is accepted but not acted on yet is a clear error, never silently ig
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from nacre.declare.policy import CachePolicy
 from nacre.errors import InvalidOption, NotYetEffective
@@ -81,8 +79,7 @@ class FlowOptions(TypedDict, total=False):
     tags: Iterable[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The options in force, for tasks and flows alike; names as in Prefect, absent ones None or empty."""
 
     name: str | None = None
@@ -154,7 +151,7 @@ def decode(given: Mapping[str, object], owner: str, previous: Options = DEFAULTS
         if known not in _FIELDS:
             raise _unknown(name, owner)
         values[known] = _CONVERT[known](value, known, owner) if known in _CONVERT else value
-    return replace(previous, **values)  # type: ignore[arg-type]  # converted by field just above
+    return previous._replace(**values)  # type: ignore[arg-type]  # converted by field just above
 
 
 def _refuse_waiting(name: str, value: object, owner: str) -> None:
@@ -168,7 +165,9 @@ def _refuse_waiting(name: str, value: object, owner: str) -> None:
 
 
 def _unknown(name: str, owner: str) -> InvalidOption:
-    close = difflib.get_close_matches(name, [*_FIELDS, *_RENAMED, *_WAITING, *_FREE], n=1)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, [*_FIELDS, *_RENAMED, *_WAITING, *_FREE], n=1)
     hint = f"did you mean {close[0]}=?" if close else "see docs/reference/options.md for all names"
     return InvalidOption(f"Unknown option {name}=", {"function": owner}, hint)
 
@@ -254,7 +253,7 @@ def _flag(value: object, name: str, owner: str) -> bool | None:
     return value
 
 
-_FIELDS = frozenset(field.name for field in fields(Options))
+_FIELDS = frozenset(Options._fields)
 _CONVERT: Mapping[str, Callable[[object, str, str], object]] = {
     "name": _text,
     "description": _text,

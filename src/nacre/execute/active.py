@@ -154,7 +154,7 @@ class ActiveRun:
             refresh=refresh,
             reuse_sources=reuse_sources,
         )
-        self._facts = replace(facts, outline=self._outline)
+        self._facts = facts._replace(outline=self._outline)
         return self._facts
 
     def _outline(self, asset: str, data_version: str) -> Outline | None:

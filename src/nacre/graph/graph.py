@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from nacre.declare.task import Task
@@ -18,8 +17,7 @@ class Edge(NamedTuple):
     asset: str
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """Steps and their upstream assets. A step is known by the key of its first asset.
 
     Args:

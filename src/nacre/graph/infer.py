@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from nacre.declare.parameters import Parameter, parameters, plain_names
 from nacre.graph.graph import AnyTask, Edge, Graph, steps_above, topological
@@ -12,8 +13,7 @@ from nacre.keys import key_name
 Names = dict[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Inferred:
+class Inferred(NamedTuple):
     """The graph, and what could not be told.
 
     Args:
@@ -26,9 +26,9 @@ class Inferred:
 
     graph: Graph
     names: Names
-    duplicates: Mapping[str, list[AnyTask]] = field(default_factory=dict)
-    ambiguous: Mapping[str, dict[str, list[str]]] = field(default_factory=dict)
-    missing: Mapping[str, list[str]] = field(default_factory=dict)
+    duplicates: Mapping[str, list[AnyTask]] = MappingProxyType({})
+    ambiguous: Mapping[str, dict[str, list[str]]] = MappingProxyType({})
+    missing: Mapping[str, list[str]] = MappingProxyType({})
 
 
 def asset_names(task: AnyTask) -> list[tuple[str, str]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from nacre.version.outline import Outline
@@ -41,8 +41,7 @@ class KnownResult(NamedTuple):
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What a stored version was made of, for explaining why the next one differs.
 
     Args:
@@ -54,10 +53,10 @@ class Evidence:
     """
 
     code: str
-    parts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    inputs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    inputs: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    parameters: Mapping[str, str] = MappingProxyType({})
+    settings: Mapping[str, str] = MappingProxyType({})
 
 
 class CodePartFact(Protocol):
@@ -98,8 +97,7 @@ class CodeFact(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """All that a decision may rest on.
 
     Args:

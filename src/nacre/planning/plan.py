@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from nacre.graph.graph import AnyTask, Graph
 from nacre.planning.decide import Action, Decision, decide
@@ -13,8 +15,7 @@ from nacre.version.fingerprint import InputVersion, Recipe
 from nacre.version.outline import Outline, compare
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a step that ran.
 
     Args:
@@ -23,8 +24,8 @@ class Outcome:
         failed: True where nothing was made.
     """
 
-    data_versions: Mapping[str, str] = field(default_factory=dict)
-    outlines: Mapping[str, Outline] = field(default_factory=dict)
+    data_versions: Mapping[str, str] = MappingProxyType({})
+    outlines: Mapping[str, Outline] = MappingProxyType({})
     failed: bool = False
 
 
@@ -60,7 +61,7 @@ class Plan:
     ) -> None:
         self.graph = graph
         self._stored_outline = facts.outline
-        self.facts = replace(facts, outline=self.outline)
+        self.facts = facts._replace(outline=self.outline)
         self.steps: dict[str, Step] = {}
         self._settings = settings
         self._given = given or {}

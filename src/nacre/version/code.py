@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FunctionType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from nacre.encoding import digest_texts
 from nacre.errors import UnknownCode
@@ -26,8 +25,7 @@ FRAMEWORK = ("nacre", "prefect")
 _Code = TypeVar("_Code", bound=Callable[..., object])
 
 
-@dataclass(frozen=True, slots=True)
-class CodePart:
+class CodePart(NamedTuple):
     """One thing a function reaches.
 
     Args:
@@ -41,8 +39,7 @@ class CodePart:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class CodeIdentity:
+class CodeIdentity(NamedTuple):
     """What a function's code is.
 
     Args:
