@@ -170,7 +170,10 @@ def _started_in() -> str:
 def _is_tool(file: str) -> bool:
     """True for a started program that is installed (pytest, nacre itself), not the user's own script."""
     path = os.path.abspath(file)
-    return path.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep)) or "-packages" in path
+    own = os.path.dirname(os.path.abspath(__file__))
+    return (
+        path.startswith((own + os.sep, sys.prefix + os.sep, sys.base_prefix + os.sep)) or "-packages" in path
+    )
 
 
 def _folder(path: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import click
 
 from nacre.api import Request, run_build
@@ -44,15 +42,13 @@ def command(
     session = Session(modules)
     request = Request(select or ("*",), modules, "selected" if refresh else "", reuse_sources)
     reporter = StepObjects() if as_json else StepLines()
-    # Warnings of the engine are one line each; what failed is written up below.
-    logging.basicConfig(format="%(levelname)s: %(message)s")
     with session.running(lambda: reporter):
         result = run_build(session.project, request, reporter)
     if isinstance(reporter, StepObjects):
         reporter.print_rest(result.steps)
         _print_run(result)
     else:
-        _print_result(result, full=bool(ctx.meta.get("nacre.full")))
+        _print_result(result, modules, full=bool(ctx.meta.get("nacre.full")))
     ctx.exit(0 if result.ok else FAILED)
 
 
@@ -69,7 +65,7 @@ def _print_run(result: RunResult) -> None:
     )
 
 
-def _print_result(result: RunResult, *, full: bool) -> None:
+def _print_result(result: RunResult, modules: tuple[str, ...], *, full: bool) -> None:
     counts = result.counts
     done = " · ".join(f"{counts[kind]:,} {kind}" for kind in _ORDER if counts.get(kind)) or "nothing to do"
     verb = "Done" if result.ok else "Failed"
@@ -78,10 +74,12 @@ def _print_result(result: RunResult, *, full: bool) -> None:
     if not result.ok:
         _print_failures(result, full=full)
         return
-    _print_remedies(result)
+    for remedy in result.remedies:
+        click.echo(f"→ {remedy}")
     last = result.steps[-1] if result.steps else None
     if last is not None:
-        print_next([(f"nacre show {last.name}", "its value, and where it came from")])
+        where = "".join(f" -m {module}" for module in modules)
+        print_next([(f"nacre show {last.name}{where}", "its value, and where it came from")])
 
 
 def _print_failures(result: RunResult, *, full: bool) -> None:
@@ -90,19 +88,15 @@ def _print_failures(result: RunResult, *, full: bool) -> None:
         click.echo("\n" + failure(error, short(asset), skipped, full=full), err=True)
     counts = result.counts
     n_kept = sum(counts.get(kind, 0) for kind in ("built", "checked", "reused"))
-    kept = f"{n_kept:,} finished {'asset is' if n_kept == 1 else 'assets are'} kept" if n_kept else "nothing was changed"
+    kept = (
+        f"{n_kept:,} finished {'asset is' if n_kept == 1 else 'assets are'} kept"
+        if n_kept
+        else "nothing was changed"
+    )
     click.echo(f"\nStored data is safe: {kept}; the next build goes on from there.", err=True)
 
 
 def _is_skipped_by(step: StepResult, asset: str) -> bool:
-    return step.action == "skipped" and step.cause.cause is Cause.UPSTREAM_FAILED and step.cause.subject == asset
-
-
-def _print_remedies(result: RunResult) -> None:
-    """Show the line that would let more be reused next time, under what it is about."""
-    for line in result.remedies:
-        about = next((step for step in result.steps if repr(step.asset) in line), None)
-        if about is not None:
-            click.echo(f"\n{about.reason}. If that is no change to you, write:")
-        click.echo("    from nacre import without")
-        click.echo(f"    {line}\n")
+    return (
+        step.action == "skipped" and step.cause.cause is Cause.UPSTREAM_FAILED and step.cause.subject == asset
+    )

@@ -1,5 +1,7 @@
-"""Shows what went wrong: the user's line first, once; what helps; and what is safe. Never a traceback of ours for
-bad input. Imports nothing heavy, since every command starts here."""
+"""Shows what went wrong: the user's line first, once; what helps; and what is safe.
+
+Never a traceback of ours for bad input. Imports nothing heavy, since every command starts here.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def report(error: Exception, *, full: bool = False) -> int:
         return FAILED
     if isinstance(error, NacreError):
         _echo(paint("✗ ", "failed", err=True) + str(error), *_traceback(error, full))
-        return USAGE if isinstance(error, (UsageError, UnknownName, AmbiguousName, NotMaterialized)) else FAILED
+        return (
+            USAGE if isinstance(error, (UsageError, UnknownName, AmbiguousName, NotMaterialized)) else FAILED
+        )
     if isinstance(error, OSError):
         where = f"  file  {shorter(str(error.filename))}" if error.filename else ""
         text = f"✗ The system refused: {error.strerror or error}"
@@ -63,7 +67,9 @@ def failure(error: BaseException, name: str = "", skipped: Sequence[str] = (), *
     at = frames.user[-1] if frames.user else None
     what, *more = _text(error)
     place = at.place if at else ""
-    lines = ["  ".join(filter(None, [paint("✗", "failed", err=True), name, place, what])).replace("✗  ", "✗ ", 1)]
+    lines = [
+        "  ".join(filter(None, [paint("✗", "failed", err=True), name, place, what])).replace("✗  ", "✗ ", 1)
+    ]
     lines += [f"   {line}" for line in more]
     if at is not None and not isinstance(error, NacreError):
         lines += _where(at, frames)
@@ -77,7 +83,9 @@ def failure(error: BaseException, name: str = "", skipped: Sequence[str] = (), *
     if skipped:
         listed = ", ".join(skipped[:_MAX_SKIPPED])
         more_skipped = len(skipped) - _MAX_SKIPPED
-        lines.append(f"   skipped downstream: {listed}{f' and {more_skipped:,} more' if more_skipped > 0 else ''}")
+        lines.append(
+            f"   skipped downstream: {listed}{f' and {more_skipped:,} more' if more_skipped > 0 else ''}"
+        )
     return "\n".join([*lines, *_traceback(error, full)])
 
 
@@ -89,7 +97,9 @@ def _where(at: UserFrame, frames: Split) -> list[str]:
         mark = "❱" if number == at.line else " "
         line = f" {mark} {number:>3} │ {text}"
         if number == at.line:
-            line = paint(line, "strong", err=True) + (paint(f"      {held}", "quiet", err=True) if held else "")
+            line = paint(line, "strong", err=True) + (
+                paint(f"      {held}", "quiet", err=True) if held else ""
+            )
         lines.append(line)
     callers = [frame for frame in frames.user[:-1] if frame.function != "<module>"]
     if callers and at.function.startswith("<") and callers[-1].line == at.line:

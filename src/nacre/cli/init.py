@@ -58,4 +58,6 @@ def command(folder: str) -> None:
             n_written += 1
             click.echo(f"✓ {path}")
     go_there = "" if os.path.realpath(folder) == os.path.realpath(".") else f"cd {folder} && "
-    print_next([(f"{go_there}nacre build", "build all three assets"), ("nacre", "how they stand, at any time")])
+    print_next(
+        [(f"{go_there}nacre build", "build all three assets"), ("nacre", "how they stand, at any time")]
+    )

@@ -42,8 +42,12 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str], states: Sequen
     limit = width()
     while limit is not None and sum(widths) + 2 * len(widths) > limit and max(widths) > _MIN_LAST:
         widths[widths.index(max(widths))] -= 1
-    lines = ["  ".join(_fit(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in cells]
-    painted = [paint(line, state) for line, state in zip(lines[1:], states, strict=True)] if states else lines[1:]
+    lines = [
+        "  ".join(_fit(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]
+    painted = (
+        [paint(line, state) for line, state in zip(lines[1:], states, strict=True)] if states else lines[1:]
+    )
     return [paint(lines[0], "quiet"), *painted]
 
 

@@ -15,14 +15,14 @@ from nacre.cli.errors import report
 #: Command → what the list of commands says about it; in the order people meet them. Each is ``nacre.cli.<command>``.
 COMMANDS = {
     "init": "Write a small pipeline that runs, to start from.",
-    "build": "Build assets and what they need; run only what must run.",
-    "plan": "Say what a build would do and why, without running anything.",
-    "why": "Explain one asset: what would happen now, and what it was made from.",
+    "build": "Build assets and what they need, running only what must.",
+    "plan": "Say what a build would do and why; run nothing.",
+    "why": "Explain one asset: what would happen now, and why.",
     "run": "Run a flow or an asset function from a file.",
     "ls": "List assets with state, version, age and size.",
     "show": "Show an asset's value, and where it came from.",
     "history": "List the versions of an asset.",
-    "lineage": "Draw what an asset was made from and what was made from it.",
+    "lineage": "Draw what an asset was made from and what uses it.",
     "artifacts": "List artifacts, or show the latest of one.",
 }
 STATUS = "status"
@@ -69,7 +69,9 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            click.echo("\nInterrupted. What had finished is stored; the next build goes on from there.", err=True)
+            click.echo(
+                "\nInterrupted. What had finished is stored; the next build goes on from there.", err=True
+            )
             ctx.exit(130)
         except Exception as error:  # the one place where errors become text and an exit code
             ctx.exit(report(error, full=bool(ctx.meta.get("nacre.full"))))

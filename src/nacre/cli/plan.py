@@ -53,19 +53,11 @@ def command(
 
 def _summary(steps: list[StepResult]) -> str:
     counts = {action: sum(step.action == action for step in steps) for action in GLYPHS}
-    parts = []
-    if counts["check"]:
-        depend = counts["pending"]
-        below = f", {depend:,} {'depends' if depend == 1 else 'depend'} on {_what(counts['check'])}" if depend else ""
-        parts.append(f"{counts['check']:,} to check{below}")
-    elif counts["pending"]:
-        parts.append(f"{counts['pending']:,} pending")
-    if counts["build"]:
-        parts.append(f"{counts['build']:,} to build")
+    parts = [f"{counts[action]:,} to {action}" for action in ("check", "build") if counts[action]]
+    if counts["pending"]:
+        it = "it" if counts["check"] + counts["build"] == 1 else "them"
+        depend = f"{counts['pending']:,} {'depends' if counts['pending'] == 1 else 'depend'} on {it}"
+        parts = [*parts[:-1], f"{parts[-1]}, {depend}"] if parts else [depend]
     if counts["reuse"]:
         parts.append(f"{counts['reuse']:,} to reuse")
     return f"Plan  {count(len(steps), 'asset')} · {' · '.join(parts) or 'nothing to do'}"
-
-
-def _what(n_checks: int) -> str:
-    return "it" if n_checks == 1 else "them"

@@ -1,4 +1,4 @@
-"""Shows a run while it goes on: one line per step, or one JSON object per step. What failed is written up at the end."""
+"""Shows a run while it goes on: one line per step, or one JSON object. What failed is written up at the end."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ class StepLines(Lines):
         self.failed: list[str] = []
         self.counts: dict[str, int] = {}
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """One-line changes that would let more be reused next time."""
+        return tuple(self._remedies)
+
     def on_event(self, kind: str, body: dict[str, object]) -> None:
         """Print the line that an event deserves, if any."""
         self.run = self.run or str(body.get("run", ""))
@@ -48,10 +53,9 @@ class StepLines(Lines):
         line = f"✗ {name:<22} {'failed':<8} {duration(record.duration_s):>7}         see below"
         click.echo(paint(line, "failed", err=self._err), err=self._err)
 
-    def step_line(self, record: StepRecord) -> str:
-        """Make the line of one step, no longer than the terminal is wide."""
+    def _coloured(self, line: str, code: str) -> str:
         stream = sys.stderr if self._err else sys.stdout
-        return super().step_line(record) if not stream.isatty() else fit(super().step_line(record))
+        return super()._coloured(fit(line) if stream.isatty() else line, code)
 
 
 class StepObjects:

@@ -58,7 +58,9 @@ class Session:
         """The graph of what the modules declare."""
         return declared(self.project, self.modules)
 
-    def plan(self, select: Sequence[str] = ("*",), *, refresh: bool = False, reuse_sources: bool = False) -> Plan:
+    def plan(
+        self, select: Sequence[str] = ("*",), *, refresh: bool = False, reuse_sources: bool = False
+    ) -> Plan:
         """Plan without running anything; nothing selected means everything."""
         request = Request(tuple(select) or ("*",), self.modules, "selected" if refresh else "", reuse_sources)
         return make_plan(self.project, request)
@@ -83,13 +85,19 @@ class Session:
             return find_stored(self.workspace, name)
         except NotMaterialized:
             inferred, _ = self.try_declared()
-            keys = inferred.names.get(name, [name] if name in inferred.graph.producer else []) if inferred else []
+            keys = (
+                inferred.names.get(name, [name] if name in inferred.graph.producer else [])
+                if inferred
+                else []
+            )
             if len(keys) != 1:
                 raise
             if keys[0] in self.heads:
                 return keys[0]
             facts = {"looked in": self.workspace.location}
-            raise NotMaterialized(f"{name} is declared and not built yet", facts, f"nacre build {name}") from None
+            raise NotMaterialized(
+                f"{name} is declared and not built yet", facts, f"nacre build {name}"
+            ) from None
 
     def try_declared(self) -> tuple[Inferred | None, str]:
         """Return what the modules declare; None and the problem where they cannot be imported or there are none."""

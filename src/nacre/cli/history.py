@@ -1,0 +1,70 @@
+"""``nacre history``: the versions of an asset, newest first."""
+
+from __future__ import annotations
+
+import click
+
+from nacre.catalog.history import HistoryRow
+from nacre.cli.layout import SHORT, ago, print_json, print_lines, size, table
+from nacre.cli.options import json_option, modules_option
+from nacre.cli.session import Session
+from nacre.execute.report import duration
+from nacre.planning.explain import short
+
+
+@click.command("history")
+@click.argument("asset")
+@click.option("-n", "--limit", default=20, show_default=True, metavar="N", help="How many versions.")
+@modules_option
+@json_option
+def command(asset: str, limit: int, modules: tuple[str, ...], as_json: bool) -> None:
+    """List the versions of an asset, newest first: when, from what, by which run."""
+    session = Session(modules)
+    key = session.find(asset)
+    rows = session.workspace.catalog.history(session.workspace.env, key)
+    if as_json:
+        for row in rows[:limit]:
+            print_json(_fields(session, key, row))
+        return
+    headings = ["version", "made", "took", "size", "content", "made from", "run"]
+    print_lines(table([_row(session, key, row) for row in rows[:limit]], headings))
+    if len(rows) > limit:
+        click.echo(f"… and {len(rows) - limit:,} more (-n {len(rows)})")
+
+
+def _inputs(session: Session, key: str, seq: int) -> list[tuple[str, str, int]]:
+    rows = session.workspace.catalog.inputs(session.workspace.env, key, seq)
+    return [(row.parameter, row.upstream, row.upstream_seq) for row in rows]
+
+
+def _row(session: Session, key: str, row: HistoryRow) -> list[str]:
+    action, output = session.action(row.fingerprint), session.output(row.fingerprint, key)
+    return [
+        f"v{row.seq}",
+        ago(row.at, session.now),
+        duration(action.duration_s) if action else "",
+        size(output.size_bytes) if output else "",
+        row.data_version[:SHORT],
+        ", ".join(f"{short(upstream)} v{seq}" for _, upstream, seq in _inputs(session, key, row.seq))
+        or "(source)",
+        row.run[:SHORT],
+    ]
+
+
+def _fields(session: Session, key: str, row: HistoryRow) -> dict[str, object]:
+    action, output = session.action(row.fingerprint), session.output(row.fingerprint, key)
+    inputs = [
+        {"parameter": parameter, "asset": upstream, "version": seq}
+        for parameter, upstream, seq in _inputs(session, key, row.seq)
+    ]
+    return {
+        "asset": key,
+        "version": row.seq,
+        "at": row.at,
+        "run": row.run,
+        "data_version": row.data_version,
+        "fingerprint": row.fingerprint,
+        "duration_s": action.duration_s if action else None,
+        "size_bytes": output.size_bytes if output else None,
+        "inputs": inputs,
+    }
