@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+pytest.register_assert_rewrite(
+    "nacre.testing"
+)  # its asserts explain themselves only if asked for before any import
+
+from sandbox import Sandbox  # noqa: E402  # see above
 
 hypothesis.settings.register_profile("house", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("house")
@@ -19,6 +26,22 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("NACRE_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _no_settings_from_outside: None
+) -> Iterator[Sandbox]:
+    """A project of its own in a temporary folder, quiet, with a clock that the test moves."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NACRE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("NACRE_QUIET", "1")
+    # Bytecode of an edit within the same second would be taken for the edited file's.
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    sandbox = Sandbox(tmp_path)
+    yield sandbox
+    sandbox.close()
+    sandbox.forget_modules()
 
 
 def lanes() -> dict[str, str]:

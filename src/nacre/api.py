@@ -169,8 +169,11 @@ def load(key: str | Asset, as_type: type[T] | None = None) -> object:
     """
     run = context.current_run.get()
     name = key.key if isinstance(key, Asset) else key
-    if isinstance(run, ActiveRun) and name in run.shared.made:
-        return run.workspace.contents.read(run.shared.made[name].output, as_type)
+    if isinstance(run, ActiveRun):
+        made = run.shared.made
+        found = [name] if name in made else [asset for asset in made if key_name(asset) == name]
+        if len(found) == 1:
+            return run.workspace.contents.read(made[found[0]].output, as_type)
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace(creates=False)
     return load_current(workspace, name, as_type)
 

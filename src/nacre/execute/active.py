@@ -199,16 +199,17 @@ class ActiveRun:
             self,
             self.workspace.clock.now(),
             self.log_prints if prints is None else prints,
-            self._current_outputs(task) if decision is not None else {},
+            self._current_outputs(task, decision) if decision is not None else {},
         )
 
-    def _current_outputs(self, task: AnyTask) -> dict[str, Output]:
-        heads = self.facts.heads
+    def _current_outputs(self, task: AnyTask, decision: Decision) -> dict[str, Output]:
+        """Collect what is current and whole; only a fresh result that was asked for is worth looking at the bytes."""
+        heads, contents = self.facts.heads, self.workspace.contents
         found = {}
         for asset in task.assets:
             head = heads.get(asset.key)
             output = self.versions.output(head.fingerprint, asset.key) if head else None
-            if output is not None:
+            if output is not None and not (decision.overwrites and contents.is_damaged(output)):
                 found[asset.key] = output
         return found
 
@@ -232,6 +233,8 @@ class ActiveRun:
             fingerprint = observed_fingerprint(fingerprint, versions)
         heads = [self.facts.heads.get(asset.key) for asset in task.assets]
         unchanged = observes and all(head is not None and head.fingerprint == fingerprint for head in heads)
+        if unchanged and decision.overwrites:
+            unchanged = len(self._current_outputs(task, decision)) == len(task.assets)
         made = self._make(task, receipt)
         checked = decision.action is Planned.CHECK and all(
             head is not None and head.data_version == version
@@ -397,16 +400,21 @@ class ActiveRun:
             self.flush()
 
     def _move_deferred(self) -> None:
-        deferred, self.shared.moves = self.shared.moves, {}
-        for asset, commits in deferred.items():
-            n_versions = len({commit.fingerprint for commit in commits})
-            if n_versions > 1:
+        shared = self.shared
+        deferred, shared.moves = shared.moves, {}
+        for asset, fingerprints in shared.recipes.items():
+            if len(fingerprints) > 1:
                 self.log(
                     logging.WARNING,
-                    f"{asset} was materialized {n_versions} times with different arguments in this run; the last one "
-                    "is current. Use partitions or with_options(assets=…) to keep them apart",
+                    f"{asset} was materialized {len(fingerprints)} times with different arguments in this run; the "
+                    "last one is current. Use partitions or with_options(assets=…) to keep them apart",
                 )
-            self._committer.add(commits[-1])
+        for asset, commits in deferred.items():
+            _, current = shared.last_calls.get(asset, (0, commits[-1].moves[0].data_version))
+            # None where the last call took the version that is current already.
+            last = [commit for commit in commits if commit.moves[0].data_version == current]
+            if last:
+                self._committer.add(last[-1])
 
     def _commit_of(self, action: Action, decision: Decision, receipt: Receipt) -> Commit:
         inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in action.inputs}

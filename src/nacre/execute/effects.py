@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
@@ -42,7 +42,14 @@ class Pause:
     seconds: float
 
 
-Effect = Call | Pause
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Wait until another thread sets an event."""
+
+    event: threading.Event
+
+
+Effect = Call | Pause | Until
 Effects = Generator[Effect, object, T]
 
 CO_COROUTINE = 0x80
@@ -75,6 +82,9 @@ def drive(effects: Effects[T], clock: Clock) -> T:
         if isinstance(effect, Pause):
             clock.sleep(effect.seconds)
             continue
+        if isinstance(effect, Until):
+            effect.event.wait()
+            continue
         try:
             reply = _call(effect)
         except BaseException as raised:  # the user's function may raise anything; the generator decides
@@ -102,10 +112,32 @@ async def drive_async(effects: Effects[T]) -> T:
         try:
             if isinstance(effect, Pause):
                 await asyncio.sleep(effect.seconds)
+            elif isinstance(effect, Until):
+                await _until(effect.event)
             else:
                 reply = await _call_async(effect)
         except BaseException as raised:  # the user's coroutine may raise anything; the generator decides
             error = raised
+
+
+async def _until(event: threading.Event) -> None:
+    """Wait in a thread of its own: one of the loop's few may be what the other side needs to go on."""
+    import asyncio
+
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def wait() -> None:
+        event.wait()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=wait, name="nacre-wait", daemon=True).start()
+    await ended.wait()
+
+
+def call_back(fn: Callable[..., object], *args: object) -> object:
+    """Call a hook or condition of the user's to its end, be it asynchronous or not."""
+    return _call(Call(fn, nullcontext, args))
 
 
 def _advance(

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
+from threading import current_thread
 from typing import cast
 
 from nacre import context
 from nacre.declare.flow import Flow
-from nacre.declare.parameters import bind, call_arguments
+from nacre.declare.parameters import bind, call_arguments, defaults
 from nacre.errors import UpstreamFailed
 from nacre.execute.active import ActiveRun
 from nacre.execute.artifacts import Draft, create, update_progress
@@ -70,24 +71,26 @@ class Engine:
         given, wants_state, wait_for = _own_options(kwargs)
         future: TaskFuture[object] = TaskFuture(self.workspace.new_id(), task.name)
         run = cast("ActiveRun | None", context.current_run.get())
+        order = None
         if run is not None:
             run.futures.append(future)
+            order = next(run.shared.calls)
         inherited = copy_context()
 
         def work() -> None:
             try:
                 with self._run_for(task) as active:
-                    called = Called(active, task, args, given, wait_for)
+                    called = Called(active, task, args, given, wait_for, order)
                     state = drive(called.effects(), self.workspace.clock)
                 future.settle(state, called.lineage)
             except BaseException as error:  # nobody waits in this thread: the future carries it
                 future.settle(failed_with(error))
 
-        # A step that submits may wait for what it submitted, so that must not queue behind it.
-        if context.current_step.get() is not None:
-            Threads[None](1).submit(lambda: inherited.run(work))
-        else:
-            self._threads.submit(lambda: inherited.run(work))
+        # What a thread of ours submits it may also wait for, so that must not queue behind it.
+        threads = Threads[None](1) if current_thread().name.startswith("nacre-") else self._threads
+        threads.submit(lambda: inherited.run(work))
+        if threads is not self._threads:
+            threads.close()
         if wants_state:
             future.wait()
             return future.state
@@ -95,12 +98,16 @@ class Engine:
 
     def map(self, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """Submit a task once for each element of its iterable arguments; returns the futures."""
-        given, _, wait_for = _own_options(kwargs)
+        given, wants_state, wait_for = _own_options(kwargs)
         calls = elements(args, given)
-        return FutureList(
+        futures = FutureList(
             cast("TaskFuture[object]", self.submit(task, each, {**named, "wait_for": wait_for}))
             for each, named in calls
         )
+        if wants_state:
+            futures.wait()
+            return [future.state for future in futures]
+        return futures
 
     @contextmanager
     def _run_for(self, task: AnyTask) -> Iterator[ActiveRun]:
@@ -146,7 +153,7 @@ class Engine:
         reporter = parent.reporter if parent else self._reporter()
         run = ActiveRun(
             self.workspace,
-            flow.options.run_name if isinstance(flow.options.run_name, str) else flow.name,
+            _run_name(flow, bound),
             "flow",
             reporter,
             parent=parent,
@@ -233,6 +240,13 @@ def _value(state: State[object]) -> object:
     if isinstance(state.data, BaseException) and not state.is_completed():
         raise state.data
     return state.data
+
+
+def _run_name(flow: Flow[..., object], bound: Mapping[str, object]) -> str:
+    named = flow.options.run_name
+    if named is None:
+        return flow.name
+    return named() if callable(named) else named.format(**{**defaults(flow.fn), **bound})
 
 
 def _shown(value: object) -> str:

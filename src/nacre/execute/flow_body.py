@@ -11,7 +11,7 @@ from nacre.declare.options import Hook
 from nacre.declare.parameters import annotation
 from nacre.errors import InvalidOption
 from nacre.execute.active import ActiveRun
-from nacre.execute.effects import Call, Effects, Pause
+from nacre.execute.effects import Call, Effects, Pause, call_back
 from nacre.execute.futures import TaskFuture
 from nacre.execute.prints import Sink, install, print_sink
 from nacre.execute.state import Completed, Running, State, failed_with
@@ -73,7 +73,7 @@ class FlowBody:
     def _run_hooks(self, hooks: Sequence[Hook], state: State[object]) -> None:
         for hook in hooks:
             try:
-                hook(self._flow, self.run, state)
+                call_back(hook, self._flow, self.run, state)
             except Exception:  # as in Prefect: a failing hook never fails the run
                 log.warning("hook %s of %s failed", hook, self._flow.name, exc_info=True)
 

@@ -9,13 +9,13 @@ from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter, annotation, bind, defaults, parameters
 from nacre.errors import MissingArgument, UnserialisableValue, UpstreamFailed
 from nacre.execute.active import ActiveRun
-from nacre.execute.effects import Effects
+from nacre.execute.effects import Effects, Until
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
 from nacre.execute.run import PlanRun
 from nacre.execute.state import Completed, State, StateType, failed_with
 from nacre.execute.step import Receipt, run_step
-from nacre.graph.graph import AnyTask
+from nacre.graph.graph import AnyTask, Graph
 from nacre.graph.infer import asset_names, infer
 from nacre.graph.validate import closest, validate
 from nacre.planning.build import build, recipe_settings
@@ -39,6 +39,7 @@ class Called:
         args: Positional arguments; futures and states are waited for and replaced.
         kwargs: Keyword arguments, likewise.
         wait_for: Futures and states that must have ended well first.
+        order: Which call of the run it is; the next one by default.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Called:
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
         wait_for: Iterable[object] = (),
+        order: int | None = None,
     ) -> None:
         self.run = run
         self.task = task
         self.lineage: tuple[InputVersion, ...] = ()
-        self._by_future: dict[int, tuple[InputVersion, ...]] = {}
+        self._came_from: dict[str, list[InputVersion]] = {}
+        self._order = next(run.shared.calls) if order is None else order
         self._args = args
         self._kwargs = kwargs
         self._wait_for = wait_for
@@ -60,49 +63,52 @@ class Called:
 
     def effects(self) -> Effects[State[object]]:
         """Run or reuse the task; ends in a final state and never raises what user code raised."""
+        given = bind(self.task.fn, self._args, self._kwargs)
+        self._parameters = {each.name: each for each in parameters(self.task.fn)}
         try:
             for each in self._wait_for:
-                self._resolve(each)
-            args = tuple(map(self._resolve, self._args))
-            kwargs = {name: self._resolve(value) for name, value in self._kwargs.items()}
+                self._resolve(each, "")
+            bound = {name: self._resolve(value, name) for name, value in given.items()}
+            versions = self._add_missing(bound)
         except UpstreamFailed as error:
-            self._skipped(error)
+            self._skipped(str(error.facts.get("upstream", "")))
             return State(StateType.PENDING, "NotReady", str(error), error)
-        bound = bind(self.task.fn, args, kwargs)
-        self._parameters = {each.name: each for each in parameters(self.task.fn)}
-        versions = self._add_missing(bound)
-        if not self.task.assets:
-            return (yield from self._run_plain(bound))
-        return (yield from self._materialize(bound, versions))
+        except _MissingFailed as failed:
+            self._skipped(failed.step)
+            return failed_with(failed.error)
+        work = self._materialize(bound, versions) if self.task.assets else self._run_plain(bound)
+        state = yield from work
+        self.run.shared.holdings.hold(state, self.lineage, is_exact=False)
+        return state
 
     # ── arguments ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _resolve(self, value: object) -> object:
+    def _resolve(self, value: object, parameter: str) -> object:
         """Replace futures and states by what they hold, at any depth of plain containers."""
         if isinstance(value, TaskFuture):
             value.wait()
-            return self._unwrap(value.state, value.name, value.lineage)
+            self._came_from.setdefault(parameter, []).extend(value.lineage)
+            return self._unwrap(value.state, value.name)
         if isinstance(value, State):
-            return self._unwrap(value, "an upstream", ())
+            self._came_from.setdefault(parameter, []).extend(self.run.shared.holdings.within(value))
+            return self._unwrap(value, "an upstream")
         if isinstance(value, (list, tuple, set)) and any(map(_holds_future, value)):
-            return type(value)(self._resolve(each) for each in value)
+            return type(value)(self._resolve(each, parameter) for each in value)
         if isinstance(value, dict) and any(map(_holds_future, value.values())):
-            return {name: self._resolve(each) for name, each in value.items()}
+            return {name: self._resolve(each, parameter) for name, each in value.items()}
         return value
 
-    def _unwrap(self, state: State[object], name: str, lineage: tuple[InputVersion, ...]) -> object:
+    def _unwrap(self, state: State[object], name: str) -> object:
         if not state.is_completed():
             raise UpstreamFailed(
                 f"{self.task.name} was not run because {name} failed",
                 {"task": self.task.name, "upstream": name, "problem": state.message},
             )
-        if lineage:
-            self._by_future[id(state.data)] = lineage
         return state.data
 
-    def _skipped(self, error: UpstreamFailed) -> None:
+    def _skipped(self, upstream: str) -> None:
         keys = tuple(asset.key for asset in self.task.assets)
-        reason = Reason(Cause.UPSTREAM_FAILED, str(error.facts.get("upstream", "")))
+        reason = Reason(Cause.UPSTREAM_FAILED, upstream)
         self.run.report(StepRecord(step=self.task.key, action="skipped", reason=reason, assets=keys))
 
     def _add_missing(self, bound: dict[str, object]) -> dict[str, InputVersion]:
@@ -123,7 +129,9 @@ class Called:
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run_plain(self, bound: Mapping[str, object]) -> Effects[State[object]]:
-        upstream = {v.asset: v for value in bound.values() for v in self._lineage_of(value)}
+        upstream = {v.asset: v for name, value in bound.items() for v in self._lineage_of(value, name)}
+        for dep in self.task.asset_deps:
+            upstream.setdefault(dep.key, self._dependency(dep.key))
         upstream.update({dep.key: self._dependency(dep.key) for dep in self.task.asset_deps})
         step = self.run.start_step(self.task, None)
         receipt = yield from run_step(step, lambda: bound, self.run.workspace)
@@ -151,9 +159,9 @@ class Called:
                     turn = shared.in_flight[fingerprint] = threading.Event()
                     break
             if known is not None:
-                return self._reused(known, Reason(Cause.THIS_RUN))
+                return self._reused(known, Reason(Cause.THIS_RUN), fingerprint)
             if other is not None:
-                other.wait()
+                yield Until(other)
         try:
             decision = decide(self.task.options, recipe, is_source, self.run.facts)
             if problem is not None:
@@ -161,7 +169,7 @@ class Called:
             if decision.action is Action.REUSE:
                 made = self.run.take(self.task, decision)
                 shared.results[fingerprint] = made
-                return self._reused(made, decision.reason, is_reported=decision.moves_head)
+                return self._reused(made, decision.reason, fingerprint, is_reported=decision.moves_head)
             return (yield from self._build(bound, decision, derived))
         finally:
             with shared.lock:
@@ -181,7 +189,7 @@ class Called:
         made = run.finish(self.task, decision, receipt, reason, derived)
         with run.shared.lock:
             run.shared.results[decision.fingerprint] = made
-        self._hold(made, receipt.value)
+        self._hold(made, receipt.value, decision.fingerprint)
         return Completed(data=receipt.value)
 
     def _observed(self, decision: Decision, receipt: Receipt) -> Reason:
@@ -199,27 +207,32 @@ class Called:
         return decision.reason
 
     def _reused(
-        self, made: Mapping[str, Made], reason: Reason, *, is_reported: bool = False
+        self, made: Mapping[str, Made], reason: Reason, fingerprint: str, *, is_reported: bool = False
     ) -> State[object]:
-        values = [self._value(each) for each in made.values()]
-        value = values[0] if len(values) == 1 else tuple(values)
-        self._hold(made, value)
+        values = {asset: self._value(each) for asset, each in made.items()}
+        first, *others = made.values()
+        if others:
+            value: object = values if first.output.is_by_key else tuple(values.values())
+        else:
+            value = values[first.version.asset]
+        self._hold(made, value, fingerprint)
         if not is_reported:
-            first = next(iter(made.values())).version
-            keys = tuple(made)
+            keys, seq = tuple(made), first.version.seq
             self.run.report(
-                StepRecord(step=self.task.key, action="reused", reason=reason, assets=keys, seq=first.seq)
+                StepRecord(step=self.task.key, action="reused", reason=reason, assets=keys, seq=seq)
             )
         return Completed(sentence(reason), value, name="Cached")
 
     def _value(self, made: Made) -> object:
-        return made.load(self.run.workspace.contents, annotation(self.task.fn, "return"), self.task.name)
+        value = made.load(self.run.workspace.contents, annotation(self.task.fn, "return"), self.task.name)
+        if not made.digest and self.task.options.data_version is not None:
+            made.digest = identify(value).digest  # its data version is not that of the whole value
+        return value
 
-    def _hold(self, made: Mapping[str, Made], value: object) -> None:
+    def _hold(self, made: Mapping[str, Made], value: object, fingerprint: str) -> None:
         """Remember which objects are these assets, the parts of several outputs included."""
         holdings = self.run.shared.holdings
-        with self.run.shared.lock:
-            self.run.shared.made.update(made)
+        self.run.shared.note_call(self._order, fingerprint, made)
         self.lineage = tuple(each.version for each in made.values())
         if len(made) == 1:
             holdings.hold(value, self.lineage, is_exact=True)
@@ -240,24 +253,40 @@ class Called:
         derived: list[InputVersion] = []
         digests: dict[str, str] = {}
         problem: Reason | None = None
-        given = {**defaults(self.task.fn), **bound}
-        for name, value in given.items():
+        for name in sorted(bound, key=self._position):
+            value = bound[name]
             exact = versions.get(name) or self._exact(name, value)
             if exact is not None:
                 inputs.append(exact._replace(parameter=name))
                 continue
             derived += [v._replace(parameter=name, derived=True) for v in self._lineage_of(value, name)]
             try:
-                digests[name] = identify(value).digest
+                digest = identify(value).digest
+                if not self._is_default(name, digest):
+                    digests[name] = digest
             except UnserialisableValue:
                 # It cannot be told whether this argument changed, so the step runs and its record is its own.
                 problem = Reason(Cause.UNKNOWN, f"argument `{name}` ({type(value).__name__})")
                 digests[name] = f"unknown {self.run.workspace.new_id()}"
-        inputs.extend(self._dependency(dep.key) for dep in self.task.asset_deps)
+        passed = {each.asset for each in inputs}
+        inputs.extend(self._dependency(dep.key) for dep in self.task.asset_deps if dep.key not in passed)
         keys = [asset.key for asset in self.task.assets]
         self.run.shared.producers.setdefault(keys[0], self.task)
         code = self.run.workspace.code.of(self.task).digest
         return Recipe(keys, code, inputs, digests, recipe_settings(self.task)), derived, problem
+
+    def _position(self, name: str) -> int:
+        """Order inputs as a build does: as the parameters are written, variadic ones last."""
+        listed = list(self._parameters)
+        return listed.index(name) if name in self._parameters else len(listed)
+
+    def _is_default(self, name: str, digest: str) -> bool:
+        """True for a default given by hand: the code says it already, and a build would not give it."""
+        standard = defaults(self.task.fn)
+        try:
+            return name in standard and identify(standard[name]).digest == digest
+        except UnserialisableValue:
+            return False
 
     def _dependency(self, asset: str) -> InputVersion:
         made = self.run.shared.made.get(asset)
@@ -268,7 +297,7 @@ class Called:
 
     def _exact(self, name: str, value: object) -> InputVersion | None:
         """Return the version that a value is, content and all; None where it is none."""
-        candidates = [*self._by_future.get(id(value), ())][:1]
+        candidates = self._came_from.get(name, [])[:1]
         held = self.run.shared.holdings.exact(value)
         if held is not None:
             candidates.append(held)
@@ -276,8 +305,8 @@ class Called:
         if named is not None:
             candidates.append(named)
         for version in candidates:
-            made = self.run.shared.made.get(version.asset)
-            if made is not None and made.version == version._replace(parameter="") and self._is(made, value):
+            made = self.run.shared.versions.get((version.asset, version.data_version))
+            if made is not None and self._is(made, value):
                 return made.version
         return None
 
@@ -305,7 +334,7 @@ class Called:
 
     def _lineage_of(self, value: object, name: str = "") -> list[InputVersion]:
         """Collect what a value came from: by object, by future, else by the parameter's name."""
-        found = list(self._by_future.get(id(value), ())) or self.run.shared.holdings.within(value)
+        found = self._came_from.get(name, []) or self.run.shared.holdings.within(value)
         named = self._named(name) if name and not found else None
         return [named] if named is not None else found
 
@@ -324,8 +353,9 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, 
     Raises:
         MissingArgument: One names no asset; the closest name is offered.
     """
-    beside = assets_beside(task)
-    inferred = infer(beside if any(each is task for each in beside) or not task.assets else [*beside, task])
+    own = {asset.key for asset in task.assets}
+    beside = [each for each in assets_beside(task) if own.isdisjoint(asset.key for asset in each.assets)]
+    inferred = infer([*beside, task] if task.assets else beside)
     shared = run.shared
     found: dict[str, str] = {}
     if task.assets and task.key in inferred.graph.upstream:
@@ -342,16 +372,48 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, 
             )
     named = {p.name: found[p.name] for p in wanted if p.name in found}
     steps = {inferred.graph.producer[a] for a in named.values() if a in inferred.graph.producer}
-    graph = validate(inferred, [step for step in steps if step not in shared.made])
-    shared.producers.update(graph.tasks)
-    given = {asset: made.version for asset, made in shared.made.items()}
-    plan = PlanRun(run, build(graph, run.facts, given))
-    plan.execute()
-    for error in plan.errors.values():
-        raise error
-    for asset in named.values():
-        plan.made(asset)
+    validate(inferred, steps)
+    _make(run, inferred.graph, steps, list(named.values()))
     return named
+
+
+def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Iterable[str]) -> None:
+    """Make what a call needs; what another call of the run is making right now is waited for, not made twice."""
+    shared = run.shared
+    claimed = shared.claim(lambda: _open(graph, steps, shared.made))
+    try:
+        open_graph = graph.restrict(claimed)
+        shared.producers.update(open_graph.tasks)
+        given = {asset: made.version for asset, made in shared.made.items()}
+        plan = PlanRun(run, build(open_graph, run.facts, given))
+        plan.execute()
+        for step, error in plan.errors.items():
+            raise _MissingFailed(step, error)
+        for asset in assets:
+            plan.made(asset)
+    finally:
+        shared.release(claimed)
+
+
+def _open(graph: Graph, steps: Iterable[str], made: Mapping[str, Made]) -> set[str]:
+    """Collect what must be looked at for some steps: everything upstream, up to what this run made already."""
+    found: set[str] = set()
+    waiting = [step for step in steps if step not in made]
+    while waiting:
+        step = waiting.pop()
+        if step not in found:
+            found.add(step)
+            waiting += [above for above in graph.above[step] if above not in made]
+    return found
+
+
+class _MissingFailed(Exception):
+    """An asset that a missing argument names could not be made."""
+
+    def __init__(self, step: str, error: BaseException) -> None:
+        super().__init__(step)
+        self.step = step
+        self.error = error
 
 
 def _only(keys: list[str] | None) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 from nacre.declare.task import Task
 from nacre.errors import InputMutated
@@ -38,7 +39,23 @@ class Made:
     digest: str = ""
     is_mutable: bool = True
     taken_by: str = ""
+    lent_to: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def lend(self, contents: Contents, as_type: object | None, reader: str) -> object:
+        """Return the value as ``load`` does; while a reader has the object itself, others get a copy of their own.
+
+        What is lent is asked back with ``give_back``.
+        """
+        with self.lock:
+            is_free, self.lent_to = not self.lent_to, self.lent_to or reader
+        return self.load(contents, as_type, reader) if is_free else contents.read(self.output, as_type)
+
+    def give_back(self, reader: str) -> None:
+        """Take back what a reader was lent."""
+        with self.lock:
+            if self.lent_to == reader:
+                self.lent_to = ""
 
     def load(self, contents: Contents, as_type: object | None, reader: str) -> object:
         """Return the value for a step, as its annotation wants it.
@@ -88,7 +105,8 @@ class Holdings:
     def hold(self, value: object, versions: Iterable[InputVersion], is_exact: bool) -> None:
         """Remember that an object is, or (not exact) was made from, these versions."""
         versions = tuple(versions)
-        if versions and not isinstance(value, _SHARED) and value != () and value != frozenset():
+        is_empty = isinstance(value, (tuple, frozenset)) and not value
+        if versions and not is_empty and not isinstance(value, _SHARED):
             self._held[id(value)] = (value, versions, is_exact)
 
     def exact(self, value: object) -> InputVersion | None:
@@ -126,6 +144,12 @@ class Shared:
         holdings: Which objects are which assets.
         moves: Heads to move at the end of the tree, by asset, in call order.
         outlines: What the versions made here look like, by asset and data version.
+        versions: The same versions themselves, those that are no longer the latest included.
+        recipes: Asset key to the fingerprints of its calls.
+        last_calls: Asset key to the last of its calls, in call order, and the data version it gave.
+        calls: Numbers the calls.
+        producers: Step key to the task that makes it.
+        in_flight: What is being made right now, by fingerprint or step key, with what tells that it ended.
     """
 
     made: dict[str, Made] = field(default_factory=dict)
@@ -133,6 +157,43 @@ class Shared:
     holdings: Holdings = field(default_factory=Holdings)
     moves: dict[str, list[Commit]] = field(default_factory=dict)
     outlines: dict[tuple[str, str], Outline] = field(default_factory=dict)
+    versions: dict[tuple[str, str], Made] = field(default_factory=dict)
+    recipes: dict[str, set[str]] = field(default_factory=dict)
+    last_calls: dict[str, tuple[int, str]] = field(default_factory=dict)
+    calls: Iterator[int] = field(default_factory=count)
     producers: dict[str, Task[..., object]] = field(default_factory=dict)
     in_flight: dict[str, threading.Event] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def note_call(self, order: int, fingerprint: str, made: Mapping[str, Made]) -> None:
+        """Take what a call gave; the last call, not the last to end, decides what becomes current."""
+        with self.lock:
+            self.made.update(made)
+            for asset, each in made.items():
+                self.versions[asset, each.version.data_version] = each
+                self.recipes.setdefault(asset, set()).add(fingerprint)
+                if order >= self.last_calls.get(asset, (0, ""))[0]:
+                    self.last_calls[asset] = (order, each.version.data_version)
+
+    def claim(self, find: Callable[[], set[str]]) -> set[str]:
+        """Take the steps that are found to be open, for this thread to make; waits while another makes one of them.
+
+        Args:
+            find: Finds the open steps; asked again after each wait.
+        """
+        while True:
+            with self.lock:
+                wanted = find()
+                other = next((self.in_flight[step] for step in wanted if step in self.in_flight), None)
+                if other is None:
+                    self.in_flight.update({step: threading.Event() for step in wanted})
+                    return wanted
+            other.wait()
+
+    def release(self, steps: Iterable[str]) -> None:
+        """Let those go on who wait for steps that were claimed. Idempotent."""
+        with self.lock:
+            for step in steps:
+                event = self.in_flight.pop(step, None)
+                if event is not None:
+                    event.set()

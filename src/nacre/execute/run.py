@@ -102,7 +102,7 @@ class PlanRun:
 
         def load() -> dict[str, object]:
             return {
-                edge.parameter: self.made(edge.asset).load(
+                edge.parameter: self.made(edge.asset).lend(
                     run.workspace.contents, annotation(task.fn, edge.parameter), task.name
                 )
                 for edge in edges
@@ -140,7 +140,11 @@ class PlanRun:
             made = self._run.finish(step.task, step.decision, receipt, step.reason)
             self._run.shared.made.update(made)
             self._readers.update(dict.fromkeys(made, n_readers))
+            if self._run.kind != "build":
+                self._run.shared.results[step.decision.fingerprint] = made
         self._release_readers(step)
+        if self._run.shared.in_flight:
+            self._run.shared.release([step.key, *(each.key for each in settled)])
         self._take_reused(settled)
 
     def _release_readers(self, step: Step) -> None:
@@ -149,6 +153,8 @@ class PlanRun:
         for edge in self._plan.graph.upstream[step.key]:
             if edge.asset in self._readers:
                 self._readers[edge.asset] -= 1
+            if edge.asset in made:
+                made[edge.asset].give_back(step.task.name)
         for asset in [
             *(edge.asset for edge in self._plan.graph.upstream[step.key]),
             *(asset.key for asset in step.task.assets),

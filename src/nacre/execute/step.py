@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from nacre import context
 from nacre.declare.options import Hook
 from nacre.declare.parameters import call_arguments
 from nacre.errors import NacreError, OutputMismatch, StepTimedOut
-from nacre.execute.effects import Call, Effects, Pause
+from nacre.execute.effects import Call, Effects, Pause, call_back
 from nacre.execute.prints import Sink, install, print_sink
 from nacre.execute.state import Completed, Running, State, failed_with
 from nacre.execute.workspace import Workspace
@@ -131,7 +133,10 @@ def run_step(
         value = yield from _attempts(step, arguments())
         values = split_outputs(step.task, value)
         for key, each in values.items():
-            outputs[key], digests[key] = _store(step, key, each, workspace)
+            output, digests[key] = _store(step, key, each, workspace)
+            if output.is_by_key != isinstance(value, Mapping) and len(values) > 1:
+                output = replace(output, is_by_key=not output.is_by_key)
+            outputs[key] = output
         _run_hooks(step, step.task.options.on_completion, Completed(data=value))
     except Exception as raised:  # the boundary to user code: the receipt carries it
         error = raised
@@ -180,7 +185,7 @@ def _wants_retry(step: StepRun, error: Exception) -> bool:
     if condition is None:
         return True
     try:
-        return bool(condition(step.task, step, failed_with(error)))
+        return bool(call_back(condition, step.task, step, failed_with(error)))
     except Exception:  # as in Prefect: a condition that fails means no
         log.warning("retry_condition_fn of %s failed; not retried", step.task.name, exc_info=True)
         return False
@@ -270,7 +275,7 @@ def _is_unchanged(task: AnyTask, before: Output, data_version: str, workspace: W
 def _run_hooks(step: StepRun, hooks: Sequence[Hook], state: State[object]) -> None:
     for hook in hooks:
         try:
-            hook(step.task, step, state)
+            call_back(hook, step.task, step, state)
         except Exception:  # as in Prefect: a failing hook never fails the run
             log.warning(
                 "hook %s of %s failed", getattr(hook, "__name__", hook), step.task.name, exc_info=True

@@ -80,11 +80,11 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
     asked = options.refresh_cache or (bool(refresh) and ("*" in refresh or recipe.assets[0] in refresh))
     if runs_every_time(options, is_source):
         head = facts.heads.get(recipe.assets[0])
-        if is_source and facts.reuse_sources and head is not None:
+        if is_source and facts.reuse_sources and all(asset in facts.heads for asset in recipe.assets):
             versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
             return Decision(Action.REUSE, Reason(Cause.UNCHANGED), fingerprint, recipe, versions)
         reason = Reason(Cause.FIRST) if head is None else Reason(Cause.SOURCE)
-        return Decision(Action.CHECK, reason, fingerprint, recipe)
+        return Decision(Action.CHECK, reason, fingerprint, recipe, overwrites=asked)
     if asked:
         return Decision(Action.BUILD, Reason(Cause.ASKED), fingerprint, recipe, overwrites=True)
     return _from_known(options, recipe, fingerprint, facts)

@@ -163,7 +163,7 @@ class Plan:
     def _settle(self, step: Step, data_versions: Mapping[str, str]) -> None:
         for asset, data_version in data_versions.items():
             head = self.facts.heads.get(asset)
-            seq = 0 if head is None else head.seq if head.data_version == data_version else head.seq + 1
+            seq = 1 if head is None else head.seq if head.data_version == data_version else head.seq + 1
             self._versions[asset] = InputVersion("", asset, data_version, seq)
 
     def _release(self, step: Step) -> list[Step]:
@@ -200,8 +200,8 @@ class Plan:
     def _observed(self, step: Step, outcome: Outcome) -> Reason:
         """Say what a source's content did since the version that is current."""
         for asset, data_version in outcome.data_versions.items():
-            head = self.facts.heads[asset]
-            if head.data_version != data_version:
+            head = self.facts.heads.get(asset)
+            if head is not None and head.data_version != data_version:
                 old, new = self.outline(asset, head.data_version), self.outline(asset, data_version)
                 change = compare(old, new) if old is not None and new is not None else None
                 return Reason(

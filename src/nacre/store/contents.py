@@ -80,6 +80,14 @@ class Contents:
         with self.open(output) as source:
             return formats.load(output.format, source, as_type)
 
+    def is_damaged(self, output: Output) -> bool:
+        """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""
+        try:
+            self.open(output).close()
+        except CorruptObject:
+            return True
+        return False
+
     def open(self, output: Output) -> BinaryIO:
         """Open the verified bytes of a value."""
         if not output.object:

@@ -69,6 +69,7 @@ class Output(Record, frozen=True, kw_only=True):
     """What a step made for one asset. The bytes lie inline (at most 64 KiB) or in ``object``, never both.
 
     ``rule`` names the asset's own ``data_version=``; empty where the data version is the digest of the content.
+    ``is_by_key`` marks one of several outputs that the function returned as a mapping.
     """
 
     asset: str
@@ -80,6 +81,7 @@ class Output(Record, frozen=True, kw_only=True):
     object: str = ""
     inline: bytes = b""
     rule: str = ""
+    is_by_key: bool = False
 
 
 class Action(Record, frozen=True, kw_only=True):
