@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TypeVar, overload
+from typing import NamedTuple, TypeVar, overload
 
 from nacre import context
 from nacre.declare.asset import Asset
@@ -18,8 +18,6 @@ from nacre.declare.discover import assets_in, load_module
 from nacre.declare.task import Task
 from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.active import ActiveRun
-from nacre.execute.engine import running
-from nacre.execute.report import Silent
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.run import PlanRun
 from nacre.execute.workspace import Reporter, Workspace
@@ -31,7 +29,7 @@ from nacre.keys import key_name
 from nacre.planning.build import build as build_plan
 from nacre.planning.plan import Plan
 from nacre.project import Project, current_project
-from nacre.survey.versions import Versions
+from nacre.survey.gather import Versions
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +73,7 @@ class PlanResult:
         return "\n".join(f"{step.action:<8} {step.name:<24} {step.reason}" for step in self.steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What to build, and how.
 
     Args:
@@ -117,7 +114,9 @@ def build(
         StoreError: The store refused.
     """
     request = Request(_texts(select), _modules(modules), "selected" if refresh else "", reuse_sources)
-    result = run_build(current_project(_first_file(request.modules)), request)
+    with building(current_project(_first_file(request.modules)), request) as execution:
+        execution.execute()
+    result = execution.result()
     for asset, error in result.errors.items():
         log.error("%s failed: %s: %s", asset, type(error).__name__, error, exc_info=error)
     return result
@@ -196,26 +195,30 @@ def lineage(key: str | Asset) -> Lineage:
 # ── the same, for the faces ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:
-    """Build what is requested, in one run."""
-    workspace = project.workspace()
-    start = workspace.clock.monotonic()
-    run = ActiveRun(workspace, _run_name(request), "build", reporter or Silent())
+@contextmanager
+def building(project: Project, request: Request, reporter: Reporter | None = None) -> Iterator[PlanRun]:
+    """Plan a build and begin its run; the block executes it, so that few frames stand above the user's."""
+    run = ActiveRun(project.workspace(), _run_name(request), "build", reporter)
     with long_lived():
         plan = _planned(project, request, run)
-    gc.freeze()
+        gc.freeze()
     try:
-        with running(run):
-            execution = PlanRun(run, plan)
-            execution.execute()
-        return execution.result(workspace.clock.monotonic() - start)
+        with run.going():
+            yield PlanRun(run, plan)
     finally:
         gc.unfreeze()
 
 
+def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:
+    """Build what is requested, in one run."""
+    with building(project, request, reporter) as execution:
+        execution.execute()
+    return execution.result()
+
+
 def make_plan(project: Project, request: Request) -> Plan:
     """Plan what is requested, without running anything."""
-    return _planned(project, request, ActiveRun(project.workspace(creates=False), "plan", "build", Silent()))
+    return _planned(project, request, ActiveRun(project.workspace(creates=False), "plan", "build", None))
 
 
 def _planned(project: Project, request: Request, run: ActiveRun) -> Plan:

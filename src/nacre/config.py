@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -44,7 +42,9 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     known = {field.name for field in fields(Settings)} - {"file"}
     for name in table:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known settings: {', '.join(sorted(known))}"
             raise UsageError(f"Unknown setting {name!r}", {"file": file}, hint)
     modules = table.get("modules", ())
@@ -93,8 +93,10 @@ def _table(root: str) -> tuple[str, dict[str, object]]:
 
 
 def _load(path: str) -> dict[str, object]:
+    from tomllib import TOMLDecodeError, load
+
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
-    except tomllib.TOMLDecodeError as error:
+            return load(file)
+    except TOMLDecodeError as error:
         raise UsageError("The settings cannot be read", {"file": path, "problem": error}) from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
 
+from nacre import context
 from nacre.catalog.index import Event
 from nacre.errors import CorruptRecord, NacreError, NotMaterialized, StoreError
 from nacre.execute.futures import TaskFuture
@@ -32,8 +33,7 @@ from nacre.store.records import (
     encode,
     run_path,
 )
-from nacre.survey.gather import gather
-from nacre.survey.versions import Versions
+from nacre.survey.gather import Versions, gather
 from nacre.version.fingerprint import InputVersion, observed_fingerprint
 from nacre.version.outline import Outline
 
@@ -50,7 +50,7 @@ class ActiveRun:
         workspace: The project's store and time.
         name: The flow's name, or what is built.
         kind: ``flow``, ``build`` or ``call``.
-        reporter: Shows progress to a person.
+        reporter: Shows progress to a person; None for nobody.
         parent: The run that called this one.
         tags: Tags that apply to everything in it.
         parameters: What a flow was called with, short enough to show.
@@ -63,7 +63,7 @@ class ActiveRun:
         workspace: Workspace,
         name: str,
         kind: str,
-        reporter: Reporter,
+        reporter: Reporter | None,
         *,
         parent: ActiveRun | None = None,
         tags: frozenset[str] = frozenset(),
@@ -81,6 +81,7 @@ class ActiveRun:
         self.versions: Versions = (
             parent.versions if parent else Versions(workspace.records, workspace.catalog, workspace.env)
         )
+        self.error: BaseException | None = None
         self.futures: list[TaskFuture[object]] = []
         self.steps: list[StepRecord] = []
         self.counts: dict[str, int] = {}
@@ -100,6 +101,26 @@ class ActiveRun:
         """Write the run's record, which also finds a store that cannot be written before anything runs."""
         self._token = self.workspace.records.create(run_path(self.id), encode(self._record("running")))
         self.emit("run_started", {"name": self.name, "kind": self.kind})
+
+    @contextmanager
+    def going(self) -> Iterator[ActiveRun]:
+        """Begin the run, make it the current one, and end it however the block ends."""
+        if self.kind != "build" and self.parent is None:
+            self.workspace.code.prepare(())
+        self.begin()
+        token = context.current_run.set(self)
+        error: BaseException | None = None
+        try:
+            yield self
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            context.current_run.reset(token)
+            interrupted = isinstance(error, KeyboardInterrupt)
+            for future in () if interrupted else self.futures:
+                future.wait()
+            self.end(error or self.error, "cancelled" if interrupted else "")
 
     def end(self, error: BaseException | None = None, state: str = "") -> None:
         """Move the heads that waited for the end, and replace the run's record with its final one."""
@@ -176,7 +197,8 @@ class ActiveRun:
             self._n_events += 1
             at = self.workspace.clock.now().isoformat()
             self._events.append(Event(self._n_events, at, kind, msgspec.json.encode(body).decode()))
-        self.reporter.on_event(kind, {"run": self.id, "run_kind": self.kind, **body})
+        if self.reporter is not None:
+            self.reporter.on_event(kind, {"run": self.id, "run_kind": self.kind, **body})
 
     def _send_events(self) -> None:
         events, self._events = self._events, []
@@ -395,8 +417,8 @@ class ActiveRun:
             # In a flow the head moves once, at the end, to the last version in call order; the record is kept now.
             for move in commit.moves:
                 waiting = self.shared.moves.setdefault(move.asset, [])
-                waiting.append(replace(commit, action=None, moves=(move,)))
-            self._committer.add(replace(commit, moves=()))
+                waiting.append(commit._replace(action=None, moves=(move,)))
+            self._committer.add(commit._replace(moves=()))
             self.flush()
 
     def _move_deferred(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import mimetypes
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -151,5 +150,7 @@ def _with_file(workspace: Workspace, artifact: Artifact, path: str) -> Artifact:
     name = f"artifacts/{artifact.id}"
     with workspace.contents.objects.put(name) as sink:
         sink.write(data)
-    media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    from mimetypes import guess_type
+
+    media_type = guess_type(path)[0] or "application/octet-stream"
     return msgspec.structs.replace(artifact, object=name, media_type=media_type)

@@ -6,13 +6,12 @@ and asynchronous functions alike.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar, cast
 
 from nacre.errors import StepTimedOut
 from nacre.execute.clock import Clock
@@ -20,8 +19,7 @@ from nacre.execute.clock import Clock
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Call a user's function; its result, or its exception, is sent back.
 
     ``inside`` makes the context the function runs in; it is entered where the function is called, not where the
@@ -31,19 +29,17 @@ class Call:
     fn: Callable[..., object]
     inside: Callable[[], AbstractContextManager[object]]
     args: tuple[object, ...] = ()
-    kwargs: Mapping[str, object] = field(default_factory=dict)
+    kwargs: Mapping[str, object] = MappingProxyType({})
     timeout_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """Wait between two attempts."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Until:
+class Until(NamedTuple):
     """Wait until another thread sets an event."""
 
     event: threading.Event
@@ -86,7 +82,11 @@ def drive(effects: Effects[T], clock: Clock) -> T:
             effect.event.wait()
             continue
         try:
-            reply = _call(effect)
+            if effect.timeout_s is None and not is_async(effect.fn):
+                with effect.inside():  # right here, so that few frames of ours stand above the user's
+                    reply = effect.fn(*effect.args, **effect.kwargs)
+            else:
+                reply = _call(effect)
         except BaseException as raised:  # the user's function may raise anything; the generator decides
             error = raised
 
@@ -196,8 +196,7 @@ def _call_with_deadline(call: Call, timeout_s: float) -> object:
     return _in_thread(lambda: call.fn(*call.args, **call.kwargs), _Deadline(call, timeout_s))
 
 
-@dataclass(frozen=True, slots=True)
-class _Deadline:
+class _Deadline(NamedTuple):
     call: Call
     timeout_s: float
 
@@ -223,6 +222,8 @@ def _in_thread(work: Callable[[], object], deadline: _Deadline | None) -> object
     thread.join(deadline.timeout_s if deadline else None)
     if thread.is_alive():
         assert deadline is not None
+        import ctypes
+
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Interrupted)
         )

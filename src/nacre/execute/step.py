@@ -6,10 +6,11 @@ It is a generator of effects and returns a receipt; it commits nothing and decid
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -26,6 +27,8 @@ from nacre.store.records import Output
 from nacre.values import identify
 
 log = logging.getLogger(__name__)
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -78,8 +81,7 @@ class StepRun:
         self.run.log(level, text)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What came of a step.
 
     Args:
@@ -102,10 +104,10 @@ class Receipt:
     duration_s: float
     attempts: int
     value: object = None
-    values: Mapping[str, object] = field(default_factory=dict)
-    digests: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, Output] = field(default_factory=dict)
-    metadata: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    values: Mapping[str, object] = _NOTHING
+    digests: Mapping[str, str] = _NOTHING
+    outputs: Mapping[str, Output] = _NOTHING
+    metadata: Mapping[str, Mapping[str, object]] = _NOTHING
     error: BaseException | None = None
 
 
@@ -129,7 +131,7 @@ def run_step(
     digests: dict[str, str] = {}
     error: BaseException | None = None
     try:
-        _run_hooks(step, step.task.options.on_running, Running())
+        _run_hooks(step, step.task.options.on_running, Running)
         value = yield from _attempts(step, arguments())
         values = split_outputs(step.task, value)
         for key, each in values.items():
@@ -137,11 +139,12 @@ def run_step(
             if output.is_by_key != isinstance(value, Mapping) and len(values) > 1:
                 output = replace(output, is_by_key=not output.is_by_key)
             outputs[key] = output
-        _run_hooks(step, step.task.options.on_completion, Completed(data=value))
+        _run_hooks(step, step.task.options.on_completion, lambda: Completed(data=value))
     except Exception as raised:  # the boundary to user code: the receipt carries it
         error = raised
         outputs = {}
-        _run_hooks(step, step.task.options.on_failure, failed_with(raised))
+        failure = failed_with(raised)
+        _run_hooks(step, step.task.options.on_failure, lambda: failure)
     return Receipt(
         key=step.task.key,
         attempt=step.id,
@@ -169,7 +172,9 @@ def _attempts(step: StepRun, bound: Mapping[str, object]) -> Effects[object]:
         except Exception as error:
             if step.run_count > options.retries or not _wants_retry(step, error):
                 raise
-            delay = retry_delay(step, random.random)
+            from random import random
+
+            delay = retry_delay(step, random)
             what = (
                 "timed out" if isinstance(error, StepTimedOut) else f"raised {type(error).__name__}: {error}"
             )
@@ -272,10 +277,10 @@ def _is_unchanged(task: AnyTask, before: Output, data_version: str, workspace: W
         return False
 
 
-def _run_hooks(step: StepRun, hooks: Sequence[Hook], state: State[object]) -> None:
+def _run_hooks(step: StepRun, hooks: Sequence[Hook], state: Callable[[], State[object]]) -> None:
     for hook in hooks:
         try:
-            call_back(hook, step.task, step, state)
+            call_back(hook, step.task, step, state())
         except Exception:  # as in Prefect: a failing hook never fails the run
             log.warning(
                 "hook %s of %s failed", getattr(hook, "__name__", hook), step.task.name, exc_info=True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
@@ -54,7 +53,9 @@ def resolve(inferred: Inferred, name: str) -> str:
 
 def unknown(name: str, known: list[str]) -> UnknownName:
     """Build the error for a name nothing answers to."""
-    close = difflib.get_close_matches(name, known, n=1)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
     shown = sorted(each for each in known if "://" not in each) or sorted(known)
     listed = ", ".join(shown[:12]) + (" …" if len(shown) > 12 else "")
     hint = f"did you mean {close[0]!r}?" if close else ""

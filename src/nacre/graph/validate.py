@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from nacre.errors import (
@@ -90,7 +89,9 @@ def _missing(inferred: Inferred, needed: set[str]) -> list[DefinitionError]:
 
 def closest(name: str, inferred: Inferred) -> list[str]:
     """Suggest the asset whose name is closest, with where it is written; empty where none is close."""
-    close = difflib.get_close_matches(name, inferred.names, n=1)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, inferred.names, n=1)
     if not close:
         return []
     key = inferred.names[close[0]][0]

@@ -7,8 +7,9 @@ id. The first record of a fingerprint wins; a head moves only forward. docs/expl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.store.port import RecordStore, Stored, Token, Write
@@ -26,8 +27,7 @@ MAX_HISTORY = 64
 MAX_TRIES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """A head that shall become a version.
 
     Args:
@@ -45,12 +45,11 @@ class Move:
     data_version: str
     inputs: Mapping[str, tuple[str, int]]
     surveyed_seq: int = 0
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
     partition: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """What one step wants recorded.
 
     Args:
@@ -72,8 +71,7 @@ class Commit:
     overwrites: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any."""
 
     commit: Commit
@@ -250,7 +248,7 @@ def _differs(action: Action, commit: Commit) -> bool:
 
 def with_moves(commit: Commit, moves: Sequence[Move]) -> Commit:
     """Return the commit with other moves."""
-    return replace(commit, moves=tuple(moves))
+    return commit._replace(moves=tuple(moves))
 
 
 def _contended(path: str) -> StoreUnavailable:
