@@ -8,6 +8,7 @@ the injected reader only.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import NamedTuple, TypeVar
@@ -77,6 +78,8 @@ class CodeVersions:
         self._closure = Closure(self._sources, origins)
         self._parts: dict[int, CodePart] = {}
         self._identities: dict[int, tuple[object, CodeIdentity]] = {}
+        # A closure is walked step by step: two threads in it at once would each see half of the other's.
+        self._lock = threading.RLock()
 
     def identify(self, fn: object) -> CodeIdentity:
         """Identify a function, or anything with a function as its ``fn``.
@@ -86,10 +89,11 @@ class CodeVersions:
             UnknownCode: It is no function and holds none.
         """
         function = _function(fn)
-        known = self._identities.get(id(function))
-        if known is None:
-            known = self._identities[id(function)] = (function, self._identify(function))
-        return known[1]
+        with self._lock:
+            known = self._identities.get(id(function))
+            if known is None:
+                known = self._identities[id(function)] = (function, self._identify(function))
+            return known[1]
 
     def files(self) -> dict[str, str]:
         """Say which source files were read so far, with the digest of their bytes."""
