@@ -18,7 +18,7 @@ from nacre.graph.infer import Inferred
 from nacre.planning.plan import Plan
 from nacre.project import Project, current_project, runtime
 from nacre.store.records import Action, Output
-from nacre.survey.versions import Versions
+from nacre.survey.gather import Versions
 
 
 class Session:

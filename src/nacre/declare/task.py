@@ -31,9 +31,11 @@ class Task(Generic[P, R]):
         asset_deps: Assets it reads without receiving them, for lineage and order.
         by: What outside nacre makes the assets, such as ``dbt``.
         variant_of: The task that ``with_options`` was called on.
+
+    ``key`` is the step's identity: its first asset's key, else ``task://module.name``.
     """
 
-    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "name", "options", "variant_of")
+    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "key", "name", "options", "variant_of")
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Task(Generic[P, R]):
         self.asset_deps = asset_deps
         self.by = by
         self.name: str = options.name or getattr(fn, "__name__", "") or type(fn).__name__
+        self.key: str = assets[0].key if assets else f"task://{fn.__module__}.{_qualname(fn)}"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run or reuse the task and return its value; ``return_state=True`` gives its state instead."""
@@ -80,13 +83,6 @@ class Task(Generic[P, R]):
             self.by,
             variant_of=self,
         )
-
-    @property
-    def key(self) -> str:
-        """The step's identity: its first asset's key, else ``task://module.name``."""
-        if self.assets:
-            return self.assets[0].key
-        return f"task://{self.fn.__module__}.{getattr(self.fn, '__qualname__', self.name)}"
 
     @property
     def code(self) -> CodeType | None:
@@ -152,6 +148,10 @@ class Future(Protocol[R_co]):
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R_co:
         """Wait and return the value; raises what the step raised unless told not to."""
         ...
+
+
+def _qualname(fn: Callable[..., object]) -> str:
+    return getattr(fn, "__qualname__", "") or type(fn).__name__
 
 
 def as_assets(values: Sequence[object]) -> tuple[Asset, ...]:

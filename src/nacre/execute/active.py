@@ -88,7 +88,7 @@ class ActiveRun:
         self.started_at: datetime = workspace.clock.now()
         self._parameters = dict(parameters or {})
         self._facts: Facts | None = parent.facts if parent else None
-        self._committer = Committer(workspace.records, workspace.clock.monotonic)
+        self._commits: Committer | None = None
         self._unreported: dict[str, StepRecord] = {}
         self._events: list[Event] = []
         self._n_events = 0
@@ -378,10 +378,16 @@ class ActiveRun:
 
     # ── commits ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _committer(self) -> Committer:
+        """Return what groups the commits; a run that changes nothing has none."""
+        if self._commits is None:
+            self._commits = Committer(self.workspace.records, self.workspace.clock.monotonic)
+        return self._commits
+
     @property
     def is_due(self) -> bool:
         """True when a group of commits has waited long enough."""
-        return self._committer.is_due
+        return self._commits is not None and self._commits.is_due
 
     def flush(self) -> None:
         """Make waiting commits durable and report their steps.
@@ -392,7 +398,7 @@ class ActiveRun:
         with self.shared.lock:
             waiting = next(iter(self._unreported.values()), None)
             try:
-                for committed in self._committer.flush():
+                for committed in self._commits.flush() if self._commits is not None else ():
                     self._settled(committed)
                 self._send_events()
             except StoreError as error:
@@ -412,13 +418,13 @@ class ActiveRun:
         with self.shared.lock:
             self._unreported[commit.attempt] = record
             if self.kind == "build":
-                self._committer.add(commit)
+                self._committer().add(commit)
                 return
             # In a flow the head moves once, at the end, to the last version in call order; the record is kept now.
             for move in commit.moves:
                 waiting = self.shared.moves.setdefault(move.asset, [])
                 waiting.append(commit._replace(action=None, moves=(move,)))
-            self._committer.add(commit._replace(moves=()))
+            self._committer().add(commit._replace(moves=()))
             self.flush()
 
     def _move_deferred(self) -> None:
@@ -436,7 +442,7 @@ class ActiveRun:
             # None where the last call took the version that is current already.
             last = [commit for commit in commits if commit.moves[0].data_version == current]
             if last:
-                self._committer.add(last[-1])
+                self._committer().add(last[-1])
 
     def _commit_of(self, action: Action, decision: Decision, receipt: Receipt) -> Commit:
         inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in action.inputs}

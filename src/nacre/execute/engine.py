@@ -117,7 +117,7 @@ class Engine:
             yield run
             return
         own = ActiveRun(self.workspace, task.name, "call", self._reporter())
-        with running(own):
+        with own.going():
             yield own
 
     # ── flows ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -133,7 +133,7 @@ class Engine:
         if is_async(flow.fn):
             return self._flow_async(flow, args, given, wants_state)
         body = self._flow_body(flow, args, given)
-        with running(body.run, body):
+        with body.run.going():
             state = drive(body.effects(), self.workspace.clock)
         return state if wants_state else _value(state)
 
@@ -141,7 +141,7 @@ class Engine:
         self, flow: Flow[..., object], args: tuple[object, ...], kwargs: dict[str, object], wants_state: bool
     ) -> object:
         body = self._flow_body(flow, args, kwargs)
-        with running(body.run, body):
+        with body.run.going():
             state = await drive_async(body.effects())
         return state if wants_state else _value(state)
 
@@ -175,28 +175,6 @@ class Engine:
     def update_progress(self, artifact_id: str, progress: float, description: str | None) -> None:
         """Move a progress artifact on."""
         update_progress(self.workspace, artifact_id, progress, description)
-
-
-@contextmanager
-def running(run: ActiveRun, body: FlowBody | None = None) -> Iterator[ActiveRun]:
-    """Begin a run, make it the current one, and end it however the block ends."""
-    if run.kind != "build" and run.parent is None:
-        run.workspace.code.prepare(())
-    run.begin()
-    error: BaseException | None = None
-    token = context.current_run.set(run)
-    try:
-        yield run
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        context.current_run.reset(token)
-        if not isinstance(error, KeyboardInterrupt):
-            for future in run.futures:
-                future.wait()
-        failed = body.error if body is not None else None
-        run.end(error or failed, "cancelled" if isinstance(error, KeyboardInterrupt) else "")
 
 
 def _own_options(

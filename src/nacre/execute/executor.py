@@ -40,22 +40,22 @@ class Executor(Protocol[T]):
 
 
 class Inline(Generic[T]):
-    """Runs work in the caller's thread, one piece a ``wait_any``."""
+    """Runs work at once, in the thread that submits it."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Callable[[], T]] = deque()
+        self._finished: list[T] = []
 
     def submit(self, work: Callable[[], T]) -> None:
-        """Take work; it runs in ``wait_any``."""
-        self._waiting.append(work)
+        """Run the work; what it raises is raised here."""
+        self._finished.append(work())
 
     def wait_any(self, timeout_s: float | None = None) -> list[T]:
-        """Run the oldest work."""
-        return [self._waiting.popleft()()] if self._waiting else []
+        """Take all results there are."""
+        finished, self._finished = self._finished, []
+        return finished
 
     def cancel(self) -> None:
-        """Forget work that has not started."""
-        self._waiting.clear()
+        """Nothing can be waiting."""
 
     def close(self) -> None:
         """Nothing to release."""

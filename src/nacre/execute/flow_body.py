@@ -35,7 +35,6 @@ class FlowBody:
         arguments: tuple[tuple[object, ...], dict[str, object]],
     ) -> None:
         self.run = run
-        self.error: BaseException | None = None
         self._flow = flow
         args, kwargs = arguments
         self._args = args
@@ -62,8 +61,10 @@ class FlowBody:
             self.run.log(logging.WARNING, f"{self._flow.name} failed; try {n_calls + 1} in {seconds:g} s")
             yield Pause(seconds)
         if not state.is_completed():
-            self.error = state.data if isinstance(state.data, BaseException) else RuntimeError(state.message)
-        self._run_hooks(options.on_completion if self.error is None else options.on_failure, state)
+            self.run.error = (
+                state.data if isinstance(state.data, BaseException) else RuntimeError(state.message)
+            )
+        self._run_hooks(options.on_completion if self.run.error is None else options.on_failure, state)
         return state
 
     def _coerced(self, kwargs: dict[str, object]) -> dict[str, object]:

@@ -356,7 +356,6 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, 
     own = {asset.key for asset in task.assets}
     beside = [each for each in assets_beside(task) if own.isdisjoint(asset.key for asset in each.assets)]
     inferred = infer([*beside, task] if task.assets else beside)
-    shared = run.shared
     found: dict[str, str] = {}
     if task.assets and task.key in inferred.graph.upstream:
         found = {edge.parameter: edge.asset for edge in inferred.graph.upstream[task.key] if edge.parameter}

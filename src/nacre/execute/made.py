@@ -92,6 +92,7 @@ def _is_instance(value: object, as_type: object | None) -> bool:
     return isinstance(plain, type) and type(value) is plain
 
 
+@dataclass(slots=True)
 class Holdings:
     """Which objects in memory came from which asset versions, for lineage inside a flow.
 
@@ -99,8 +100,7 @@ class Holdings:
     shares between unrelated values are never held.
     """
 
-    def __init__(self) -> None:
-        self._held: dict[int, tuple[object, tuple[InputVersion, ...], bool]] = {}
+    _held: dict[int, tuple[object, tuple[InputVersion, ...], bool]] = field(default_factory=dict)
 
     def hold(self, value: object, versions: Iterable[InputVersion], is_exact: bool) -> None:
         """Remember that an object is, or (not exact) was made from, these versions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from nacre.declare.parameters import annotation
 from nacre.execute.active import ActiveRun
@@ -16,7 +17,6 @@ from nacre.execute.step import Receipt, run_step
 from nacre.planning.decide import Action
 from nacre.planning.explain import remedy
 from nacre.planning.plan import Outcome, Plan, Step
-from nacre.planning.reason import Cause
 from nacre.store.records import StepRecord
 
 MAX_WORKERS = min(32, (os.cpu_count() or 1) + 4)
@@ -38,6 +38,7 @@ class PlanRun:
         self._threads: Threads[Receipt] | None = None
         self._max_workers = max_workers
         self._n_running = 0
+        self._started = run.workspace.clock.monotonic()
         self._readers: dict[str, int] = {}
         self.errors: dict[str, BaseException] = {}
 
@@ -49,43 +50,36 @@ class PlanRun:
         """
         try:
             self._take_reused(list(self._plan.steps.values()))
-            self._loop()
+            while (ready := self._plan.ready()) or self._n_running:
+                # A step that nothing could run beside runs right here: a thread costs more than a small step,
+                # and few frames of ours stand above the user's.
+                alone = len(ready) == 1 and not self._n_running
+                executor = self._inline if alone else self._parallel()
+                for step in ready:
+                    self._n_running += 1
+                    executor.submit(self._work(step))
+                for receipt in self._finished():
+                    self._n_running -= 1
+                    self._take(receipt)
+                if self._run.is_due:
+                    self._run.flush()
         finally:
             if self._threads is not None:
                 self._threads.cancel()
                 self._threads.close()
             self._run.flush()
 
-    def _loop(self) -> None:
-        while True:
-            ready = self._plan.ready()
-            for step in ready:
-                self._submit(step, alone=len(ready) == 1 and not self._n_running)
-            if not self._n_running:
-                return
-            for receipt in self._finished():
-                self._n_running -= 1
-                self._take(receipt)
-            if self._run.is_due:
-                self._run.flush()
+    def _work(self, step: Step) -> Callable[[], Receipt]:
+        """Make what an executor runs for a step."""
+        run = self._run
+        context = run.start_step(step.task, step.decision)
+        effects = run_step(context, self._arguments(step), run.workspace)
+        return partial(drive, effects, run.workspace.clock)
 
-    def _submit(self, step: Step, *, alone: bool) -> None:
-        """Start a step; in this thread when nothing could run beside it: a thread costs more than a small step."""
-        assert step.decision is not None
-        context = self._run.start_step(step.task, step.decision)
-        arguments = self._arguments(step)
-        self._n_running += 1
-        workspace = self._run.workspace
-
-        def work() -> Receipt:
-            return drive(run_step(context, arguments, workspace), workspace.clock)
-
-        if alone:
-            self._inline.submit(work)
-            return
+    def _parallel(self) -> Threads[Receipt]:
         if self._threads is None:
             self._threads = Threads(self._max_workers)
-        self._threads.submit(work)
+        return self._threads
 
     def _finished(self) -> list[Receipt]:
         done = self._inline.wait_any()
@@ -186,15 +180,16 @@ class PlanRun:
         record = StepRecord(step=step.key, action="reused", reason=step.reason, assets=keys, seq=seq)
         self._run.report(record)
 
-    def result(self, duration_s: float) -> RunResult:
+    def result(self) -> RunResult:
         """Say what happened to each asset, upstream first."""
+        duration_s = self._run.workspace.clock.monotonic() - self._started
         records = {record.step: record for record in self._run.steps}
         steps: list[StepResult] = []
         remedies: dict[str, None] = {}
         for step in self._plan.steps.values():
             record = records.get(step.key)
             steps.extend(_result(asset.key, step, record) for asset in step.task.assets)
-            line = remedy(step.reason, step.key) if step.reason.cause is Cause.SOURCE else ""
+            line = remedy(step.reason, step.key) if step.reason.change is not None else ""
             if line:
                 remedies[remedy_line(step.key, line)] = None
         return RunResult(self._run.id, self._run.name, tuple(steps), duration_s, tuple(remedies), self.errors)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nacre.errors import StoreFull, StoreReadOnly, StoreTooNew, StoreUnavailable
-from nacre.store.failures import store_read_only, translated
+from nacre.store.failures import raise_told, store_read_only, translated
 from nacre.store.port import Stored, Token, Write
 from nacre.store.records import FORMAT_VERSION, StoreFormat, decode, encode
 
@@ -26,6 +26,7 @@ Prepare = Callable[[sqlite3.Connection], bool]
 Parameters = Sequence[object] | Mapping[str, object]
 
 BUSY_TIMEOUT_S = 30.0
+_PROBLEMS = (sqlite3.Error, OSError)
 _FORMAT_PATH = "format"
 _REINDEX_ROWS = 1_000
 _LAST = chr(0x10FFFF)
@@ -100,8 +101,12 @@ class SqliteRecords:
 
     def get(self, path: str) -> Stored | None:
         """Read one record, or None where there is none. Never blocked by a writer."""
-        with translated(self.path), self._read_lock:
-            row = self._reader.execute(_GET, (path,)).fetchone()
+        try:
+            with self._read_lock:
+                row = self._reader.execute(_GET, (path,)).fetchone()
+        except _PROBLEMS as error:
+            raise_told(error, self.path)
+            raise
         return None if row is None else Stored(path, row[0], str(row[1]))
 
     def create(self, path: str, data: bytes) -> Token | None:
@@ -151,8 +156,12 @@ class SqliteRecords:
             parameters: For its placeholders.
             make: Called once per row with its columns, such as a class of rows.
         """
-        with translated(self.path), self._read_lock:
-            return list(starmap(make, self._reader.execute(sql, parameters)))
+        try:
+            with self._read_lock:
+                return list(starmap(make, self._reader.execute(sql, parameters)))
+        except _PROBLEMS as error:
+            raise_told(error, self.path)
+            raise
 
     def write(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """Run an action in one durable transaction; its exception undoes what it did.
@@ -160,12 +169,16 @@ class SqliteRecords:
         Args:
             action: Called once with the connection; it must not commit.
         """
-        with translated(self.path), self._write_lock:
-            if self._refusal:
-                raise type(self._refusal)(self._refusal.what, self._refusal.facts, self._refusal.hint)
-            if self._writer is None:
-                raise sqlite3.ProgrammingError("The store is closed")
-            return _transact(self._writer, action)
+        try:
+            with self._write_lock:
+                if self._refusal:
+                    raise type(self._refusal)(self._refusal.what, self._refusal.facts, self._refusal.hint)
+                if self._writer is None:
+                    raise sqlite3.ProgrammingError("The store is closed")
+                return _transact(self._writer, action)
+        except _PROBLEMS as error:
+            raise_told(error, self.path)
+            raise
 
     def close(self) -> None:
         """Close the file. Idempotent."""

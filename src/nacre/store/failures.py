@@ -99,7 +99,7 @@ def _is_closed_to_us(path: Path) -> bool:
 class translated:
     """Run a block in which errors of SQLite and the operating system become errors of the store.
 
-    Errors of nacre, FileExistsError and mistakes in using SQLite (a statement, a constraint) pass unchanged.
+    What means nothing for the store passes unchanged.
 
     Args:
         path: What the block works on; named in the error.
@@ -116,10 +116,23 @@ class translated:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, NacreError):
-            return
-        if isinstance(error, sqlite3.Error):
-            if getattr(error, "sqlite_errorcode", None) not in _MISTAKES:
-                raise from_sqlite(error, self.path) from error
-        elif isinstance(error, OSError) and not isinstance(error, FileExistsError):
-            raise from_os(error, self.path) from error
+        if error is not None:
+            raise_told(error, self.path)
+
+
+def raise_told(error: BaseException, path: Path) -> None:
+    """Raise what an error of SQLite or the operating system means for the store; return where it means nothing.
+
+    Errors of nacre, FileExistsError and mistakes in using SQLite (a statement, a constraint) mean nothing.
+
+    Args:
+        error: What was raised while working on the path.
+        path: Named in the error.
+    """
+    if isinstance(error, NacreError):
+        return
+    if isinstance(error, sqlite3.Error):
+        if getattr(error, "sqlite_errorcode", None) not in _MISTAKES:
+            raise from_sqlite(error, path) from error
+    elif isinstance(error, OSError) and not isinstance(error, FileExistsError):
+        raise from_os(error, path) from error

@@ -154,7 +154,7 @@ class Codes:
 
 def _name(task: AnyTask) -> str:
     """Name a task across processes; empty where it has no place in a source file."""
-    code = task.code
+    code = getattr(task.fn, "__code__", None)
     return f"{task.fn.__module__}:{code.co_firstlineno}:{code.co_qualname}:{task.key}" if code else ""
 
 

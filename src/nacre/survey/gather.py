@@ -1,4 +1,4 @@
-"""Gathers the facts a plan needs: now, heads, code identities; records only where planning asks for them."""
+"""Gathers the facts a plan needs: now, heads and code identities; what is stored of versions only where it asks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,76 @@ from collections.abc import Callable
 from datetime import datetime
 
 from nacre.catalog.history import Catalog
-from nacre.planning.facts import CodeFact, Facts
-from nacre.survey.versions import Versions
+from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult
+from nacre.store.port import RecordStore
+from nacre.store.records import Action, Output, action_path, decode
+from nacre.version.outline import Outline
+
+
+class Versions:
+    """Stored versions of one environment. Action records never change, so each is read once.
+
+    Args:
+        records: The store's records.
+        catalog: The index over them.
+        env: Environment whose heads and histories count.
+    """
+
+    def __init__(self, records: RecordStore, catalog: Catalog, env: str) -> None:
+        self._records = records
+        self._catalog = catalog
+        self._env = env
+        self._actions: dict[str, Action] = {}
+
+    def action(self, fingerprint: str) -> Action | None:
+        """Return the record of a fingerprint, None where there is none."""
+        found = self._actions.get(fingerprint)
+        if found is None:
+            path = action_path(fingerprint)
+            stored = self._records.get(path)
+            if stored is None:
+                return None
+            found = self._actions[fingerprint] = decode(stored.data, Action, path)
+        return found
+
+    def remember(self, action: Action) -> None:
+        """Take a record that was just committed."""
+        self._actions[action.fingerprint] = action
+
+    def output(self, fingerprint: str, asset: str) -> Output | None:
+        """Return what a recipe made for one asset."""
+        action = self.action(fingerprint)
+        if action is None:
+            return None
+        return next((output for output in action.outputs if output.asset == asset), None)
+
+    def known(self, fingerprint: str) -> KnownResult | None:
+        """Return the recorded result of a fingerprint, for planning."""
+        action = self.action(fingerprint)
+        if action is None:
+            return None
+        return KnownResult({out.asset: out.data_version for out in action.outputs}, action.started_at)
+
+    def evidence(self, fingerprint: str) -> Evidence | None:
+        """Return what a version was made of, for planning."""
+        action = self.action(fingerprint)
+        if action is None:
+            return None
+        inputs = {
+            each.parameter or each.asset: (each.asset, each.data_version)
+            for each in action.inputs
+            if not each.derived
+        }
+        parts = {part.name: (part.place, part.digest) for part in action.parts}
+        return Evidence(action.code, parts, inputs, action.parameters, action.recipe)
+
+    def outline(self, asset: str, data_version: str) -> Outline | None:
+        """Return what an asset looked like at a data version of its history; None where it is not kept."""
+        for row in self._catalog.history(self._env, asset):
+            if row.data_version == data_version:
+                output = self.output(row.fingerprint, asset)
+                return output.outline if output else None
+        return None
 
 
 def gather(

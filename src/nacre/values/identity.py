@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from nacre.version.outline import MAX_PATHS, Outline
@@ -18,30 +19,28 @@ Nested = Callable[[object], bytes]
 """Gives the 32-byte digest of a Python value; adapters use it for names, labels and objects inside a table."""
 
 
+@dataclass(slots=True)
 class ValueIdentity:
     """The data version of one value. Its outline is worked out when first asked for.
 
     Args:
         digest: BLAKE3-256 of the logical content, 64 hexadecimal digits.
-        outline: Types, counts, names and short digests, at most 16 KiB when encoded; or what works it out from the
+        made_outline: Types, counts, names and short digests, at most 16 KiB when encoded; or what works it out from the
             value, which must be asked before the value is given away.
         mutable: True where a consumer could change the value in place (or it lies outside the process), so it must
             be identified again before a second consumer gets it.
     """
 
-    __slots__ = ("_outline", "digest", "mutable")
-
-    def __init__(self, digest: str, outline: Outline | Callable[[], Outline], mutable: bool) -> None:
-        self.digest = digest
-        self.mutable = mutable
-        self._outline = outline
+    digest: str
+    made_outline: Outline | Callable[[], Outline]
+    mutable: bool
 
     @property
     def outline(self) -> Outline:
         """What the value looks like."""
-        if not isinstance(self._outline, Outline):
-            self._outline = self._outline()
-        return self._outline
+        if not isinstance(self.made_outline, Outline):
+            self.made_outline = self.made_outline()
+        return self.made_outline
 
 
 def fit(entries: Iterable[tuple[str, T]], extra: int = 0) -> tuple[dict[str, T], bool]:
