@@ -14,6 +14,7 @@ from nacre.catalog.index import Event
 from nacre.errors import CorruptRecord, NacreError, NotMaterialized, StoreError
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made, Shared
+from nacre.execute.recording import Recording
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
@@ -21,13 +22,10 @@ from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Reason
-from nacre.store.commit import Commit, Committed, Committer, Move
+from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.port import Token
 from nacre.store.records import (
-    Action,
-    Input,
     Output,
-    Part,
     Run,
     StepRecord,
     encode,
@@ -276,15 +274,17 @@ class ActiveRun:
             seq = heads[0].seq if heads[0] else 0
             self.report(replace_seq(record, seq))
         else:
-            action = self._action(task, decision, receipt, fingerprint, derived)
-            self._commit(self._commit_of(action, decision, receipt), record)
+            commit = self._recording().made(task, decision, receipt, fingerprint, derived)
+            self._commit(commit, record)
         return made
 
     def take(self, task: AnyTask, decision: Decision) -> Mapping[str, Made]:
         """Take a known result; moves the head when another version is current."""
         made = self.look_up(task, decision)
         if decision.moves_head:
-            self._take_known(task, decision)
+            keys = tuple(asset.key for asset in task.assets)
+            record = StepRecord(step=task.key, action="reused", reason=decision.reason, assets=keys)
+            self._commit(self._recording().taken(task, decision), record)
         return made
 
     def look_up(self, task: AnyTask, decision: Decision) -> dict[str, Made]:
@@ -320,20 +320,6 @@ class ActiveRun:
                 "A version has no record", facts, f"make it again: nacre build {asset} --refresh"
             )
         return Made(InputVersion("", asset, output.data_version, seq), output)
-
-    def _take_known(self, task: AnyTask, decision: Decision) -> None:
-        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in decision.recipe.inputs}
-        commit = Commit(
-            fingerprint=decision.fingerprint,
-            run=self.id,
-            attempt=self.workspace.new_id(),
-            at=self.workspace.clock.now(),
-            moves=tuple(
-                self._move(asset.key, decision.data_versions[asset.key], inputs) for asset in task.assets
-            ),
-        )
-        keys = tuple(asset.key for asset in task.assets)
-        self._commit(commit, StepRecord(step=task.key, action="reused", reason=decision.reason, assets=keys))
 
     def fail(self, task: AnyTask, receipt: Receipt, reason: Reason) -> None:
         """Report a step that made nothing."""
@@ -376,6 +362,9 @@ class ActiveRun:
             made[asset.key] = Made(version, output, receipt.values[asset.key], receipt.digests[asset.key])
         return made
 
+    def _recording(self) -> Recording:
+        return Recording(self.workspace, self.id, self.facts.heads)
+
     # ── commits ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _committer(self) -> Committer:
@@ -405,7 +394,7 @@ class ActiveRun:
                 raise error.about("asset", waiting.step) if waiting else error from error.__cause__
 
     def _settled(self, committed: Committed) -> None:
-        if committed.action is not None:
+        if committed.action is not None and self.kind != "build":
             self.versions.remember(committed.action)
         record = self._unreported.pop(committed.commit.attempt, None)
         if record is None:
@@ -444,70 +433,6 @@ class ActiveRun:
             if last:
                 self._committer().add(last[-1])
 
-    def _commit_of(self, action: Action, decision: Decision, receipt: Receipt) -> Commit:
-        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in action.inputs}
-        return Commit(
-            fingerprint=action.fingerprint,
-            run=self.id,
-            attempt=receipt.attempt,
-            at=self.workspace.clock.now(),
-            action=action,
-            moves=tuple(
-                self._move(output.asset, output.data_version, inputs, receipt.metadata.get(output.asset))
-                for output in action.outputs
-            ),
-            overwrites=decision.overwrites,
-        )
-
-    def _move(
-        self,
-        asset: str,
-        data_version: str,
-        inputs: Mapping[str, tuple[str, int]],
-        metadata: Mapping[str, object] | None = None,
-    ) -> Move:
-        head = self.facts.heads.get(asset)
-        texts = {name: _as_text(value) for name, value in (metadata or {}).items()}
-        return Move(self.workspace.env, asset, data_version, inputs, head.seq if head else 0, texts)
-
-    def _action(
-        self,
-        task: AnyTask,
-        decision: Decision,
-        receipt: Receipt,
-        fingerprint: str,
-        derived: Sequence[InputVersion],
-    ) -> Action:
-        recipe = decision.recipe
-        code = self.workspace.code.of(task)
-        return Action(
-            fingerprint=fingerprint,
-            task=task.name,
-            code=recipe.code,
-            outputs=tuple(receipt.outputs[asset.key] for asset in task.assets),
-            attempt=receipt.attempt,
-            run=self.id,
-            started_at=receipt.started_at,
-            duration_s=receipt.duration_s,
-            env=self.workspace.env,
-            inputs=tuple(map(_input, (*recipe.inputs, *derived))),
-            parameters=dict(recipe.parameters),
-            recipe=dict(recipe.settings),
-            parts=tuple(Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts),
-            unknowns=code.unknowns,
-            is_source=decision.action is Planned.CHECK,
-        )
-
-
-def _input(version: InputVersion) -> Input:
-    return Input(
-        parameter=version.parameter,
-        asset=version.asset,
-        data_version=version.data_version,
-        seq=version.seq,
-        derived=version.derived,
-    )
-
 
 def replace_seq(record: StepRecord, seq: int) -> StepRecord:
     """Return the step record with the version number it got."""
@@ -520,7 +445,3 @@ def _first_line(error: BaseException | None) -> str:
     if isinstance(error, NacreError):
         return str(error)
     return f"{type(error).__name__}: {error}"
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,130 @@
+"""What a step leaves in the store: its action record, and the heads that move to what it made or took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from nacre.execute.step import Receipt
+from nacre.execute.workspace import Workspace
+from nacre.graph.graph import AnyTask
+from nacre.planning.decide import Action as Planned
+from nacre.planning.decide import Decision
+from nacre.planning.facts import HeadFact
+from nacre.store.commit import Commit, Move
+from nacre.store.records import Action, Input, Part
+from nacre.version.fingerprint import InputVersion
+
+
+class Recording:
+    """Makes the commits of one run.
+
+    Args:
+        workspace: Time, ids, environment and code versions.
+        run: The run's id.
+        heads: Asset key to what was current when the run looked.
+    """
+
+    def __init__(self, workspace: Workspace, run: str, heads: Mapping[str, HeadFact]) -> None:
+        self._workspace = workspace
+        self._run = run
+        self._heads = heads
+
+    def made(
+        self,
+        task: AnyTask,
+        decision: Decision,
+        receipt: Receipt,
+        fingerprint: str,
+        derived: Sequence[InputVersion] = (),
+    ) -> Commit:
+        """Make the commit of a step that ran.
+
+        Args:
+            task: What ran.
+            decision: Why, and from which recipe.
+            receipt: What came of it.
+            fingerprint: What it is recorded under.
+            derived: Versions its arguments came from without being them.
+        """
+        action = self._action(task, decision, receipt, fingerprint, derived)
+        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in action.inputs}
+        return Commit(
+            fingerprint=fingerprint,
+            run=self._run,
+            attempt=receipt.attempt,
+            at=self._workspace.clock.now(),
+            action=action,
+            moves=tuple(
+                self._move(output.asset, output.data_version, inputs, receipt.metadata.get(output.asset))
+                for output in action.outputs
+            ),
+            overwrites=decision.overwrites,
+        )
+
+    def taken(self, task: AnyTask, decision: Decision) -> Commit:
+        """Make the commit of a known result that was not current: heads move, nothing is recorded."""
+        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in decision.recipe.inputs}
+        return Commit(
+            fingerprint=decision.fingerprint,
+            run=self._run,
+            attempt=self._workspace.new_id(),
+            at=self._workspace.clock.now(),
+            moves=tuple(
+                self._move(asset.key, decision.data_versions[asset.key], inputs) for asset in task.assets
+            ),
+        )
+
+    def _move(
+        self,
+        asset: str,
+        data_version: str,
+        inputs: Mapping[str, tuple[str, int]],
+        metadata: Mapping[str, object] | None = None,
+    ) -> Move:
+        head = self._heads.get(asset)
+        texts = {name: _as_text(value) for name, value in (metadata or {}).items()}
+        return Move(self._workspace.env, asset, data_version, inputs, head.seq if head else 0, texts)
+
+    def _action(
+        self,
+        task: AnyTask,
+        decision: Decision,
+        receipt: Receipt,
+        fingerprint: str,
+        derived: Sequence[InputVersion],
+    ) -> Action:
+        recipe = decision.recipe
+        code = self._workspace.code.of(task)
+        return Action(
+            fingerprint=fingerprint,
+            task=task.name,
+            code=recipe.code,
+            outputs=tuple([receipt.outputs[asset.key] for asset in task.assets]),
+            attempt=receipt.attempt,
+            run=self._run,
+            started_at=receipt.started_at,
+            duration_s=receipt.duration_s,
+            env=self._workspace.env,
+            inputs=tuple([_input(each) for each in (*recipe.inputs, *derived)]),
+            parameters=dict(recipe.parameters),
+            recipe=dict(recipe.settings),
+            parts=tuple([Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts]),
+            unknowns=code.unknowns,
+            is_source=decision.action is Planned.CHECK,
+        )
+
+
+def _input(version: InputVersion) -> Input:
+    return Input(
+        parameter=version.parameter,
+        asset=version.asset,
+        data_version=version.data_version,
+        seq=version.seq,
+        derived=version.derived,
+    )
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
