@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from nacre import context
-from nacre.declare.options import FlowOptions, Hook, Options, decode
+from nacre.declare.options import FLOW_NAMES, FlowOptions, Hook, Options, decode
 from nacre.errors import InvalidOption
 
 P = ParamSpec("P")
@@ -34,7 +34,7 @@ class Flow(Generic[P, R]):
 
     def with_options(self, **options: Unpack[FlowOptions]) -> Flow[P, R]:
         """Return a copy with other options."""
-        return Flow(self.fn, decode(cast("dict[str, object]", options), self.fn.__name__, self.options))
+        return Flow(self.fn, decode(cast("dict[str, object]", options), self.fn.__name__, self.options, FLOW_NAMES))
 
     @property
     def place(self) -> str:
@@ -72,7 +72,7 @@ class Flow(Generic[P, R]):
 
     def _add_hook(self, kind: str, hook: Hook) -> Hook:
         present = getattr(self.options, kind)
-        self.options = decode({kind: (*present, hook)}, self.name, self.options)
+        self.options = decode({kind: (*present, hook)}, self.name, self.options, FLOW_NAMES)
         return hook
 
 
@@ -97,6 +97,7 @@ def flow(fn: Callable[P, R] | None = None, /, **options: Unpack[FlowOptions]) ->
     def declare(fn: Callable[P, R]) -> Flow[P, R]:
         if not callable(fn):
             raise InvalidOption("@flow decorates a function", {"given": repr(fn)})
-        return Flow(fn, decode(cast("dict[str, object]", options), getattr(fn, "__name__", repr(fn))))
+        owner = getattr(fn, "__name__", repr(fn))
+        return Flow(fn, decode(cast("dict[str, object]", options), owner, names=FLOW_NAMES))
 
     return declare if fn is None else declare(fn)

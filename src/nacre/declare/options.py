@@ -126,13 +126,23 @@ _WAITING: Mapping[str, tuple[tuple[Hashable, ...], str]] = {
 }
 
 
-def decode(given: Mapping[str, object], owner: str, previous: Options = DEFAULTS) -> Options:
+TASK_NAMES = frozenset(TaskOptions.__annotations__)
+FLOW_NAMES = frozenset(FlowOptions.__annotations__)
+
+
+def decode(
+    given: Mapping[str, object],
+    owner: str,
+    previous: Options = DEFAULTS,
+    names: frozenset[str] = TASK_NAMES,
+) -> Options:
     """Turn keyword options into frozen ``Options``.
 
     Args:
         given: What the user wrote.
         owner: The function they decorate, for errors.
         previous: What ``with_options`` starts from.
+        names: The options there are: those of tasks, or of flows.
 
     Raises:
         InvalidOption: A name is unknown or a value impossible.
@@ -142,14 +152,14 @@ def decode(given: Mapping[str, object], owner: str, previous: Options = DEFAULTS
         return previous
     values: dict[str, object] = {}
     for name, value in given.items():
+        if name not in names:
+            raise _unknown(name, owner, names)
         if name in _FREE:
             continue
         if name in _WAITING:
             _refuse_waiting(name, value, owner)
             continue
         known = _RENAMED.get(name, name)
-        if known not in _FIELDS:
-            raise _unknown(name, owner)
         values[known] = _CONVERT[known](value, known, owner) if known in _CONVERT else value
     return previous._replace(**values)  # type: ignore[arg-type]  # converted by field just above
 
@@ -164,10 +174,10 @@ def _refuse_waiting(name: str, value: object, owner: str) -> None:
         )
 
 
-def _unknown(name: str, owner: str) -> InvalidOption:
+def _unknown(name: str, owner: str, names: frozenset[str]) -> InvalidOption:
     from difflib import get_close_matches
 
-    close = get_close_matches(name, [*_FIELDS, *_RENAMED, *_WAITING, *_FREE], n=1)
+    close = get_close_matches(name, sorted(names), n=1)
     hint = f"did you mean {close[0]}=?" if close else "see docs/reference/options.md for all names"
     return InvalidOption(f"Unknown option {name}=", {"function": owner}, hint)
 
@@ -253,7 +263,6 @@ def _flag(value: object, name: str, owner: str) -> bool | None:
     return value
 
 
-_FIELDS = frozenset(Options._fields)
 _CONVERT: Mapping[str, Callable[[object, str, str], object]] = {
     "name": _text,
     "description": _text,

@@ -101,21 +101,26 @@ def closest(name: str, inferred: Inferred) -> list[str]:
 
 def _cycles(graph: Graph, needed: set[str]) -> list[DefinitionError]:
     ordered = set(graph.order)
-    stuck = [step for step in graph.tasks if step in needed and step not in ordered]
-    if not stuck:
-        return []
-    cycle = _one_cycle(graph, stuck[0], ordered)
-    facts = {step: graph.tasks[step].place for step in cycle}
-    path = " → ".join([*cycle, cycle[0]])
-    return [CyclicAssets(f"Assets need each other: {path}", facts, "break the cycle at one parameter")]
+    errors: list[DefinitionError] = []
+    walked: set[str] = set()
+    for start in graph.tasks:
+        if start not in needed or start in ordered or start in walked:
+            continue
+        cycle = _cycle_above(graph, start, ordered, walked)
+        if cycle:
+            facts = {step: graph.tasks[step].place for step in cycle}
+            path = " → ".join([*cycle, cycle[0]])
+            hint = "break the cycle at one parameter"
+            errors.append(CyclicAssets(f"Assets need each other: {path}", facts, hint))
+    return errors
 
 
-def _one_cycle(graph: Graph, start: str, ordered: set[str]) -> list[str]:
-    """Walk upstream among the steps that could not be ordered until one comes twice."""
-    path: dict[str, None] = {}
+def _cycle_above(graph: Graph, start: str, ordered: set[str], walked: set[str]) -> list[str]:
+    """Walk upstream among the steps that could not be ordered until one comes twice; nothing where that was told."""
+    path: list[str] = []
     step = start
-    while step not in path:
-        path[step] = None
+    while step not in walked:
+        walked.add(step)
+        path.append(step)
         step = next(above for above in graph.above[step] if above not in ordered)
-    walked = list(path)
-    return list(reversed(walked[walked.index(step) :]))
+    return list(reversed(path[path.index(step) :])) if step in path else []

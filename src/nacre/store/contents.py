@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from blake3 import blake3
 
 from nacre.encoding import digest_bytes, digest_chunks
-from nacre.errors import CorruptObject
+from nacre.errors import CorruptObject, NacreError
 from nacre.keys import key_path
 from nacre.store import formats
 from nacre.store.port import ObjectStore
@@ -76,9 +76,14 @@ class Contents:
 
         Raises:
             CorruptObject: The bytes are missing or are not the ones that were stored.
+            TypeMismatch: It cannot become that type.
         """
         with self.open(output) as source:
-            return formats.load(output.format, source, as_type)
+            try:
+                return formats.load(output.format, source, as_type)
+            except NacreError as error:
+                error.about("asset", output.asset)
+                raise
 
     def is_damaged(self, output: Output) -> bool:
         """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""
