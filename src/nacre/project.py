@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nacre import context
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import Event, MemoryIndex, append_events, apply, is_current, prepare
 from nacre.config import Settings, find_root, read_settings
 from nacre.errors import UsageError
+from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
 from nacre.execute.engine import Engine
 from nacre.execute.report import Lines, Silent
@@ -140,15 +142,20 @@ def current_project(start: str | None = None) -> Project:
 
 
 def runtime() -> Engine:
-    """Return the engine of the current project; what declared objects reach when they are called."""
-    project = current_project()
-    engine = _engines.get(project)
-    if engine is None or engine.workspace is not project.workspace():
-        engine = _engines[project] = project.engine(_default_reporter)
+    """Return the engine of the run that is going on, else of the current project.
+
+    What declared objects reach when they are called: inside a run, wherever its files lie, they stay in its store.
+    """
+    run = context.current_run.get()
+    workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace()
+    engine = _engines.get(id(workspace))
+    if engine is None:
+        engine = _engines[id(workspace)] = Engine(workspace, _default_reporter)
     return engine
 
 
-_engines: dict[Project, Engine] = {}
+#: By the identity of their workspace, which they keep alive.
+_engines: dict[int, Engine] = {}
 
 
 def _default_reporter() -> Reporter:
