@@ -116,7 +116,9 @@ def run_page(page: Path, project: Path) -> None:
             # Compiled under a real file, so that what reads source (code versions, tracebacks) finds it.
             source = project / f"line_{snippet.line}.py"
             source.write_text("\n" * (snippet.line - 1) + snippet.text, encoding="utf-8")
-            exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), vars(module))
+            # As an import would: without this file's own future imports, which the snippet does not have.
+            code = compile(source.read_text(encoding="utf-8"), str(source), "exec", dont_inherit=True)
+            exec(code, vars(module))
         elif snippet.language in ("console", "bash", "sh", "shell"):
             run_console(snippet, project, name)
 
