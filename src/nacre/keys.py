@@ -8,6 +8,8 @@ from nacre.encoding import digest
 from nacre.errors import SAFE, InvalidKey
 
 MAX_KEY_LENGTH = 512
+#: How nearly all keys are written; one that does not match is judged rule by rule.
+_USUAL = re.compile(r"[a-z0-9]+://[A-Za-z0-9_][A-Za-z0-9_.=-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*")
 _SCHEME = re.compile(r"[a-z0-9]+://")
 _RESTRICTED = re.compile(r"[\n\r\t\0 #?&%\"'<>\[\]|\\^`]")
 _BRACES = re.compile(r"[{}]")
@@ -30,6 +32,8 @@ def validate_key(key: object, dimensions: frozenset[str] = frozenset()) -> str:
     Raises:
         InvalidKey: The key breaks a rule; the text names the rule and offers a key that holds.
     """
+    if isinstance(key, str) and len(key) <= MAX_KEY_LENGTH and _USUAL.fullmatch(key):
+        return key
     if not isinstance(key, str):
         raise InvalidKey("Key must be a string", {"key": repr(key), "type": type(key).__name__})
     if not _SCHEME.match(key):
@@ -88,6 +92,9 @@ def key_name(key: str) -> str | None:
     >>> key_name("s3://lake/events/date={date}/data.parquet")
     'events'
     """
+    last = key.rpartition("/")[2]
+    if last.isidentifier() and last not in _GENERIC:
+        return last
     for segment in reversed(key.split("://", 1)[-1].split("/")):
         stem = segment.split(".", 1)[0] if not segment.startswith(".") else segment
         if not stem or "{" in segment or "=" in segment or stem in _GENERIC:
@@ -100,7 +107,7 @@ def key_path(key: str) -> str:
     """Encode a key as one path segment, ``slug-digest16``: readable, unique, safe on any file system.
 
     >>> key_path("pipeline://raw_data")
-    'pipeline-raw_data-6e4d5c4bd4bd0b3a'
+    'pipeline-raw_data-52a7ddcde3724bd5'
     """
     slug = _UNSAFE.sub("-", key).strip("-.")[:80]
     return f"{slug}-{digest('key', key)[:16]}"
