@@ -189,6 +189,17 @@ def test_applying_the_printed_remedy_reuses_what_lies_below(quickstart: Sandbox)
     assert "→" not in third
 
 
+def test_a_build_offers_the_remedy_for_the_source_alone(quickstart: Sandbox) -> None:
+    """What lies below differs in the same field, but only the source's line helps."""
+    (quickstart.folder / "harbour.py").write_text(PIPELINE, encoding="utf-8")
+    build = ("-m", "nacre", "build", "analytics", "-m", "harbour.py")
+    start(quickstart, *build)
+    second = start(quickstart, *build)
+    assert re.findall(r'@materialize\("(\S+?)", data_version=without\("(\w+)"\)\)', second) == [
+        ("pipeline://raw_data", "fetched_at")
+    ]
+
+
 def test_the_readme_shows_what_is_printed(quickstart: Sandbox) -> None:
     """Every output line of the README is a line of the real output, times and folders aside."""
     readme = (QUICKSTART.parents[1] / "README.md").read_text(encoding="utf-8")

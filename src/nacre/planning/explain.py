@@ -32,11 +32,11 @@ def remedy(reason: Reason, asset: str) -> str:
     """Offer the one line that stops a few fields of a source from counting as a change; empty where it does not help.
 
     Args:
-        reason: Why a source or its downstream ran.
+        reason: Why a step ran; what lies below a source is helped by the source's own line.
         asset: The source's key.
     """
     change = reason.change
-    if reason.cause not in (Cause.SOURCE, Cause.INPUT) or change is None:
+    if reason.cause is not Cause.SOURCE or change is None:
         return ""
     if change.added or change.removed or change.size or not change.complete:
         return ""
