@@ -338,12 +338,18 @@ class ActiveRun:
         )
 
     def report(self, record: StepRecord) -> None:
-        """Take a step whose outcome is settled and durable: count, keep and show it."""
+        """Take a step whose outcome is settled: count, keep and show it, after the steps that wait to be durable."""
         with self.shared.lock:
-            kind = "checked" if record.checked else record.action
-            self.counts[kind] = self.counts.get(kind, 0) + 1
-            self.steps.append(record)
-            self.emit("step", {"record": record})
+            if self._unreported:
+                self._unreported[f"settled {len(self._unreported)}"] = record
+            else:
+                self._show(record)
+
+    def _show(self, record: StepRecord) -> None:
+        kind = "checked" if record.checked else record.action
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.steps.append(record)
+        self.emit("step", {"record": record})
 
     def count_reused(self, n_steps: int) -> None:
         """Count reused steps that are too many to keep or show one by one."""
@@ -387,21 +393,25 @@ class ActiveRun:
         with self.shared.lock:
             waiting = next(iter(self._unreported.values()), None)
             try:
-                for committed in self._commits.flush() if self._commits is not None else ():
-                    self._settled(committed)
+                committed = self._commits.flush() if self._commits is not None else []
+                self._show_durable({each.commit.attempt: each for each in committed})
                 self._send_events()
             except StoreError as error:
                 raise error.about("asset", waiting.step) if waiting else error from error.__cause__
 
-    def _settled(self, committed: Committed) -> None:
-        if committed.action is not None and self.kind != "build":
-            self.versions.remember(committed.action)
-        record = self._unreported.pop(committed.commit.attempt, None)
-        if record is None:
-            return
-        if committed.superseded_by:
-            log.warning("%s was superseded by run %s", record.step, committed.superseded_by)
-        self.report(replace_seq(record, next(iter(committed.seqs.values()), 0)))
+    def _show_durable(self, committed: Mapping[str, Committed]) -> None:
+        """Report the steps of a group that is durable now, and those that were settled behind them, in order."""
+        waiting, self._unreported = self._unreported, {}
+        for attempt, record in waiting.items():
+            each = committed.get(attempt)
+            if each is None:
+                self._show(record)
+                continue
+            if each.action is not None and self.kind != "build":
+                self.versions.remember(each.action)
+            if each.superseded_by:
+                self.log(logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}")
+            self._show(replace_seq(record, next(iter(each.seqs.values()), 0)))
 
     def _commit(self, commit: Commit, record: StepRecord) -> None:
         with self.shared.lock:
