@@ -62,7 +62,7 @@ def infer(tasks: Iterable[AnyTask]) -> Inferred:
     ambiguous: dict[str, dict[str, list[str]]] = {}
     missing: dict[str, list[str]] = {}
     for step, task in index.tasks.items():
-        plain = index.plain_edges(task)
+        plain = index.plain_edges(step, task)
         if plain is not None:
             upstream[step] = plain
             continue
@@ -111,7 +111,7 @@ class _Index:
             self.names.setdefault(name, []).append(key)
             scope.setdefault(name, []).append(key)
 
-    def plain_edges(self, task: AnyTask) -> tuple[Edge, ...] | None:
+    def plain_edges(self, step: str, task: AnyTask) -> tuple[Edge, ...] | None:
         """Tell the edges of a task whose parameters each name one asset of its module; None where it takes more."""
         named = plain_names(task.fn)
         if named is None or task.asset_deps:
@@ -120,7 +120,7 @@ class _Index:
         edges = []
         for name in named:
             keys = scope.get(name)
-            if keys is None or len(keys) != 1:
+            if keys is None or len(keys) != 1 or keys[0] == step:
                 return None
             edges.append(Edge(name, keys[0]))
         return tuple(edges)
@@ -137,7 +137,13 @@ class _Index:
             ]
             if len(matching) == 1:
                 return matching
-        return self._by_module[_scope(task)].get(name) or self.names.get(name) or []
+        own = {asset.key for asset in task.assets}
+        for known in (self._by_module[_scope(task)], self.names):
+            # silver/posts made from bronze/posts by a parameter named posts: nothing is made from itself.
+            others = [key for key in known.get(name, ()) if key not in own]
+            if others:
+                return others
+        return self.names.get(name, [])[:1]
 
     def _maker(self, key: str) -> str:
         step = self.producer.get(key)

@@ -65,6 +65,8 @@ def unknown(name: str, known: list[str]) -> UnknownName:
 def _one(inferred: Inferred, selector: str) -> set[str]:
     graph = inferred.graph
     name = selector.strip()
+    if name in graph.producer:  # a key may hold what otherwise selects
+        return {graph.producer[name]}
     upstream, downstream = name.startswith("+"), name.endswith("+")
     name = name.removeprefix("+").removesuffix("+")
     steps = _named(inferred, name)

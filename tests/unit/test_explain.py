@@ -1,0 +1,88 @@
+"""Sentences: each reason said once, shortly, in the same words everywhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from nacre.planning.explain import describe_change, remedy, sentence, short
+from nacre.planning.reason import Cause, Reason
+from nacre.version.outline import Change
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (Reason(Cause.UNCHANGED), "inputs and code unchanged"),
+        (Reason(Cause.FIRST), "not made yet"),
+        (Reason(Cause.CODE, "m.helper", "m.py:3", "a", "b"), "code changed: `m.helper` (m.py:3) changed"),
+        (Reason(Cause.CODE, "m.helper", "m.py:3", "", "b"), "code changed: `m.helper` (m.py:3) is new"),
+        (
+            Reason(Cause.CODE, "m.helper", "m.py:3", "a", ""),
+            "code changed: `m.helper` (m.py:3) is no longer used",
+        ),
+        (Reason(Cause.CODE, "dist pandas", old="2.1", new="2.2"), "pandas changed: 2.1 → 2.2"),
+        (Reason(Cause.CODE), "code changed"),
+        (Reason(Cause.INPUT, "a://raw"), "raw changed"),
+        (Reason(Cause.INPUT_SET, "a://x", new="a://x"), "x is a new input"),
+        (Reason(Cause.INPUT_SET, "a://x", old="a://x"), "x is no longer an input"),
+        (Reason(Cause.PARAMETER, "n", old="1", new="2"), "parameter `n` changed"),
+        (Reason(Cause.PARAMETER, "n", new="2"), "parameter `n` is new"),
+        (Reason(Cause.PARAMETER, "n", old="2"), "parameter `n` is gone"),
+        (Reason(Cause.PENDING, "a://raw"), "depends on what raw brings"),
+        (Reason(Cause.UPSTREAM_FAILED, "a://raw"), "raw failed"),
+        (Reason(Cause.EXPIRED, also=1), "cache_expiration has passed (and 1 more change)"),
+        (Reason(Cause.EXPIRED, also=2), "cache_expiration has passed (and 2 more changes)"),
+    ],
+)
+def test_a_reason_is_one_sentence(reason: Reason, said: str) -> None:
+    assert sentence(reason) == said
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_has_a_sentence(cause: Cause) -> None:
+    text = sentence(Reason(cause, "a://thing"))
+    assert text
+    assert not text.endswith(".")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (None, "raw changed"),
+        (Change(changed=("at",)), "only `at` of raw differs"),
+        (Change(changed=("at", "by")), "only `at`, `by` of raw differ"),
+        (Change(changed=("items[0].at", "items[3].at")), "only `at` of raw differs"),
+        (Change(changed=("a", "b", "c", "d", "e")), "only `a`, `b`, `c` and 2 more of raw differ"),
+        (Change(changed=("at",), complete=False), "raw changed: `at` and perhaps more"),
+        (Change(size=(1, 3)), "raw changed: +2 rows"),
+        (Change(size=(3, 2)), "raw changed: -1 row"),
+        (Change(added=("x",)), "raw changed: `x` added"),
+        (Change(removed=("x",), added=("y",)), "raw changed: `y` added, `x` removed"),
+        (Change(type=("table", "dict")), "raw is a dict now, was a table"),
+        (Change(), "raw changed in order or type only"),
+        (Change(complete=False), "raw changed"),
+    ],
+)
+def test_a_change_is_said_in_the_words_of_the_data(change: Change | None, said: str) -> None:
+    assert describe_change(change, "raw") == said
+
+
+def test_the_remedy_is_one_line_where_it_would_help() -> None:
+    reason = Reason(Cause.SOURCE, "a://raw", "1", "2", change=Change(changed=("at",)))
+    assert remedy(reason, "a://raw") == 'data_version=without("at")'
+    for change in (
+        None,
+        Change(changed=("at",), added=("x",)),
+        Change(changed=("at",), size=(1, 2)),
+        Change(changed=("at",), complete=False),
+        Change(changed=("a", "b", "c", "d")),
+        Change(),
+    ):
+        assert remedy(Reason(Cause.SOURCE, "a://raw", change=change), "a://raw") == ""
+    assert remedy(Reason(Cause.CODE, "f", change=Change(changed=("at",))), "a://raw") == ""
+
+
+def test_an_asset_is_named_shortly() -> None:
+    assert short("s3://lake/posts.parquet") == "posts"
+    assert short("s3://data") == "s3://data"
