@@ -51,8 +51,14 @@ class Contents:
             UnserialisableValue: No format brings the value back as it is.
             StoreError: The bytes could not be written.
         """
-        sink = _Sink(lambda: self.objects.put(name), INLINE_BYTES)
-        name = f"data/{key_path(asset)}/{self._new_id()}"
+        name = ""
+
+        def spill() -> AbstractContextManager[BinaryIO]:
+            nonlocal name
+            name = f"data/{key_path(asset)}/{self._new_id()}"
+            return self.objects.put(name)
+
+        sink = _Sink(spill, INLINE_BYTES)
         with sink:
             kind = formats.save(value, identity, asset, cast(BinaryIO, sink))
         return Output(
@@ -62,8 +68,8 @@ class Contents:
             size_bytes=sink.size_bytes,
             digest=sink.digest(),
             outline=identity.outline,
-            object=name if sink.is_spilled else "",
-            inline=b"" if sink.is_spilled else sink.data(),
+            object=name,
+            inline=b"" if name else sink.data(),
             rule=rule,
         )
 
@@ -131,10 +137,6 @@ class _Sink(io.RawIOBase):
         self._writing: AbstractContextManager[BinaryIO] | None = None
         self._object: BinaryIO | None = None
         self.size_bytes = 0
-
-    @property
-    def is_spilled(self) -> bool:
-        return self._object is not None
 
     def writable(self) -> bool:
         return True

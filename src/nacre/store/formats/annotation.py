@@ -22,6 +22,8 @@ def alternatives(as_type: object) -> list[object | None]:
 
     ``Annotated`` and ``NewType`` are looked through; an annotation that is still text asks for nothing.
     """
+    if type(as_type) is type and as_type.__module__ == "builtins" and as_type is not object:
+        return [as_type]
     as_type = getattr(as_type, "__supertype__", as_type)
     origin = typing.get_origin(as_type)
     if origin is typing.Annotated:
@@ -42,6 +44,11 @@ def label(as_type: object) -> str:
         return str(as_type)
     library = kind.__module__.partition(".")[0].lstrip("_")
     return kind.__qualname__ if library in ("builtins", "pathlib") else f"{library}.{kind.__qualname__}"
+
+
+def is_path(as_type: object) -> bool:
+    """Say whether a private copy of the file is asked for."""
+    return getattr(as_type, "__name__", "") == "Path" and label(as_type) == "Path"
 
 
 def classes(as_type: object) -> dict[str, type]:
@@ -71,7 +78,7 @@ def fit(value: object, as_type: object | None) -> object:
     Raises:
         TypeMismatch: It is of another type.
     """
-    if as_type is None:
+    if as_type is None or type(value) is as_type:
         return value
     kind = typing.get_origin(as_type) or as_type
     if not isinstance(kind, type):

@@ -158,7 +158,7 @@ def load(name: str, source: BinaryIO, as_type: object | None = None) -> object:
     wanted = annotation.alternatives(as_type)
     for option in wanted:
         try:
-            if option is not None and annotation.label(option) == "Path":
+            if annotation.is_path(option):
                 return scratch.copy(source, chosen.extension)
             return chosen.load(source, option)
         except TypeMismatch:
