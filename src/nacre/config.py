@@ -64,7 +64,9 @@ def find_root(start: str) -> str:
     """Find the project a folder belongs to: the nearest ancestor with settings or a store, else the folder itself."""
     folder = os.path.realpath(start)
     while True:
-        if os.path.isfile(os.path.join(folder, "nacre.toml")) or os.path.isdir(os.path.join(folder, STORE_FOLDER)):
+        if os.path.isfile(os.path.join(folder, "nacre.toml")) or os.path.isdir(
+            os.path.join(folder, STORE_FOLDER)
+        ):
             return folder
         if _has_table(os.path.join(folder, "pyproject.toml")):
             return folder
@@ -98,5 +100,5 @@ def _load(path: str) -> dict[str, object]:
     try:
         with open(path, "rb") as file:
             return load(file)
-    except TOMLDecodeError as error:
+    except (TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("The settings cannot be read", {"file": path, "problem": error}) from None

@@ -137,16 +137,19 @@ class Committer:
         after = None
         if commit.action is not None:
             path = action_path(commit.fingerprint)
-            present = self._records.get(path) if commit.overwrites else None
+            known = self._records.get(path) if commit.overwrites else None
             after = len(writes)
-            writes.append(Write(path, encode(commit.action), present.token if present else None))
+            writes.append(Write(path, encode(commit.action), known.token if known else None))
         seqs = {}
         for move in commit.moves:
             path = head_path(move.env, move.asset, move.partition)
             stored = self._records.get(path) if move.surveyed_seq else None
-            head = _moved(commit, move, decode(stored.data, Head, path) if stored else None)
+            present = decode(stored.data, Head, path) if stored else None
+            head = _moved(commit, move, present)
             seqs[move.asset] = head.current.seq
-            writes.append(Write(path, encode(head), stored.token if stored else None, after))
+            # A head that moved on since our survey is created, not replaced: that is refused, and then settled.
+            is_surveyed = present is not None and present.current.seq == move.surveyed_seq
+            writes.append(Write(path, encode(head), stored.token if stored and is_surveyed else None, after))
         return seqs
 
     def _settle(self, commit: Commit) -> Committed:

@@ -1,0 +1,65 @@
+"""Settings: found, decoded strictly, and the environment wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nacre.config import Settings, find_root, read_settings
+from nacre.errors import UsageError
+
+
+def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
+    assert read_settings(str(tmp_path), {}) == Settings(".nacre", (), "default", "")
+
+
+def test_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / "nacre.toml").write_text('store = "here"\nmodules = ["a.py", "b"]\nenv = "dev"\n')
+    settings = read_settings(str(tmp_path), {})
+    assert (settings.store, settings.modules, settings.env) == ("here", ("a.py", "b"), "dev")
+    assert settings.file == str(tmp_path / "nacre.toml")
+    assert read_settings(str(tmp_path), {"NACRE_STORE": "/else"}).store == "/else"
+    assert read_settings(str(tmp_path), {"NACRE_STORE": ""}).store == "here"
+
+
+def test_settings_may_stand_in_pyproject(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.nacre]\nmodules = "pipeline.py"\n')
+    assert read_settings(str(tmp_path), {}).modules == ("pipeline.py",)
+    (tmp_path / "nacre.toml").write_text("")
+    assert read_settings(str(tmp_path), {}).modules == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('stor = "x"', "did you mean 'store'"),
+        ("zzz = 1", "known settings: env, modules, store"),
+        ("store = 3", "Setting 'store' must be a text"),
+        ('env = ""', "Setting 'env' must be a text"),
+        ("modules = [1]", "Setting 'modules' must be a list"),
+        ("modules = 3", "Setting 'modules' must be a list"),
+        ("store = ", "The settings cannot be read"),
+        ("store = '\udce9'", "The settings cannot be read"),
+    ],
+)
+def test_a_wrong_setting_names_the_file(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "nacre.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(UsageError) as raised:
+        read_settings(str(tmp_path), {})
+    assert problem in str(raised.value)
+    assert "nacre.toml" in str(raised.value)
+
+
+def test_the_root_is_the_nearest_folder_that_says_so(tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    assert find_root(str(deep)) == str(deep)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n')
+    assert find_root(str(deep)) == str(deep)
+    (tmp_path / "pyproject.toml").write_text("[tool.nacre]\n")
+    assert find_root(str(deep)) == str(tmp_path)
+    (tmp_path / "a" / ".nacre").mkdir()
+    assert find_root(str(deep)) == str(tmp_path / "a")
+    (deep / "nacre.toml").write_text("")
+    assert find_root(str(deep)) == str(deep)

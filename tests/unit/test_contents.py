@@ -1,0 +1,76 @@
+"""Values in and out: small ones inline, every byte verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from nacre.errors import CorruptObject, TypeMismatch, UnserialisableValue
+from nacre.store.contents import Contents
+from nacre.store.directory import DirectoryObjects
+from nacre.store.ids import new_id
+from nacre.store.memory import MemoryObjects
+from nacre.store.records import INLINE_BYTES, Output
+from nacre.values import identify
+
+
+def write(contents: Contents, value: object, asset: str = "a://a") -> Output:
+    identity = identify(value)
+    return contents.write(asset, value, identity, identity.digest)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_inline"),
+    [([1, "é", None], True), ("x" * 10, True), (b"\0\xff", True), ("x" * 200_000, False), (b"x" * INLINE_BYTES, True),
+     (b"x" * (INLINE_BYTES + 1), False)],
+)  # fmt: skip
+def test_a_value_comes_back_from_inline_or_an_object(value: object, is_inline: bool) -> None:
+    objects = MemoryObjects()
+    contents = Contents(objects, new_id)
+    output = write(contents, value)
+    assert (output.object == "") is is_inline
+    assert (output.inline == b"") is not is_inline
+    assert len(list(objects.list(""))) == (0 if is_inline else 1)
+    assert contents.read(output) == value
+    assert output.data_version == identify(value).digest
+    assert not contents.is_damaged(output)
+
+
+def test_no_name_is_used_twice() -> None:
+    contents = Contents(MemoryObjects(), new_id)
+    first, second = write(contents, "x" * 100_000), write(contents, "x" * 100_000)
+    assert first.object != second.object
+    assert first.digest == second.digest
+
+
+def test_damage_is_found_wherever_it_is(tmp_path: Path) -> None:
+    contents = Contents(DirectoryObjects(tmp_path), new_id)
+    large, small = write(contents, "x" * 100_000), write(contents, "small")
+    gone = replace(large, object="data/a-a/gone")
+    changed = replace(large, digest="0" * 64)
+    inline = replace(small, inline=b'"smell"')
+    for damaged, problem in ((gone, "missing"), (changed, "not the ones"), (inline, "not the ones")):
+        with pytest.raises(CorruptObject, match=problem) as raised:
+            contents.read(damaged)
+        assert "a://a" in str(raised.value)
+        assert contents.is_damaged(damaged)
+    assert contents.read(large) == "x" * 100_000
+    assert contents.read(small) == "small"
+
+
+def test_a_refused_value_leaves_nothing(tmp_path: Path) -> None:
+    contents = Contents(DirectoryObjects(tmp_path), new_id)
+    with pytest.raises(UnserialisableValue):
+        write(contents, ["x" * 200_000, object()])
+    assert list(contents.objects.list("")) == []
+
+
+def test_a_type_it_cannot_become_names_the_asset() -> None:
+    contents = Contents(MemoryObjects(), new_id)
+    output = write(contents, [1])
+    assert contents.read(output, list) == [1]
+    with pytest.raises(TypeMismatch, match="not of the type") as raised:
+        contents.read(output, dict)
+    assert "a://a" in str(raised.value)
