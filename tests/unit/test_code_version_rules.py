@@ -419,3 +419,21 @@ def test_a_long_chain_of_calls_is_no_deeper_than_the_stack(tmp_path: Path) -> No
     links = "".join(f"def f{n}():\n    return f{n - 1}()\n\n" for n in range(1, 1500))
     text = f"def f0():\n    return 0\n\n{links}def asset():\n    return f1499()\n"
     assert len(identify(tmp_path, text).parts) == 1501
+
+
+def test_stable_works_with_and_without_parentheses() -> None:
+    @stable
+    def plain() -> int:
+        return 1
+
+    @stable()
+    def called() -> int:
+        return 1
+
+    @stable(version="2")
+    def versioned() -> int:
+        return 1
+
+    assert (plain(), called(), versioned()) == (1, 1, 1)
+    pins = [vars(each)["__nacre_stable__"] for each in (plain, called, versioned)]
+    assert pins == [1, 1, "2"]

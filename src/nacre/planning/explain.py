@@ -54,13 +54,11 @@ def describe_change(change: Change | None, name: str) -> str:
     if change.type:
         return f"{name} is {_a(change.type[1])} now, was {_a(change.type[0])}"
     parts = []
-    if change.size:
+    if change.size and change.kind != "dict":
         by = change.size[1] - change.size[0]
-        parts.append(f"{by:+,} {'rows' if abs(by) != 1 else 'row'}")
-    if change.added and not change.size:
-        parts.append(f"{_named(change.added)} added")
-    if change.removed and not change.size:
-        parts.append(f"{_named(change.removed)} removed")
+        parts.append(f"{by:+,} {_UNITS.get(change.kind, 'item')}{'' if abs(by) == 1 else 's'}")
+    if not change.size or change.kind in ("table", "dict"):
+        parts += [f"{_named(names)} {verb}" for names, verb in _renamed(change) if names]
     if parts:
         return f"{name} changed: {', '.join(parts)}"
     if change.changed and change.complete:
@@ -70,6 +68,13 @@ def describe_change(change: Change | None, name: str) -> str:
     if change.changed:
         return f"{name} changed: {_named(change.changed)} and perhaps more"
     return f"{name} changed in order or type only" if change.complete else f"{name} changed"
+
+
+_UNITS = {"table": "row", "str": "character", "bytes": "byte", "file": "byte"}
+
+
+def _renamed(change: Change) -> list[tuple[tuple[str, ...], str]]:
+    return [(change.added, "added"), (change.removed, "removed")]
 
 
 def short(key: str) -> str:

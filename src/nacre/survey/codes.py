@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from nacre.encoding import digest_bytes, digest_texts
@@ -15,6 +16,8 @@ from nacre.version.code import CodeIdentity, CodePart, CodeVersions
 
 MEMO_FORMAT = "m1"
 
+Identify = Callable[[Callable[..., object]], CodeIdentity]
+
 
 class RememberedCode:
     """A code version from the memo; its parts are worked out only if somebody asks why.
@@ -22,20 +25,20 @@ class RememberedCode:
     Args:
         digest: The code version.
         task: Whose it is.
-        codes: Gives what works out the parts.
+        identify: Works out the parts.
     """
 
-    __slots__ = ("_codes", "_task", "digest")
+    __slots__ = ("_identify", "_task", "digest")
 
-    def __init__(self, digest: str, task: AnyTask, codes: Callable[[], CodeVersions]) -> None:
+    def __init__(self, digest: str, task: AnyTask, identify: Identify) -> None:
         self.digest = digest
         self._task = task
-        self._codes = codes
+        self._identify = identify
 
     @property
     def parts(self) -> tuple[CodePart, ...]:
         """The pieces of code the version is made of."""
-        return self._codes().identify(self._task.fn).parts
+        return self._identify(self._task.fn).parts
 
     @property
     def unknowns(self) -> tuple[str, ...]:
@@ -55,6 +58,7 @@ class Codes:
         self._records = records
         self._roots = [os.path.realpath(root) for root in roots]
         self._versions: CodeVersions | None = None
+        self._lock = threading.RLock()
         self._found: dict[int, tuple[AnyTask, CodeIdentity | RememberedCode]] = {}
         self._memo: dict[str, str] = {}
         self._files = ""
@@ -73,9 +77,9 @@ class Codes:
         name = _name(task)
         remembered = self._memo.get(name) if name else None
         if remembered is not None:
-            identity = RememberedCode(remembered, task, self._codes)
+            identity = RememberedCode(remembered, task, self._identify)
         else:
-            identity = self._codes().identify(task.fn)
+            identity = self._identify(task.fn)
             if identity.static and name and self._files:
                 self._memo[name] = identity.digest
                 self._is_changed = True
@@ -96,11 +100,12 @@ class Codes:
         for task in tasks:
             self.of(task)
 
-    def _codes(self) -> CodeVersions:
-        """Return what reads code, made when the memo does not suffice."""
-        if self._versions is None:
-            self._versions = CodeVersions(self._roots)
-        return self._versions
+    def _identify(self, fn: Callable[..., object]) -> CodeIdentity:
+        # A closure is walked step by step: two threads in it at once would each see half of the other's.
+        with self._lock:
+            if self._versions is None:  # made only when the memo does not suffice
+                self._versions = CodeVersions(self._roots)
+            return self._versions.identify(fn)
 
     def save(self) -> None:
         """Keep what was found for the next process. Losing it costs time only."""

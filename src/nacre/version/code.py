@@ -8,10 +8,9 @@ the injected reader only.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, overload
 
 from nacre.encoding import digest_texts
 from nacre.errors import UnknownCode
@@ -78,22 +77,19 @@ class CodeVersions:
         self._closure = Closure(self._sources, origins)
         self._parts: dict[int, CodePart] = {}
         self._identities: dict[int, tuple[object, CodeIdentity]] = {}
-        # A closure is walked step by step: two threads in it at once would each see half of the other's.
-        self._lock = threading.RLock()
 
     def identify(self, fn: object) -> CodeIdentity:
-        """Identify a function, or anything with a function as its ``fn``.
+        """Identify a function, or anything with a function as its ``fn``. For one thread at a time.
 
         Raises:
             SourceDrift: A source file changed after it was imported.
             UnknownCode: It is no function and holds none.
         """
         function = _function(fn)
-        with self._lock:
-            known = self._identities.get(id(function))
-            if known is None:
-                known = self._identities[id(function)] = (function, self._identify(function))
-            return known[1]
+        known = self._identities.get(id(function))
+        if known is None:
+            known = self._identities[id(function)] = (function, self._identify(function))
+        return known[1]
 
     def files(self) -> dict[str, str]:
         """Say which source files were read so far, with the digest of their bytes."""
@@ -156,21 +152,25 @@ def code_version(fn: object) -> str:
     return CodeVersions(roots_of(code.co_filename if code else "")).identify(function).digest
 
 
-def stable(version: int | str = 1) -> Callable[[_Code], _Code]:
+@overload
+def stable(version: _Code, /) -> _Code: ...
+@overload
+def stable(version: int | str = 1) -> Callable[[_Code], _Code]: ...
+def stable(version: object = 1) -> object:
     """Pin a function or class by a version of your own: what it contains no longer counts.
 
     Args:
-        version: Raise it when results must be computed again.
+        version: Raise it when results must be computed again. ``@stable`` without parentheses means version 1.
 
     Returns:
         A decorator that returns what it decorates.
     """
 
-    def pin(code: _Code) -> _Code:
-        code.__nacre_stable__ = version  # type: ignore[attr-defined]  # functions and classes take attributes
+    def pin(code: _Code, pinned: object = version) -> _Code:
+        code.__nacre_stable__ = pinned  # type: ignore[attr-defined]  # functions and classes take attributes
         return code
 
-    return pin
+    return pin(version, 1) if callable(version) else pin
 
 
 def _function(fn: object) -> object:

@@ -41,6 +41,7 @@ class Change:
         changed: Columns or paths that both have with other content or type.
         type: ``(old, new)`` where the type differs.
         complete: False where an outline was truncated, so something unseen may differ as well.
+        kind: What the new value is: ``table``, or its type.
     """
 
     size: tuple[int, int] | None = None
@@ -49,6 +50,7 @@ class Change:
     changed: tuple[str, ...] = ()
     type: tuple[str, str] | None = None
     complete: bool = True
+    kind: str = ""
 
 
 def compare(old: Outline, new: Outline) -> Change:
@@ -71,4 +73,5 @@ def compare(old: Outline, new: Outline) -> Change:
         changed=tuple(n for n, what in after.items() if n in before and before[n] != what),
         type=(old.type, new.type) if old.type != new.type else None,
         complete=not (old.truncated or new.truncated),
+        kind="table" if new.columns else new.type,
     )
