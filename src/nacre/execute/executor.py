@@ -9,10 +9,14 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+#: Work that waits longer than this gets another thread, and a result is told after it at the latest.
+_MOMENT_S = 0.005
 
 
 class Executor(Protocol[T]):
@@ -129,3 +133,100 @@ class Threads(Generic[T]):
             with self._changed:
                 self._finished.append((result, error))
                 self._changed.notify()
+
+
+class Growing(Generic[T]):
+    """Threads for work that may be tiny: begins with one, and brings in as many again whenever work had to wait.
+
+    Handing work from thread to thread costs as much as a small step does. So one thread takes small steps one after the
+    other and wakes the caller once for many of them; what takes longer gets company within milliseconds.
+
+    Args:
+        max_workers: How many pieces may run at the same time.
+    """
+
+    def __init__(self, max_workers: int) -> None:
+        self._max_workers = max_workers
+        self._waiting: deque[Callable[[], T]] = deque()
+        self._finished: deque[tuple[T | None, BaseException | None]] = deque()
+        lock = threading.Lock()
+        self._has_work = threading.Condition(lock)
+        self._has_results = threading.Condition(lock)
+        self._n_workers = 0
+        self._n_idle = 0
+        self._n_open = 0
+        self._told_at = 0.0
+        self._is_closed = False
+
+    def submit(self, work: Callable[[], T]) -> None:
+        """Take work; it starts at once where nothing runs."""
+        with self._has_work:
+            self._n_open += 1
+            self._waiting.append(work)
+            if self._n_idle == self._n_workers:
+                self._bring_in(1)
+
+    def wait_any(self, timeout_s: float | None = None) -> list[T]:
+        """Wait for at least one result and take all there are; brings in threads while work has to wait."""
+        deadline = None if timeout_s is None else monotonic() + timeout_s
+        with self._has_results:
+            while self._n_open and not self._finished:
+                left = None if deadline is None else deadline - monotonic()
+                if left is not None and left <= 0:
+                    break
+                is_told = self._has_results.wait(_MOMENT_S if self._waiting else left)
+                if not is_told and self._waiting and not self._finished:
+                    self._bring_in(self._n_workers - self._n_idle)
+            taken = list(self._finished)
+            self._finished.clear()
+            self._n_open -= len(taken)
+            self._told_at = monotonic()
+        for _, error in taken:
+            if error is not None:
+                raise error
+        return [result for result, _ in taken]  # type: ignore[misc]  # no error means a result
+
+    def cancel(self) -> None:
+        """Forget work that has not started."""
+        with self._has_work:
+            self._n_open -= len(self._waiting)
+            self._waiting.clear()
+
+    def close(self) -> None:
+        """Let each thread end after the work it has."""
+        with self._has_work:
+            self._is_closed = True
+            self._has_work.notify_all()
+
+    def _bring_in(self, n_wanted: int) -> None:
+        for _ in range(min(n_wanted, len(self._waiting))):
+            if self._n_idle:
+                self._n_idle -= 1
+                self._has_work.notify()
+            elif self._n_workers < self._max_workers:
+                self._n_workers += 1
+                threading.Thread(target=self._work, name="nacre-worker", daemon=True).start()
+
+    def _next(self) -> Callable[[], T] | None:
+        with self._has_work:
+            while not self._waiting:
+                if self._is_closed:
+                    return None
+                self._n_idle += 1
+                self._has_work.wait()
+            return self._waiting.popleft()
+
+    def _work(self) -> None:
+        while (work := self._next()) is not None:
+            result: T | None = None
+            error: BaseException | None = None
+            try:
+                result = work()
+            except BaseException as raised:  # handed to the waiting thread
+                error = raised
+            with self._has_results:
+                self._finished.append((result, error))
+                now = monotonic()
+                if not self._waiting or now - self._told_at > _MOMENT_S:
+                    self._told_at = now
+                    self._has_results.notify()

@@ -9,7 +9,7 @@ from functools import partial
 from nacre.declare.parameters import annotation
 from nacre.execute.active import ActiveRun
 from nacre.execute.effects import drive
-from nacre.execute.executor import Inline, Threads
+from nacre.execute.executor import Growing, Inline
 from nacre.execute.made import Made
 from nacre.execute.report import remedy_line
 from nacre.execute.result import RunResult, StepResult
@@ -35,7 +35,7 @@ class PlanRun:
         self._run = run
         self._plan = plan
         self._inline: Inline[Receipt] = Inline()
-        self._threads: Threads[Receipt] | None = None
+        self._threads: Growing[Receipt] | None = None
         self._max_workers = max_workers
         self._n_running = 0
         self._started = run.workspace.clock.monotonic()
@@ -76,9 +76,9 @@ class PlanRun:
         effects = run_step(context, self._arguments(step), run.workspace)
         return partial(drive, effects, run.workspace.clock)
 
-    def _parallel(self) -> Threads[Receipt]:
+    def _parallel(self) -> Growing[Receipt]:
         if self._threads is None:
-            self._threads = Threads(self._max_workers)
+            self._threads = Growing(self._max_workers)
         return self._threads
 
     def _finished(self) -> list[Receipt]:
