@@ -33,7 +33,7 @@ test: venv
 check: venv
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
-	@$(PY) -m mypy --strict src
+	@$(PY) -m mypy --strict src tests/typing
 	@$(PY) -m pytest -q tests/test_tidy.py
 
 format: venv

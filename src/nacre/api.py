@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from nacre import context
 from nacre.declare.asset import Asset
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Module = ModuleType | str | os.PathLike[str]
-Selector = str | Asset | Task[..., object]
+Selector = str | Asset | Task[..., Any]
 
 DEFAULT_FILE = "pipeline.py"
 

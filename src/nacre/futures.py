@@ -5,4 +5,12 @@ from nacre.execute.futures import FutureList, TaskFuture, as_completed, unmapped
 PrefectFuture = TaskFuture
 PrefectFutureList = FutureList
 
-__all__ = ["FutureList", "PrefectFuture", "PrefectFutureList", "TaskFuture", "as_completed", "unmapped", "wait"]
+__all__ = [
+    "FutureList",
+    "PrefectFuture",
+    "PrefectFutureList",
+    "TaskFuture",
+    "as_completed",
+    "unmapped",
+    "wait",
+]

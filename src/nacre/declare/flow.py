@@ -34,7 +34,9 @@ class Flow(Generic[P, R]):
 
     def with_options(self, **options: Unpack[FlowOptions]) -> Flow[P, R]:
         """Return a copy with other options."""
-        return Flow(self.fn, decode(cast("dict[str, object]", options), self.fn.__name__, self.options, FLOW_NAMES))
+        return Flow(
+            self.fn, decode(cast("dict[str, object]", options), self.fn.__name__, self.options, FLOW_NAMES)
+        )
 
     @property
     def place(self) -> str:

@@ -283,3 +283,19 @@ _CONVERT: Mapping[str, Callable[[object, str, str], object]] = {
     "validate_parameters": lambda value, name, owner: bool(_flag(value, name, owner)),
     "data_version": _function,
 }
+
+
+def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
+    """Make delays that double, for ``retry_delay_seconds=``.
+
+    Args:
+        backoff_factor: Seconds before the first retry.
+
+    Returns:
+        A function from the number of retries to that many delays, at most 50.
+    """
+
+    def delays(retries: int) -> list[float]:
+        return [backoff_factor * 2**attempt for attempt in range(min(retries, MAX_DELAYS))]
+
+    return delays
