@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import nacre
+from nacre import project as roots
 from nacre.errors import CorruptObject, InputMutated, StepFailed, UpstreamFailed
 from sandbox import Sandbox
 
@@ -349,3 +350,16 @@ def test_threads_of_a_build_end_with_it(project: Sandbox) -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_what_runs_below_a_rebuilt_asset_records_the_version_it_read(project: Sandbox) -> None:
+    """An asset made again with the same content is a new version all the same, and its reader says so."""
+    module = project.module(THREE)
+    project.build(module)
+    module = project.edit(module, 'calls.append("clean")', 'calls.append("clean again")')
+    module = project.edit(module, 'f"{len(clean)} rows"', 'f"{len(clean)} lines"')
+    project.build(module)
+    catalog = roots.current_project().workspace().catalog
+    assert [row.seq for row in catalog.history("default", "asset://clean")] == [2, 1]
+    (read,) = catalog.inputs("default", "asset://report", 2)
+    assert (read.upstream, read.upstream_seq) == ("asset://clean", 2)

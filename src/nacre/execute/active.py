@@ -220,6 +220,8 @@ class ActiveRun:
             self.workspace.clock.now(),
             self.log_prints if prints is None else prints,
             self._current_outputs(task, decision) if decision is not None else {},
+            caller=context.current_step.get(),
+            fingerprint=decision.fingerprint if decision is not None else "",
         )
 
     def _current_outputs(self, task: AnyTask, decision: Decision) -> dict[str, Output]:
@@ -246,19 +248,12 @@ class ActiveRun:
         Returns:
             Asset key to the version made. The step is reported when its group is durable.
         """
-        versions = [receipt.outputs[asset.key].data_version for asset in task.assets]
-        fingerprint = decision.fingerprint
-        observes = decision.action is Planned.CHECK
-        if observes:
-            fingerprint = observed_fingerprint(fingerprint, versions)
+        fingerprint, is_new = self.recorded_as(task, decision, receipt)
+        made = self._make(task, receipt, is_new)
         heads = [self.facts.heads.get(asset.key) for asset in task.assets]
-        unchanged = observes and all(head is not None and head.fingerprint == fingerprint for head in heads)
-        if unchanged and decision.overwrites:
-            unchanged = len(self._current_outputs(task, decision)) == len(task.assets)
-        made = self._make(task, receipt)
         checked = decision.action is Planned.CHECK and all(
-            head is not None and head.data_version == version
-            for head, version in zip(heads, versions, strict=True)
+            head is not None and head.data_version == each.version.data_version
+            for head, each in zip(heads, made.values(), strict=True)
         )
         record = StepRecord(
             step=receipt.key,
@@ -270,13 +265,24 @@ class ActiveRun:
             attempts=receipt.attempts,
             checked=checked,
         )
-        if unchanged:
-            seq = heads[0].seq if heads[0] else 0
-            self.report(replace_seq(record, seq))
+        if not is_new:
+            self.report(replace_seq(record, heads[0].seq if heads[0] else 0))
         else:
             commit = self._recording().made(task, decision, receipt, fingerprint, derived)
             self._commit(commit, record)
         return made
+
+    def recorded_as(self, task: AnyTask, decision: Decision, receipt: Receipt) -> tuple[str, bool]:
+        """Say what a receipt is recorded under, and whether that makes a new version of its assets."""
+        if decision.action is not Planned.CHECK:
+            return decision.fingerprint, True
+        versions = [receipt.outputs[asset.key].data_version for asset in task.assets]
+        fingerprint = observed_fingerprint(decision.fingerprint, versions)
+        heads = [self.facts.heads.get(asset.key) for asset in task.assets]
+        is_new = any(head is None or head.fingerprint != fingerprint for head in heads)
+        if not is_new and decision.overwrites:
+            is_new = len(self._current_outputs(task, decision)) < len(task.assets)
+        return fingerprint, is_new
 
     def take(self, task: AnyTask, decision: Decision) -> Mapping[str, Made]:
         """Take a known result; moves the head when another version is current."""
@@ -356,12 +362,12 @@ class ActiveRun:
         self.counts["reused"] = self.counts.get("reused", 0) + n_steps
         self.emit("reused", {"n_steps": n_steps})
 
-    def _make(self, task: AnyTask, receipt: Receipt) -> dict[str, Made]:
+    def _make(self, task: AnyTask, receipt: Receipt, is_new: bool) -> dict[str, Made]:
         made = {}
         for asset in task.assets:
             output = receipt.outputs[asset.key]
             head = self.facts.heads.get(asset.key)
-            seq = head.seq + (head.data_version != output.data_version) if head else 1
+            seq = head.seq + is_new if head else 1
             version = InputVersion("", asset.key, output.data_version, seq)
             if self.kind != "build":  # a build's plan keeps its own
                 self.shared.outlines[asset.key, output.data_version] = output.outline

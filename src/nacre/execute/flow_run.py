@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter, annotation, bind, defaults, parameters
-from nacre.errors import MissingArgument, UnserialisableValue, UpstreamFailed
+from nacre.errors import CyclicAssets, MissingArgument, UnserialisableValue, UpstreamFailed
 from nacre.execute.active import ActiveRun
 from nacre.execute.effects import Effects, Until
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
 from nacre.execute.run import PlanRun
 from nacre.execute.state import Completed, State, StateType, failed_with
-from nacre.execute.step import Receipt, run_step
+from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.graph.graph import AnyTask, Graph
 from nacre.graph.infer import asset_names, infer
 from nacre.graph.validate import closest, validate
@@ -148,7 +148,7 @@ class Called:
         self, bound: Mapping[str, object], versions: Mapping[str, InputVersion]
     ) -> Effects[State[object]]:
         recipe, derived, problem = self._recipe(bound, versions)
-        is_source = not recipe.inputs and not derived
+        is_source = not recipe.inputs and not derived and not self._names_assets()
         shared = self.run.shared
         fingerprint = recipe.fingerprint()
         while True:
@@ -161,6 +161,9 @@ class Called:
             if known is not None:
                 return self._reused(known, Reason(Cause.THIS_RUN), fingerprint)
             if other is not None:
+                _refuse_waiting_for_itself(
+                    self.task, {fingerprint}, {step.fingerprint for step in calling_steps()}
+                )
                 yield Until(other)
         try:
             decision = decide(self.task.options, recipe, is_source, self.run.facts)
@@ -242,6 +245,15 @@ class Called:
             parts = [value[key] for key in made]
         for each, part in zip(made.values(), parts, strict=True):  # type: ignore[call-overload]
             holdings.hold(part, [each.version], is_exact=True)
+
+    def _names_assets(self) -> bool:
+        """Say whether a parameter of the task means an asset, whatever was passed for it in this call."""
+        if not self._parameters:
+            return False
+        graph = infer(
+            [each for each in assets_beside(self.task) if each.key != self.task.key] + [self.task]
+        ).graph
+        return bool(graph.upstream[self.task.key])
 
     # ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -376,10 +388,18 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, 
     return named
 
 
+def _refuse_waiting_for_itself(task: AnyTask, wanted: set[str], callers: set[str]) -> None:
+    """Raise instead of waiting for a step that is itself waiting for this call."""
+    if wanted & callers:
+        path = " → ".join([task.name, *[step.task.name for step in calling_steps()]][::-1])
+        raise CyclicAssets(f"{task.name} is needed to make itself: {path}", {task.name: task.place})
+
+
 def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Iterable[str]) -> None:
     """Make what a call needs; what another call of the run is making right now is waited for, not made twice."""
     shared = run.shared
-    claimed = shared.claim(lambda: _open(graph, steps, shared.made))
+    callers = {step.task.key for step in calling_steps()}
+    claimed = shared.claim(lambda: _open(graph, steps, shared.made), callers)
     try:
         open_graph = graph.restrict(claimed)
         shared.producers.update(open_graph.tasks)

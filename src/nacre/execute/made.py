@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import count
 
 from nacre.declare.task import Task
-from nacre.errors import InputMutated
+from nacre.errors import CyclicAssets, InputMutated
 from nacre.store.commit import Commit
 from nacre.store.contents import Contents
 from nacre.store.records import Output
@@ -175,16 +175,24 @@ class Shared:
                 if order >= self.last_calls.get(asset, (0, ""))[0]:
                     self.last_calls[asset] = (order, each.version.data_version)
 
-    def claim(self, find: Callable[[], set[str]]) -> set[str]:
+    def claim(self, find: Callable[[], set[str]], callers: Set[str] = frozenset()) -> set[str]:
         """Take the steps that are found to be open, for this thread to make; waits while another makes one of them.
 
         Args:
             find: Finds the open steps; asked again after each wait.
+            callers: Steps that wait for this call, so that waiting for them would never end.
+
+        Raises:
+            CyclicAssets: One of the callers is wanted.
         """
         while True:
             with self.lock:
                 wanted = find()
                 other = next((self.in_flight[step] for step in wanted if step in self.in_flight), None)
+                for step in wanted & callers:
+                    raise CyclicAssets(
+                        f"{step} is needed to make itself", hint="a step called what waits for it"
+                    )
                 if other is None:
                     self.in_flight.update({step: threading.Event() for step in wanted})
                     return wanted

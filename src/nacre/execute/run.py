@@ -130,7 +130,8 @@ class PlanRun:
         else:
             outlines = {asset: output.outline for asset, output in receipt.outputs.items()}
             versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
-            settled = self._plan.advance(step.key, Outcome(versions, outlines))
+            _, is_new = self._run.recorded_as(step.task, step.decision, receipt)
+            settled = self._plan.advance(step.key, Outcome(versions, outlines, is_new))
             made = self._run.finish(step.task, step.decision, receipt, step.reason)
             self._run.shared.made.update(made)
             self._readers.update(dict.fromkeys(made, n_readers))

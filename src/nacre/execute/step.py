@@ -6,7 +6,7 @@ It is a generator of effects and returns a receipt; it commits nothing and decid
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -42,6 +42,8 @@ class StepRun:
         started_at: Aware UTC.
         log_prints: True where prints become log lines.
         previous: Asset key to its current stored content, so that unchanged content is not written again.
+        caller: The step whose function called this one, if any.
+        fingerprint: Of the recipe it makes; empty for a plain task.
     """
 
     task: AnyTask
@@ -50,6 +52,8 @@ class StepRun:
     started_at: datetime
     log_prints: bool = False
     previous: Mapping[str, Output] = field(default_factory=dict)
+    caller: context.StepContext | None = None
+    fingerprint: str = ""
     run_count: int = 0
     metadata: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -209,6 +213,14 @@ def retry_delay(step: StepRun, draw: Callable[[], float]) -> float:
     else:
         delay = float(delays[min(step.run_count, len(delays)) - 1]) if delays else 0.0
     return delay * (1 + (options.retry_jitter_factor or 0.0) * draw())
+
+
+def calling_steps() -> Iterator[StepRun]:
+    """Walk from the step that is executing here to the one that called it, and on."""
+    step = context.current_step.get()
+    while isinstance(step, StepRun):
+        yield step
+        step = step.caller
 
 
 def split_outputs(task: AnyTask, value: object) -> dict[str, object]:

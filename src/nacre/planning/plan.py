@@ -21,11 +21,13 @@ class Outcome(NamedTuple):
     Args:
         data_versions: Asset key to content; empty where it failed.
         outlines: Asset key to what the value looks like.
+        is_new: True where they become the next version; False where they are what was current.
         failed: True where nothing was made.
     """
 
     data_versions: Mapping[str, str] = MappingProxyType({})
     outlines: Mapping[str, Outline] = MappingProxyType({})
+    is_new: bool = True
     failed: bool = False
 
 
@@ -98,7 +100,7 @@ class Plan:
             self._outlines[asset, outcome.data_versions[asset]] = outline
         if step.action is Action.CHECK and step.reason.cause is Cause.SOURCE:
             step.reason = self._observed(step, outcome)
-        self._settle(step, outcome.data_versions)
+        self._settle(step, outcome.data_versions, outcome.is_new)
         return self._release(step)
 
     def outline(self, asset: str, data_version: str) -> Outline | None:
@@ -138,7 +140,7 @@ class Plan:
         step.decision, step.action, step.reason = decision, decision.action, decision.reason
         if decision.action is Action.REUSE:
             step.is_done = True
-            self._settle(step, decision.data_versions)
+            self._settle(step, decision.data_versions, decision.moves_head)
         else:
             self._ready.append(step)
 
@@ -160,10 +162,10 @@ class Plan:
         settings = self._settings.get(step.key)
         return Recipe(assets, code, inputs, settings=settings) if settings else Recipe(assets, code, inputs)
 
-    def _settle(self, step: Step, data_versions: Mapping[str, str]) -> None:
+    def _settle(self, step: Step, data_versions: Mapping[str, str], is_new: bool) -> None:
         for asset, data_version in data_versions.items():
             head = self.facts.heads.get(asset)
-            seq = 1 if head is None else head.seq if head.data_version == data_version else head.seq + 1
+            seq = 1 if head is None else head.seq + is_new
             self._versions[asset] = InputVersion("", asset, data_version, seq)
 
     def _release(self, step: Step) -> list[Step]:
