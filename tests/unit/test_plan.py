@@ -143,7 +143,7 @@ def test_a_changed_source_says_what_changed_of_it() -> None:
     reason = plan.steps["a://raw"].reason
     assert (reason.cause, reason.subject, reason.old, reason.new) == (Cause.SOURCE, "a://raw", "old", "new")
     assert plan.version("a://raw") == InputVersion("", "a://raw", "new", 5)
-    assert plan.outline("a://raw", "new") == Outline("dict")
+    assert plan.facts.outline("a://raw", "new") == Outline("dict")
 
 
 def test_what_the_run_made_already_is_taken_as_given() -> None:

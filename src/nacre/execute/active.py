@@ -20,7 +20,7 @@ from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
-from nacre.planning.facts import Facts
+from nacre.planning.facts import Facts, outline_in
 from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.port import Token
@@ -33,7 +33,6 @@ from nacre.store.records import (
 )
 from nacre.survey.gather import Versions, gather
 from nacre.version.fingerprint import InputVersion, observed_fingerprint
-from nacre.version.outline import Outline
 
 log = logging.getLogger(__name__)
 
@@ -163,23 +162,18 @@ class ActiveRun:
 
     def survey(self, refresh: frozenset[str] = frozenset(), reuse_sources: bool = False) -> Facts:
         """Gather the facts once; what comes later in the run does not change them."""
-        workspace = self.workspace
+        workspace, shared = self.workspace, self.shared
         facts = gather(
             workspace.catalog,
             self.versions,
-            lambda key: workspace.code.of(self.shared.producers[key]),
+            lambda key: workspace.code.of(shared.producers[key]),
             self.started_at,
             workspace.env,
             refresh=refresh,
             reuse_sources=reuse_sources,
         )
-        self._facts = facts._replace(outline=self._outline)
+        self._facts = facts._replace(outline=outline_in(shared.outlines, facts.outline))
         return self._facts
-
-    def _outline(self, asset: str, data_version: str) -> Outline | None:
-        """Return what a version looked like: made in this run, else as stored."""
-        made = self.shared.outlines.get((asset, data_version))
-        return made or self.versions.outline(asset, data_version)
 
     def log(self, level: int, text: str) -> None:
         """Record one line of the run's log."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nacre.graph.graph import AnyTask, Graph
 from nacre.planning.decide import Action, Decision, decide
-from nacre.planning.facts import Facts
+from nacre.planning.facts import Facts, outline_in
 from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import InputVersion, Recipe
 from nacre.version.outline import Outline, compare
@@ -62,13 +62,12 @@ class Plan:
         given: Mapping[str, InputVersion] | None = None,
     ) -> None:
         self.graph = graph
-        self._stored_outline = facts.outline
-        self.facts = facts._replace(outline=self.outline)
+        self._outlines: dict[tuple[str, str], Outline] = {}
+        self.facts = facts._replace(outline=outline_in(self._outlines, facts.outline))
         self.steps: dict[str, Step] = {}
         self._settings = settings
         self._given = given or {}
         self._versions: dict[str, InputVersion] = dict(self._given)
-        self._outlines: dict[tuple[str, str], Outline] = {}
         self._waiting: dict[str, int] = {}
         self._below: dict[str, list[str]] = {}
         self._ready: list[Step] = []
@@ -102,10 +101,6 @@ class Plan:
             step.reason = self._observed(step, outcome)
         self._settle(step, outcome.data_versions, outcome.is_new)
         return self._release(step)
-
-    def outline(self, asset: str, data_version: str) -> Outline | None:
-        """Return what a version looked like: made in this run, else as stored."""
-        return self._outlines.get((asset, data_version)) or self._stored_outline(asset, data_version)
 
     def n_waiting(self, key: str) -> int:
         """Count the steps that wait for a step."""
@@ -204,7 +199,8 @@ class Plan:
         for asset, data_version in outcome.data_versions.items():
             head = self.facts.heads.get(asset)
             if head is not None and head.data_version != data_version:
-                old, new = self.outline(asset, head.data_version), self.outline(asset, data_version)
+                outline = self.facts.outline
+                old, new = outline(asset, head.data_version), outline(asset, data_version)
                 change = compare(old, new) if old is not None and new is not None else None
                 return Reason(
                     Cause.SOURCE, asset, old=head.data_version[:8], new=data_version[:8], change=change
