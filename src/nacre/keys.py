@@ -10,10 +10,11 @@ from nacre.errors import SAFE, InvalidKey
 MAX_KEY_LENGTH = 512
 #: How nearly all keys are written; one that does not match is judged rule by rule.
 _USUAL = re.compile(r"[a-z0-9]+://[A-Za-z0-9_][A-Za-z0-9_.=-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*")
-_SCHEME = re.compile(r"[a-z0-9]+://")
-_RESTRICTED = re.compile(r"[\n\r\t\0 #?&%\"'<>\[\]|\\^`]")
-_BRACES = re.compile(r"[{}]")
-_DIMENSION = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# The rules one by one; compiled when a key first needs them.
+_SCHEME = r"[a-z0-9]+://"
+_RESTRICTED = r"[\n\r\t\0 #?&%\"'<>\[\]|\\^`]"
+_BRACES = r"[{}]"
+_DIMENSION = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
 _ARTIFACT = re.compile(r"[a-z0-9-]*\Z")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]+")
 _GENERIC = frozenset({"data", "part", "index"})
@@ -36,7 +37,7 @@ def validate_key(key: object, dimensions: frozenset[str] = frozenset()) -> str:
         return key
     if not isinstance(key, str):
         raise InvalidKey("Key must be a string", {"key": repr(key), "type": type(key).__name__})
-    if not _SCHEME.match(key):
+    if not re.match(_SCHEME, key):
         bare = _UNSAFE.sub("_", key).strip("_") or "name"
         scheme = "" if "://" in key else f'did you mean "asset://{bare}"?'
         raise InvalidKey(
@@ -44,8 +45,8 @@ def validate_key(key: object, dimensions: frozenset[str] = frozenset()) -> str:
             {"key": repr(key)},
             scheme or "a scheme has lower-case letters and digits only",
         )
-    plain = _DIMENSION.sub(lambda m: m[1] if m[1] in dimensions else m[0], key)
-    bad = _RESTRICTED.search(plain) or _BRACES.search(plain)
+    plain = re.sub(_DIMENSION, lambda m: m[1] if m[1] in dimensions else m[0], key)
+    bad = re.search(_RESTRICTED, plain) or re.search(_BRACES, plain)
     if bad:
         hint = ""
         if bad[0] in "{}":

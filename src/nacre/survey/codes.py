@@ -148,11 +148,17 @@ class Codes:
     def _own_files(self) -> set[str]:
         files = set()
         roots = tuple(root + os.sep for root in self._roots)
+        folders: dict[str, str] = {}  # many modules share a few, and following links is slow
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
             if file and file.endswith(".py") and "-packages" not in file:
                 path = os.path.abspath(file)
-                if path.startswith(roots) or os.path.realpath(path).startswith(roots):
+                folder = os.path.dirname(path)
+                if folder not in folders:
+                    folders[folder] = os.path.realpath(folder) + os.sep
+                if (folders[folder].startswith(roots) or path.startswith(roots)) or (
+                    os.path.islink(path) and os.path.realpath(path).startswith(roots)
+                ):
                     files.add(path)
         return files
 
