@@ -99,6 +99,8 @@ class Codes:
             self._memo = self._load()
         for task in tasks:
             self.of(task)
+        if self._versions is not None:
+            self._versions.forget_trees()
 
     def _identify(self, fn: Callable[..., object]) -> CodeIdentity:
         # A closure is walked step by step: two threads in it at once would each see half of the other's.

@@ -59,6 +59,11 @@ class Closure:
         self._names = Names(self, self._spaces)
         self._distributions: dict[str, Piece] = {}
 
+    def forget_trees(self) -> None:
+        """Let go of the parsed files, which take far more room than what was found in them."""
+        self._sources.forget_trees()
+        self._spaces.forget_trees()
+
     def reach(self, value: object) -> Piece:
         """Make the piece of a value, with everything below it in place."""
         piece = None if self.origins.is_framework(value) else self.code(value)

@@ -91,6 +91,10 @@ class CodeVersions:
             known = self._identities[id(function)] = (function, self._identify(function))
         return known[1]
 
+    def forget_trees(self) -> None:
+        """Let go of the parsed files; what is asked later is parsed again from the bytes that were read first."""
+        self._closure.forget_trees()
+
     def files(self) -> dict[str, str]:
         """Say which source files were read so far, with the digest of their bytes."""
         return self._sources.digests()

@@ -264,6 +264,10 @@ class Sources:
                 raise
             return None
 
+    def forget_trees(self) -> None:
+        """Let go of the parsed files; they are parsed again, from the same bytes, if anybody asks."""
+        self._files.clear()
+
     def digests(self) -> dict[str, str]:
         """Say which files were read, with the digest of their bytes."""
         return {name: digest_bytes(data) for name, data in self._bytes.items() if data is not None}

@@ -72,6 +72,10 @@ class Spaces:
             self._files[id(space)] = self._sources.file(str(name), space.get("__loader__")) if own else None
         return self._files[id(space)]
 
+    def forget_trees(self) -> None:
+        """Let go of the parsed files."""
+        self._files.clear()
+
     def owner(self, space: Space, name: str) -> Owner:
         """Follow a global name to the statement that binds it."""
         is_fixed = True
