@@ -20,7 +20,8 @@ from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
-from nacre.planning.facts import Facts, outline_in
+from nacre.planning.facts import Facts
+from nacre.planning.plan import outline_in
 from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.port import Token

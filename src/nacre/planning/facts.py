@@ -119,13 +119,3 @@ class Facts(NamedTuple):
     outline: Callable[[str, str], Outline | None]
     refresh: frozenset[str] = frozenset()
     reuse_sources: bool = False
-
-
-def outline_in(
-    made: Mapping[tuple[str, str], Outline], stored: Callable[[str, str], Outline | None]
-) -> Callable[[str, str], Outline | None]:
-    """Look up outlines among those of this run first, then among the stored ones.
-
-    It holds no plan and no run: facts that held what holds them would wait for the garbage collector.
-    """
-    return lambda asset, data_version: made.get((asset, data_version)) or stored(asset, data_version)

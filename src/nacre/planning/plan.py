@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
 from nacre.graph.graph import AnyTask, Graph
 from nacre.planning.decide import Action, Decision, decide
-from nacre.planning.facts import Facts, outline_in
+from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import InputVersion, Recipe
 from nacre.version.outline import Outline, compare
@@ -42,6 +42,16 @@ class Step:
     decision: Decision | None = None
     is_source: bool = False
     is_done: bool = False
+
+
+def outline_in(
+    made: Mapping[tuple[str, str], Outline], stored: Callable[[str, str], Outline | None]
+) -> Callable[[str, str], Outline | None]:
+    """Look up outlines among those of this run first, then among the stored ones.
+
+    It holds no plan and no run: facts that held what holds them would wait for the garbage collector.
+    """
+    return lambda asset, data_version: made.get((asset, data_version)) or stored(asset, data_version)
 
 
 class Plan:
