@@ -159,7 +159,11 @@ class SourceFile:
         return SourceDrift(
             "A source file changed after its code was imported",
             {"file": f"{self.place}:{line}", "function": what},
-            ("run again in a new process: what runs here is the old code", SAFE),
+            (
+                "run again in a new process: what runs here is the old code",
+                f"if it stays, run: touch {self.place}  (Python misses an edit in the second it compiled the file)",
+                SAFE,
+            ),
         )
 
     def _holds(self, code: CodeType) -> bool:
