@@ -53,7 +53,7 @@ def posts() -> list:
 @materialize("demo://moods")
 def moods(posts: list) -> list:
     scores = {"good": 1}
-    return [scores[post["mood"]] for post in posts]
+    for post in posts: return [scores[post["mood"]]]
 
 @materialize("demo://weekly")
 def weekly(moods: list) -> int:

@@ -158,8 +158,8 @@ def test_a_failure_shows_the_users_line_shapes_and_what_is_safe_and_no_value(she
     lines = [line for line in result.stderr.splitlines() if line]
     assert lines[0] == "✗ moods  pipeline.py:13  KeyError: 'mood'"
     assert lines[1].endswith('12 │ scores = {"good": 1}')
-    assert lines[2].startswith(" ❱  13 │ return [scores[")
-    assert lines[2].endswith("scores: dict[1], post: dict[2]") or "posts: list[5]" in lines[2]
+    assert lines[2].startswith(" ❱  13 │ for post in posts: return [scores[")
+    assert lines[2].endswith("post: dict[2], posts: list[5], scores: dict[1]")
     assert lines[3] == "   hint: keys are day, token"
     assert lines[4].endswith("engine frames hidden (--full)")
     assert lines[5] == "   skipped downstream: weekly"

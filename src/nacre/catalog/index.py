@@ -180,6 +180,11 @@ class MemoryIndex:
         with self._lock:
             self._connection.close()
 
+    def __del__(self) -> None:
+        # Nobody else has the connection; Python 3.13 warns of one that is left to the collector.
+        if hasattr(self, "_connection"):
+            self._connection.close()
+
 
 def _drop_and_make(connection: sqlite3.Connection) -> None:
     for statement in (*statements(QUERIES["drop_derived"]), *SCHEMA):

@@ -189,6 +189,12 @@ class SqliteRecords:
                     connection.close()
             self._writer = None
 
+    def __del__(self) -> None:
+        # Python 3.13 warns of a connection that is left to the collector.
+        for connection in (getattr(self, "_reader", None), getattr(self, "_writer", None)):
+            if connection is not None:
+                connection.close()
+
     def _open_writer(self, prepare: Prepare | None) -> None:
         try:
             self._writer = _connect_writer(self.path)
