@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from nacre.cache_policies import DEFAULT, FLOW_PARAMETERS, INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
+from nacre.declare.flow import flow
 from nacre.declare.options import DEFAULTS, FLOW_NAMES, TASK_NAMES, FlowOptions, TaskOptions, decode
+from nacre.declare.task import materialize
 from nacre.errors import InvalidOption, NotYetEffective
 
 
@@ -58,6 +60,14 @@ def test_values_are_brought_into_one_form() -> None:
         ("cache_expiration", 60),
         ("log_prints", "yes"),
         ("name", 3),
+        ("name", ""),
+        ("task_run_name", 5),
+        ("task_run_name", ""),
+        ("timeout_seconds", float("nan")),
+        ("timeout_seconds", float("inf")),
+        ("retry_delay_seconds", 10**400),
+        ("tags", [1]),
+        ("on_failure", print),
         ("data_version", "x"),
     ],
 )
@@ -114,6 +124,46 @@ def test_names_of_prefect_are_all_known() -> None:
                 "f",
                 names=names,
             )
+
+
+def test_a_bare_hook_is_told_to_be_a_list() -> None:
+    with pytest.raises(InvalidOption, match=r"write on_failure=\[print\]"):
+        decode({"on_failure": print}, "f")
+
+
+def test_an_error_calls_the_option_as_it_was_written() -> None:
+    with pytest.raises(InvalidOption, match="task_run_name= must be"):
+        decode({"task_run_name": 5}, "f")
+
+
+@pytest.mark.parametrize("delay", [[1], lambda n: [1.0]])
+def test_a_flow_has_one_delay_for_all_its_retries(delay: object) -> None:
+    with pytest.raises(InvalidOption, match="retry_delay_seconds= must be a number"):
+        decode({"retry_delay_seconds": delay}, "f", names=FLOW_NAMES)
+
+
+@pytest.mark.parametrize("name", ["{nope}", "{}", "{day", "{0}", 5])
+def test_a_flow_run_name_with_unknown_braces_is_refused_where_it_is_written(name: object) -> None:
+    with pytest.raises(InvalidOption, match="flow_run_name="):
+        flow(flow_run_name=name)(lambda day: None)  # type: ignore[call-overload]  # 5 is what a user may write
+
+
+def test_a_flow_run_name_may_reach_into_every_parameter() -> None:
+    def run(day: object, *rest: int, hour: int = 1, **more: int) -> None: ...
+
+    name = "{day.year} {day[0]:>3} {hour!r} {rest} {more} {{nope}}"
+    assert flow(flow_run_name=name)(run).options.run_name == name
+
+
+def test_asset_deps_given_a_single_key_are_not_read_as_letters() -> None:
+    with pytest.raises(InvalidOption, match=r"write asset_deps=\['x://a'\]"):
+        materialize("x://b", asset_deps="x://a")
+    made = materialize("x://b")(lambda: 1)
+    for wrong in (5, made, made.assets[0]):
+        with pytest.raises(InvalidOption, match="asset_deps= must be a list of keys or assets"):
+            made.with_options(asset_deps=wrong)  # type: ignore[arg-type]  # what a user may write
+    with pytest.raises(InvalidOption, match="assets= must be a list"):
+        made.with_options(assets="x://c")
 
 
 def test_policies_add_up() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from nacre import context
-from nacre.declare.options import FLOW_NAMES, FlowOptions, Hook, Options, decode
+from nacre.declare.options import FLOW_NAMES, FlowOptions, Hook, Options, check_template, decode
 from nacre.errors import InvalidOption
 
 P = ParamSpec("P")
@@ -24,6 +24,7 @@ class Flow(Generic[P, R]):
     __slots__ = ("__weakref__", "fn", "name", "options")
 
     def __init__(self, fn: Callable[P, R], options: Options) -> None:
+        check_template(options.run_name, fn)
         self.fn = fn
         self.options = options
         self.name: str = options.name or fn.__name__.replace("_", "-")
@@ -55,7 +56,7 @@ class Flow(Generic[P, R]):
     def __getattr__(self, name: str) -> object:
         if name.startswith("__") and name.endswith("__"):
             return getattr(self.fn, name)
-        raise AttributeError(f"Flow {self.name!r} has no attribute {name!r}")
+        raise AttributeError(f"Flow has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"<Flow {self.name}>"

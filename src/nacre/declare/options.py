@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 MAX_DELAYS = 50
+#: Seconds that every clock can wait for, a hundred years; neither infinity nor nan is below.
+_LONGEST = 100 * 365 * 86_400.0
 
 Hook = Callable[..., object]
 Delay = float | Sequence[float] | Callable[[int], Sequence[float]] | None
@@ -160,7 +162,10 @@ def decode(
             _refuse_waiting(name, value, owner)
             continue
         known = _RENAMED.get(name, name)
-        values[known] = _CONVERT[known](value, known, owner) if known in _CONVERT else value
+        # A flow has one delay for all its retries, as in Prefect; a task may have one for each.
+        is_flat = known == "retry_delay_seconds" and names is FLOW_NAMES
+        convert = _positive if is_flat else _CONVERT.get(known)
+        values[known] = convert(value, name, owner) if convert else value
     return previous._replace(**values)  # type: ignore[arg-type]  # converted by field just above
 
 
@@ -182,8 +187,8 @@ def _unknown(name: str, owner: str, names: frozenset[str]) -> InvalidOption:
     return InvalidOption(f"Unknown option {name}=", {"function": owner}, hint)
 
 
-def _bad(name: str, value: object, owner: str, rule: str) -> InvalidOption:
-    return InvalidOption(f"Option {name}= {rule}", {"function": owner, "value": repr(value)})
+def _bad(name: str, value: object, owner: str, rule: str, hint: str = "") -> InvalidOption:
+    return InvalidOption(f"Option {name}= {rule}", {"function": owner, "value": repr(value)}, hint)
 
 
 def _count(value: object, name: str, owner: str) -> int:
@@ -197,8 +202,8 @@ def _count(value: object, name: str, owner: str) -> int:
 def _positive(value: object, name: str, owner: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise _bad(name, value, owner, "must be a number, 0 or more")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LONGEST:
+        raise _bad(name, value, owner, "must be a number, 0 or more, that a clock can wait for")
     return float(value)
 
 
@@ -217,12 +222,16 @@ def _delay(value: object, name: str, owner: str) -> Delay:
 def _tags(value: object, name: str, owner: str) -> frozenset[str]:
     if value is None:
         return frozenset()
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    tags = (None,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    if not all(isinstance(tag, str) for tag in tags):
         raise _bad(name, value, owner, "must be a list of strings")
-    return frozenset(map(str, value))
+    return frozenset(tags)
 
 
 def _hooks(value: object, name: str, owner: str) -> tuple[Hook, ...]:
+    if callable(value):
+        shown = getattr(value, "__name__", "hook")
+        raise _bad(name, value, owner, "must be a list of functions", f"write {name}=[{shown}]")
     hooks = tuple(value) if isinstance(value, (list, tuple)) else () if value is None else (value,)
     for hook in hooks:
         if not callable(hook):
@@ -257,6 +266,50 @@ def _text(value: object, name: str, owner: str) -> str | None:
     return value
 
 
+def _name(value: object, name: str, owner: str) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise _bad(name, value, owner, "must be a string that says something")
+    return value
+
+
+def _run_name(value: object, name: str, owner: str) -> object:
+    if callable(value):
+        return value
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise _bad(name, value, owner, "must be a string that says something, or a function that gives one")
+    return value
+
+
+def check_template(template: object, fn: Callable[..., object]) -> None:
+    """Check that what stands in braces in a run name are parameters of the function.
+
+    Args:
+        template: The run name; anything but a text passes.
+        fn: The flow's function.
+
+    Raises:
+        InvalidOption: A name in braces is no parameter, or the braces do not match.
+    """
+    code = getattr(fn, "__code__", None)
+    if not isinstance(template, str) or not ("{" in template or "}" in template) or code is None:
+        return
+    from inspect import CO_VARARGS, CO_VARKEYWORDS
+    from string import Formatter
+
+    n_variadic = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + n_variadic]
+    owner = getattr(fn, "__name__", repr(fn))
+    try:
+        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
+    except ValueError as error:
+        raise _bad("flow_run_name", template, owner, f"cannot be read: {error}") from None
+    for field in fields:
+        name = field.replace("[", ".").partition(".")[0]
+        if name not in known:
+            hint = f"in braces may stand: {', '.join(known)}" if known else "a brace itself is written {{"
+            raise _bad("flow_run_name", template, owner, f"names {name!r}, which is no parameter", hint)
+
+
 def _flag(value: object, name: str, owner: str) -> bool | None:
     if value is not None and not isinstance(value, bool):
         raise _bad(name, value, owner, "must be True or False")
@@ -264,7 +317,8 @@ def _flag(value: object, name: str, owner: str) -> bool | None:
 
 
 _CONVERT: Mapping[str, Callable[[object, str, str], object]] = {
-    "name": _text,
+    "name": _name,
+    "run_name": _run_name,
     "description": _text,
     "version": _text,
     "tags": _tags,

@@ -5,7 +5,7 @@ A ``Task`` runs nothing itself: calling it asks the registered runtime.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from nacre import context
@@ -78,7 +78,7 @@ class Task(Generic[P, R]):
         return Task(
             self.fn,
             decode(cast("dict[str, object]", options), self.name, self.options),
-            self.assets if assets is None else as_assets(assets),
+            self.assets if assets is None else as_assets(assets, "assets"),
             self.asset_deps if deps is None else as_assets(deps),
             self.by,
             variant_of=self,
@@ -107,7 +107,7 @@ class Task(Generic[P, R]):
         # Only looked up when the class has no such attribute: __name__, __qualname__, __annotations__ …
         if name.startswith("__") and name.endswith("__"):
             return getattr(self.fn, name)
-        raise AttributeError(f"{type(self).__name__} {self.name!r} has no attribute {name!r}")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __get__(self, instance: object, owner: type | None = None) -> Task[P, R]:
         """Bind to an instance when used as a method."""
@@ -154,8 +154,19 @@ def _qualname(fn: Callable[..., object]) -> str:
     return getattr(fn, "__qualname__", "") or type(fn).__name__
 
 
-def as_assets(values: Sequence[object]) -> tuple[Asset, ...]:
-    """Turn keys, assets and materializing tasks into assets."""
+def as_assets(values: object, option: str = "asset_deps") -> tuple[Asset, ...]:
+    """Turn keys, assets and materializing tasks into assets.
+
+    Raises:
+        InvalidKey: A key breaks a rule.
+        InvalidOption: The values are no list; a single key is not read as a list of its letters.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        hint = f"write {option}=[{values!r}]" if isinstance(values, (str, Asset)) else ""
+        hint = f"write {option}=[{values.__name__}]" if isinstance(values, Task) else hint
+        raise InvalidOption(
+            f"Option {option}= must be a list of keys or assets", {"value": repr(values)}, hint
+        )
     assets: list[Asset] = []
     for value in values:
         if isinstance(value, Asset):
@@ -163,7 +174,7 @@ def as_assets(values: Sequence[object]) -> tuple[Asset, ...]:
         elif isinstance(value, Task):
             assets.extend(value.assets)
         else:
-            assets.append(Asset(value))  # type: ignore[arg-type]  # Asset refuses what is no string
+            assets.append(Asset(value))
     return tuple(assets)
 
 
