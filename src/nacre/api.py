@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from nacre import context
 from nacre.declare.asset import Asset
-from nacre.declare.discover import assets_in, load_module
+from nacre.declare.discover import assets_beside, assets_in, load_module
 from nacre.declare.task import Task
-from nacre.errors import NotMaterialized, UsageError
+from nacre.errors import NotMaterialized, UsageError, said
 from nacre.execute.active import ActiveRun
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.run import PlanRun
@@ -24,7 +24,7 @@ from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.infer import Inferred, infer
 from nacre.graph.select import select as select_steps
 from nacre.graph.select import unknown
-from nacre.graph.validate import validate
+from nacre.graph.validate import require_known, validate
 from nacre.keys import key_name
 from nacre.planning.build import build as build_plan
 from nacre.planning.plan import Plan
@@ -118,7 +118,7 @@ def build(
         execution.execute()
     result = execution.result()
     for asset, error in result.errors.items():
-        log.error("%s failed: %s: %s", asset, type(error).__name__, error, exc_info=error)
+        log.error("%s failed: %s", asset, said(error), exc_info=error)
     return result
 
 
@@ -228,7 +228,9 @@ def _planned(project: Project, request: Request, run: ActiveRun) -> Plan:
     graph = validate(inferred, steps)
     run.shared.producers.update(graph.tasks)
     run.workspace.code.prepare(graph.tasks.values())
-    return build_plan(graph, run.survey(_refreshed(request, steps), request.reuse_sources))
+    facts = run.survey(_refreshed(request, steps), request.reuse_sources)
+    require_known(inferred, graph, facts.heads)
+    return build_plan(graph, facts)
 
 
 def _run_name(request: Request) -> str:
@@ -286,7 +288,26 @@ def declared(project: Project, modules: Sequence[Module]) -> Inferred:
         raise UsageError(
             "No assets are declared", {"in": names}, 'write @materialize("asset://name") above a function'
         )
-    return infer(tasks)
+    return _with_needed(tasks, loaded)
+
+
+def _with_needed(tasks: list[Task[..., Any]], loaded: Sequence[ModuleType]) -> Inferred:
+    """Infer the graph of what modules declare, and of what their assets need from the modules they were written in.
+
+    An asset imported from another module brings its upstreams with it, and nothing else of that module.
+    """
+    known = {id(vars(module)) for module in loaded}
+    needed: list[Task[..., Any]] = []
+    for task in tasks:  # grows while it is walked: what is needed may have been imported too
+        scope = id(getattr(task.fn, "__globals__", None))
+        if scope not in known:
+            known.add(scope)
+            needed += [each for each in assets_beside(task) if each not in tasks and each not in needed]
+    if not needed:
+        return infer(tasks)
+    graph = infer([*tasks, *needed]).graph
+    wanted = graph.ancestors(task.key for task in tasks)
+    return infer([*tasks, *(task for task in needed if task.key in wanted)])
 
 
 def find_stored(workspace: Workspace, name: str) -> str:

@@ -55,6 +55,16 @@ def message(
     return "\n".join(lines)
 
 
+def said(error: BaseException) -> str:
+    """Say what an error says, whatever its class does when asked; always text that can be stored."""
+    try:
+        text = str(error)
+    except Exception:  # the user's class may raise anything
+        text = "(its text cannot be shown)"
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if isinstance(error, NacreError) else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
 class NacreError(Exception):
     """Something nacre noticed and can explain.
 

@@ -64,7 +64,8 @@ def test_every_cause_has_a_sentence(cause: Cause) -> None:
         (Change(added=("x",)), "raw changed: `x` added"),
         (Change(removed=("x",), added=("y",)), "raw changed: `y` added, `x` removed"),
         (Change(type=("table", "dict")), "raw is a dict now, was a table"),
-        (Change(), "raw changed in order or type only"),
+        (Change(kind="dict"), "raw changed in order or type only"),
+        (Change(kind="int"), "raw changed"),
         (Change(complete=False), "raw changed"),
     ],
 )

@@ -7,7 +7,8 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from types import ModuleType
+from importlib.machinery import SourceFileLoader
+from types import CodeType, ModuleType
 
 from nacre.declare.flow import Flow
 from nacre.declare.task import Task
@@ -52,20 +53,55 @@ def _load_file(path: str, given: str) -> ModuleType:
     folder = os.path.dirname(path)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_FreshLoader(name, path))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         sys.modules.pop(name, None)
+        if isinstance(error, ImportError) and "relative import" in str(error):
+            hint = f"name the module instead, from the folder above its package: -m {_dotted(path)}"
+            raise UsageError(
+                f"{given} is part of a package and imports its siblings", {"file": path}, hint
+            ) from error
         raise
     return module
 
 
+class _FreshLoader(SourceFileLoader):
+    """Loads a file from its bytecode only where that is younger than the file's last change.
+
+    Python itself compares the time in whole seconds and the size: an edit within the second, or a file put back with
+    its old time, would run the old code.
+    """
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        path = self.get_filename(fullname)
+        try:
+            bytecode = importlib.util.cache_from_source(path)
+            if os.stat(bytecode).st_mtime_ns <= os.stat(path).st_ctime_ns:
+                os.unlink(bytecode)  # it is written afresh below
+        except (OSError, NotImplementedError):
+            return self.source_to_code(self.get_data(path), path)
+        return super().get_code(fullname)
+
+
+def _dotted(path: str) -> str:
+    """Name the module a file is, by the packages it lies in."""
+    folder, stem = os.path.dirname(path), os.path.splitext(os.path.basename(path))[0]
+    parts = [stem]
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        folder, parent = os.path.split(folder)
+        parts.insert(0, parent)
+    return ".".join(parts)
+
+
 def assets_in(modules: Iterable[ModuleType]) -> list[Task[..., object]]:
-    """List the materializing tasks that are bound to a name in the modules, in order, each once.
+    """List the materializing tasks that are bound to a name in the modules, or lie in a list or dict that is.
+
+    In order, each once.
 
     Variants made by ``with_options`` are for calls; they count only where they replace the task they came from.
     """
@@ -83,8 +119,21 @@ def assets_beside(task: Task[..., object]) -> Sequence[Task[..., object]]:
 
 
 def _declared(values: Iterable[object]) -> list[Task[..., object]]:
-    found = {id(value): value for value in values if isinstance(value, Task) and value.assets}
+    found = {
+        id(each): each
+        for value in values
+        for each in ((value,) if isinstance(value, Task) else _held(value))
+        if isinstance(each, Task) and each.assets
+    }
     return [task for task in found.values() if task.variant_of is None or _replaces(task, found)]
+
+
+def _held(value: object) -> Iterable[object]:
+    """Look into a list, tuple, set or dict that holds tasks, as a factory called in a loop leaves them."""
+    if not isinstance(value, (list, tuple, set, frozenset, dict)) or not value:
+        return ()
+    values = value.values() if isinstance(value, dict) else value
+    return values if isinstance(next(iter(values)), Task) else ()
 
 
 def _replaces(variant: Task[..., object], found: Mapping[int, Task[..., object]]) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from nacre import context
 from nacre.catalog.index import Event
-from nacre.errors import CorruptRecord, NacreError, NotMaterialized, StoreError
+from nacre.errors import CorruptRecord, NotMaterialized, StoreError, said
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made, Shared
 from nacre.execute.recording import Recording
@@ -126,10 +126,11 @@ class ActiveRun:
             self._move_deferred()
         self.flush()
         state = state or ("failed" if error is not None or self.counts.get("failed") else "completed")
-        self.emit("run_ended", {"state": state, "counts": self.counts, "error": _first_line(error)})
+        told = said(error) if error is not None else ""
+        self.emit("run_ended", {"state": state, "counts": self.counts, "error": told})
         self._send_events()
         self._keep_log()
-        record = self._record(state, self.workspace.clock.now(), _first_line(error))
+        record = self._record(state, self.workspace.clock.now(), told)
         if self._token is not None:
             self.workspace.records.replace(run_path(self.id), encode(record), self._token)
         self.workspace.code.save()
@@ -267,6 +268,11 @@ class ActiveRun:
             self._commit(commit, record)
         return made
 
+    def note_outlines(self, receipt: Receipt) -> None:
+        """Remember what a step's values look like, for telling what changed."""
+        for asset, output in receipt.outputs.items():
+            self.shared.outlines[asset, output.data_version] = output.outline
+
     def recorded_as(self, task: AnyTask, decision: Decision, receipt: Receipt) -> tuple[str, bool]:
         """Say what a receipt is recorded under, and whether that makes a new version of its assets."""
         if decision.action is not Planned.CHECK:
@@ -285,7 +291,9 @@ class ActiveRun:
         if decision.moves_head:
             keys = tuple(asset.key for asset in task.assets)
             record = StepRecord(step=task.key, action="reused", reason=decision.reason, assets=keys)
-            self._commit(self._recording().taken(task, decision), record)
+            self._commit(
+                self._recording().taken(task, decision, self.versions.action(decision.fingerprint)), record
+            )
         return made
 
     def look_up(self, task: AnyTask, decision: Decision) -> dict[str, Made]:
@@ -334,7 +342,7 @@ class ActiveRun:
                 started_at=receipt.started_at,
                 duration_s=receipt.duration_s,
                 attempts=receipt.attempts,
-                error=_first_line(receipt.error),
+                error=said(receipt.error) if receipt.error else "",
             )
         )
 
@@ -448,11 +456,3 @@ class ActiveRun:
 def replace_seq(record: StepRecord, seq: int) -> StepRecord:
     """Return the step record with the version number it got."""
     return msgspec.structs.replace(record, seq=seq)
-
-
-def _first_line(error: BaseException | None) -> str:
-    if error is None:
-        return ""
-    if isinstance(error, NacreError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"

@@ -13,7 +13,7 @@ from contextvars import copy_context
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar, cast
 
-from nacre.errors import StepTimedOut
+from nacre.errors import StepFailed, StepTimedOut, said
 from nacre.execute.clock import Clock
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ def drive(effects: Effects[T], clock: Clock) -> T:
             else:
                 reply = _call(effect)
         except BaseException as raised:  # the user's function may raise anything; the generator decides
-            error = raised
+            error = _throwable(raised)
 
 
 async def drive_async(effects: Effects[T]) -> T:
@@ -117,7 +117,7 @@ async def drive_async(effects: Effects[T]) -> T:
             else:
                 reply = await _call_async(effect)
         except BaseException as raised:  # the user's coroutine may raise anything; the generator decides
-            error = raised
+            error = _throwable(raised)
 
 
 async def _until(event: threading.Event) -> None:
@@ -138,6 +138,15 @@ async def _until(event: threading.Event) -> None:
 def call_back(fn: Callable[..., object], *args: object) -> object:
     """Call a hook or condition of the user's to its end, be it asynchronous or not."""
     return _call(Call(fn, nullcontext, args))
+
+
+def _throwable(raised: BaseException) -> BaseException:
+    """Wrap the two exceptions that mean something else when they are thrown into a generator."""
+    if not isinstance(raised, (StopIteration, GeneratorExit)):
+        return raised
+    error = StepFailed(f"The function raised {said(raised)}")
+    error.__cause__ = raised
+    return error
 
 
 def _advance(

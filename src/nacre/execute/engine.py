@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -12,7 +13,7 @@ from typing import cast
 from nacre import context
 from nacre.declare.flow import Flow
 from nacre.declare.parameters import bind, call_arguments, defaults
-from nacre.errors import UpstreamFailed
+from nacre.errors import StepFailed, UpstreamFailed
 from nacre.execute.active import ActiveRun
 from nacre.execute.artifacts import Draft, create, update_progress
 from nacre.execute.effects import drive, drive_async, is_async
@@ -158,7 +159,7 @@ class Engine:
             reporter,
             parent=parent,
             tags=flow.options.tags | context.current_tags.get(),
-            parameters={name: _shown(value) for name, value in bound.items()},
+            parameters={name: _shown(name, value) for name, value in bound.items()},
         )
         if flow.options.log_prints is not None:
             run.log_prints = flow.options.log_prints
@@ -215,9 +216,11 @@ def _on_a_loop() -> bool:
 
 def _value(state: State[object]) -> object:
     """Return a state's value or raise its error, with the user's own frames first."""
-    if isinstance(state.data, BaseException) and not state.is_completed():
+    if state.is_completed():
+        return state.data
+    if isinstance(state.data, BaseException):
         raise state.data
-    return state.data
+    raise StepFailed(f"It ended in the state {state.name}", {"message": state.message})
 
 
 def _run_name(flow: Flow[..., object], bound: Mapping[str, object]) -> str:
@@ -227,6 +230,12 @@ def _run_name(flow: Flow[..., object], bound: Mapping[str, object]) -> str:
     return named() if callable(named) else named.format(**{**defaults(flow.fn), **bound})
 
 
-def _shown(value: object) -> str:
+_SECRET = re.compile(r"passw|secret|token|credential|api_?key", re.IGNORECASE)
+
+
+def _shown(name: str, value: object) -> str:
+    """Show an argument in the run's record; what its name says is secret is not written anywhere."""
+    if _SECRET.search(name):
+        return "•••"
     text = repr(value)
     return text if len(text) <= 80 else f"{type(value).__name__}, {len(text):,} characters"

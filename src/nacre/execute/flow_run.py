@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter, annotation, bind, defaults, parameters
-from nacre.errors import CyclicAssets, MissingArgument, UnserialisableValue, UpstreamFailed
+from nacre.errors import (
+    CyclicAssets,
+    InputMutated,
+    MissingArgument,
+    TypeMismatch,
+    UnserialisableValue,
+    UpstreamFailed,
+)
 from nacre.execute.active import ActiveRun
 from nacre.execute.effects import Effects, Until
 from nacre.execute.futures import TaskFuture
@@ -19,13 +27,12 @@ from nacre.graph.graph import AnyTask, Graph
 from nacre.graph.infer import asset_names, infer
 from nacre.graph.validate import closest, validate
 from nacre.planning.build import build, recipe_settings
-from nacre.planning.decide import Action, Decision, decide
+from nacre.planning.decide import Action, Decision, decide, observed
 from nacre.planning.explain import sentence
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import StepRecord
 from nacre.values import identify
 from nacre.version.fingerprint import InputVersion, Recipe
-from nacre.version.outline import compare
 
 _TASK = Reason(Cause.TASK)
 
@@ -184,30 +191,50 @@ class Called:
     ) -> Effects[State[object]]:
         run = self.run
         step = run.start_step(self.task, decision)
-        receipt = yield from run_step(step, lambda: bound, run.workspace)
+        receipt = yield from run_step(step, lambda: self._as_stored(bound, decision.recipe), run.workspace)
+        receipt = self._refuse_mutation(bound, decision.recipe, receipt)
         if receipt.error is not None:
             run.fail(self.task, receipt, decision.reason)
             return failed_with(receipt.error)
-        reason = self._observed(decision, receipt)
+        reason = decision.reason
+        if decision.action is Action.CHECK and reason.cause is Cause.SOURCE:
+            versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
+            run.note_outlines(receipt)
+            reason = observed(decision.recipe, versions, run.facts)
         made = run.finish(self.task, decision, receipt, reason, derived)
         with run.shared.lock:
             run.shared.results[decision.fingerprint] = made
         self._hold(made, receipt.value, decision.fingerprint)
         return Completed(data=receipt.value)
 
-    def _observed(self, decision: Decision, receipt: Receipt) -> Reason:
-        """Say what a source's content did since the version that is current."""
-        if decision.action is not Action.CHECK or decision.reason.cause is not Cause.SOURCE:
-            return decision.reason
-        for asset, output in receipt.outputs.items():
-            head = self.run.facts.heads.get(asset)
-            if head is not None and head.data_version != output.data_version:
-                old = self.run.facts.outline(asset, head.data_version)
-                change = compare(old, output.outline) if old is not None else None
-                return Reason(
-                    Cause.SOURCE, asset, old=head.data_version[:8], new=output.data_version[:8], change=change
+    def _as_stored(self, bound: Mapping[str, object], recipe: Recipe) -> dict[str, object]:
+        """Give a step small assets as they are stored, as a build does: what it does to them changes nobody else's."""
+        given = dict(bound)
+        for made in self._passed(recipe):
+            if not made.output.object and made.output.format != "file":
+                given[made.version.parameter] = self.run.workspace.contents.read(made.output)
+        return given
+
+    def _refuse_mutation(self, bound: Mapping[str, object], recipe: Recipe, receipt: Receipt) -> Receipt:
+        """Fail a step that changed a large asset it was passed: the next run, reusing it, would differ."""
+        for made in self._passed(recipe):
+            parameter, asset = made.version.parameter, made.version.asset
+            if made.output.object and receipt.error is None and not self._is(made, bound[parameter]):
+                facts = {"asset": asset, "changed by": f"{self.task.name} at {self.task.place}"}
+                hint = f"work on a copy of {parameter}; what is stored is as it was made"
+                error = InputMutated(
+                    f"{self.task.name} changed {parameter}, which it was passed", facts, hint
                 )
-        return decision.reason
+                return receipt._replace(error=error, outputs={})
+        return receipt
+
+    def _passed(self, recipe: Recipe) -> list[Made]:
+        """List the asset versions passed as arguments, each with the parameter it was passed by."""
+        versions = self.run.shared.versions
+        found = [
+            (each, versions.get((each.asset, each.data_version))) for each in recipe.inputs if each.parameter
+        ]
+        return [replace(made, version=each) for each, made in found if made is not None]
 
     def _reused(
         self, made: Mapping[str, Made], reason: Reason, fingerprint: str, *, is_reported: bool = False
@@ -227,7 +254,11 @@ class Called:
         return Completed(sentence(reason), value, name="Cached")
 
     def _value(self, made: Made) -> object:
-        value = made.load(self.run.workspace.contents, annotation(self.task.fn, "return"), self.task.name)
+        contents, wanted = self.run.workspace.contents, annotation(self.task.fn, "return")
+        try:
+            value = made.load(contents, wanted, self.task.name)
+        except TypeMismatch:  # the annotation is wrong, and Python never minded: it comes back as it was
+            value = made.load(contents, None, self.task.name)
         if not made.digest and self.task.options.data_version is not None:
             made.digest = identify(value).digest  # its data version is not that of the whole value
         return value

@@ -14,7 +14,10 @@ class _RunHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         target = context.current_step.get() or context.current_run.get()
         if target is not None:
-            target.log(record.levelno, self.format(record))
+            try:
+                target.log(record.levelno, self.format(record))
+            except Exception:  # as everywhere in logging: a line that cannot be made never stops the program
+                self.handleError(record)
 
 
 _logger = logging.getLogger("nacre.run")

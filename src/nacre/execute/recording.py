@@ -63,9 +63,17 @@ class Recording:
             overwrites=decision.overwrites,
         )
 
-    def taken(self, task: AnyTask, decision: Decision) -> Commit:
-        """Make the commit of a known result that was not current: heads move, nothing is recorded."""
-        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in decision.recipe.inputs}
+    def taken(self, task: AnyTask, decision: Decision, action: Action | None) -> Commit:
+        """Make the commit of a known result that was not current: heads move, nothing is recorded.
+
+        Args:
+            task: What would have run.
+            decision: Which result is taken.
+            action: Its record, which also knows what its arguments derived from.
+        """
+        recorded = action.inputs if action is not None else ()
+        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in recorded}
+        inputs |= {each.parameter or each.asset: (each.asset, each.seq) for each in decision.recipe.inputs}
         return Commit(
             fingerprint=decision.fingerprint,
             run=self._run,

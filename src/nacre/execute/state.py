@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from nacre.errors import StepError
+from nacre.errors import StepError, said
 
 R = TypeVar("R")
 
@@ -126,5 +126,5 @@ def Running(message: str = "", data: object = None, name: str = "Running") -> St
 def failed_with(error: BaseException) -> State[object]:
     """Make the state that an exception leads to."""
     if isinstance(error, TimeoutError):
-        return Failed(str(error), error, name="TimedOut")
-    return Failed(f"{type(error).__name__}: {error}", error)
+        return Failed(said(error), error, name="TimedOut")
+    return Failed(said(error), error)

@@ -12,12 +12,13 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from nacre import context
 from nacre.declare.options import Hook
 from nacre.declare.parameters import call_arguments
-from nacre.errors import NacreError, OutputMismatch, StepTimedOut
+from nacre.errors import NacreError, OutputMismatch, StepFailed, StepTimedOut, said
 from nacre.execute.effects import Call, Effects, Pause, call_back
 from nacre.execute.prints import Sink, install, print_sink
 from nacre.execute.state import Completed, Running, State, failed_with
@@ -78,6 +79,10 @@ class StepRun:
         if asset not in self.assets:
             made = ", ".join(self.assets) or "no asset"
             raise ValueError(f"{self.task.name} materializes {made}, so it cannot add metadata to {asset!r}")
+        try:
+            msgspec.json.encode(dict(metadata))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"the metadata of {asset} must be JSON-able: {error}") from None
         self.metadata.setdefault(asset, {}).update(metadata)
 
     def log(self, level: int, text: str) -> None:
@@ -144,10 +149,12 @@ def run_step(
                 output = replace(output, is_by_key=not output.is_by_key)
             outputs[key] = output
         _run_hooks(step, step.task.options.on_completion, lambda: Completed(data=value))
-    except Exception as raised:  # the boundary to user code: the receipt carries it
-        error = raised
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as raised:  # the boundary to user code: the receipt carries it
+        error = _left(step, raised) if isinstance(raised, SystemExit) else raised
         outputs = {}
-        failure = failed_with(raised)
+        failure = failed_with(error)
         _run_hooks(step, step.task.options.on_failure, lambda: failure)
     return Receipt(
         key=step.task.key,
@@ -162,6 +169,17 @@ def run_step(
         metadata=step.metadata,
         error=error,
     )
+
+
+def _left(step: StepRun, raised: SystemExit) -> StepFailed:
+    """Make the error of a function that tried to end the process: one step does not end the others."""
+    error = StepFailed(
+        f"{step.task.name} tried to end the process: sys.exit({raised.code!r})",
+        {"function": f"{step.task.name} at {step.task.place}"},
+        "raise an exception instead; a program that exits by itself is run with subprocess",
+    )
+    error.__cause__ = raised
+    return error
 
 
 def _attempts(step: StepRun, bound: Mapping[str, object]) -> Effects[object]:
@@ -179,9 +197,7 @@ def _attempts(step: StepRun, bound: Mapping[str, object]) -> Effects[object]:
             from random import random
 
             delay = retry_delay(step, random)
-            what = (
-                "timed out" if isinstance(error, StepTimedOut) else f"raised {type(error).__name__}: {error}"
-            )
+            what = "timed out" if isinstance(error, StepTimedOut) else f"raised {said(error)}"
             step.log(
                 logging.WARNING,
                 f"{step.task.name} {what}; try {step.run_count + 1} of {options.retries + 1} in {delay:g} s",

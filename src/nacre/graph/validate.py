@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from nacre.errors import (
     AmbiguousName,
@@ -11,8 +11,9 @@ from nacre.errors import (
     DefinitionErrors,
     DuplicateAsset,
     MissingArgument,
+    UnknownName,
 )
-from nacre.graph.graph import Graph
+from nacre.graph.graph import Edge, Graph
 from nacre.graph.infer import Inferred
 
 
@@ -43,6 +44,47 @@ def validate(inferred: Inferred, steps: Iterable[str]) -> Graph:
     if errors:
         raise DefinitionErrors(errors)
     return graph.restrict(needed)
+
+
+def require_known(inferred: Inferred, graph: Graph, stored: Container[str]) -> None:
+    """Refuse parameters annotated with the key of an asset that nobody here makes and that is not stored.
+
+    Args:
+        inferred: All that is declared, to suggest from.
+        graph: What is selected.
+        stored: Keys that have a version.
+
+    Raises:
+        DefinitionError: There is such a parameter; the closest key is offered.
+    """
+    from difflib import get_close_matches
+
+    errors: list[DefinitionError] = []
+    for step, edges in graph.upstream.items():
+        for parameter, asset in edges:
+            if not parameter or asset in graph.producer or asset in stored:
+                continue
+            task = graph.tasks[step]
+            facts = {"asset": step, "function": f"{task.name} at {task.place}", "means": asset}
+            close = get_close_matches(asset, inferred.graph.producer, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "build it with the module that makes it first"
+            errors.append(
+                UnknownName(f"Parameter {parameter!r} means an asset that nobody makes", facts, hint)
+            )
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise DefinitionErrors(errors)
+
+
+def _unknown_asset(inferred: Inferred, step: str, edge: Edge) -> UnknownName:
+    from difflib import get_close_matches
+
+    task = inferred.graph.tasks[step]
+    facts = {"asset": step, "function": f"{task.name} at {task.place}", "means": edge.asset}
+    close = get_close_matches(edge.asset, inferred.graph.producer, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "build it first, with the module that makes it"
+    return UnknownName(f"Parameter {edge.parameter!r} means an asset that nobody makes", facts, hint)
 
 
 def _duplicates(inferred: Inferred) -> list[DefinitionError]:

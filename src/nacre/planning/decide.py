@@ -138,6 +138,29 @@ def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts)
     return replace(causes[0], also=len(causes) - 1) if len(causes) > 1 else causes[0]
 
 
+def observed(recipe: Recipe, data_versions: Mapping[str, str], facts: Facts) -> Reason:
+    """Say why what runs every time came out as it did: its own recipe changed, or the world did.
+
+    Args:
+        recipe: What it was made from now.
+        data_versions: Asset key to the content that came out.
+        facts: What was current before.
+    """
+    for asset, data_version in data_versions.items():
+        head = facts.heads.get(asset)
+        if head is None or head.data_version == data_version:
+            continue
+        evidence = facts.evidence(head.fingerprint)
+        if evidence is not None:
+            own = why(recipe, facts.code(recipe.assets[0]), evidence, facts)
+            if own.cause is not Cause.LOST:
+                return own
+        old, new = facts.outline(asset, head.data_version), facts.outline(asset, data_version)
+        change = compare(old, new) if old is not None and new is not None else None
+        return Reason(Cause.SOURCE, asset, old=head.data_version[:8], new=data_version[:8], change=change)
+    return Reason(Cause.SOURCE)
+
+
 def _code_causes(recipe: Recipe, code: CodeFact, evidence: Evidence) -> list[Reason]:
     if recipe.code == evidence.code:
         return []

@@ -67,7 +67,9 @@ def describe_change(change: Change | None, name: str) -> str:
         return f"only {_named(fields)} of {name} {verb}"
     if change.changed:
         return f"{name} changed: {_named(change.changed)} and perhaps more"
-    return f"{name} changed in order or type only" if change.complete else f"{name} changed"
+    if change.complete and change.kind in ("table", "dict", "list", "tuple"):
+        return f"{name} changed in order or type only"
+    return f"{name} changed"
 
 
 _UNITS = {"table": "row", "str": "character", "bytes": "byte", "file": "byte"}

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from nacre.graph.graph import AnyTask, Graph
-from nacre.planning.decide import Action, Decision, decide
+from nacre.planning.decide import Action, Decision, decide, observed
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import InputVersion, Recipe
-from nacre.version.outline import Outline, compare
+from nacre.version.outline import Outline
 
 
 class Outcome(NamedTuple):
@@ -107,8 +107,8 @@ class Plan:
             return self._skip_below(step)
         for asset, outline in outcome.outlines.items():
             self._outlines[asset, outcome.data_versions[asset]] = outline
-        if step.action is Action.CHECK and step.reason.cause is Cause.SOURCE:
-            step.reason = self._observed(step, outcome)
+        if step.decision is not None and step.action is Action.CHECK and step.reason.cause is Cause.SOURCE:
+            step.reason = observed(step.decision.recipe, outcome.data_versions, self.facts)
         self._settle(step, outcome.data_versions, outcome.is_new)
         return self._release(step)
 
@@ -203,19 +203,6 @@ class Plan:
                 skipped.append(below)
                 waiting.append(key)
         return skipped
-
-    def _observed(self, step: Step, outcome: Outcome) -> Reason:
-        """Say what a source's content did since the version that is current."""
-        for asset, data_version in outcome.data_versions.items():
-            head = self.facts.heads.get(asset)
-            if head is not None and head.data_version != data_version:
-                outline = self.facts.outline
-                old, new = outline(asset, head.data_version), outline(asset, data_version)
-                change = compare(old, new) if old is not None and new is not None else None
-                return Reason(
-                    Cause.SOURCE, asset, old=head.data_version[:8], new=data_version[:8], change=change
-                )
-        return Reason(Cause.SOURCE)
 
 
 _FIRST = Reason(Cause.FIRST)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import marshal
 import os
+import struct
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from nacre.encoding import digest_bytes, digest_texts
+from nacre.errors import SAFE, SourceDrift
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_path
 from nacre.store.port import RecordStore
@@ -142,7 +146,10 @@ class Codes:
         for path in sorted(self._own_files()):
             try:
                 with open(path, "rb") as file:
-                    texts += (path, digest_bytes(file.read()))
+                    data = file.read()
+                if _runs_old_code(path, data):
+                    raise _drift(path, self._roots)
+                texts += (path, digest_bytes(data))
             except OSError:
                 return ""
         return digest_texts("files", texts)
@@ -176,3 +183,33 @@ def _changed_at(folder: str) -> int:
         return os.stat(folder).st_mtime_ns
     except OSError:
         return 0
+
+
+def _runs_old_code(path: str, data: bytes) -> bool:
+    """Say whether Python took the bytecode of an earlier content of a file for that of the present one.
+
+    It compares the time in whole seconds and the size, so an edit within the second, or a file put back with its old
+    time, goes unnoticed. Only bytecode that is older than the file's last change is worth compiling the file for.
+    """
+    try:
+        bytecode = importlib.util.cache_from_source(path)
+        status = os.stat(path)
+        if os.stat(bytecode).st_mtime_ns > status.st_ctime_ns:
+            return False
+        with open(bytecode, "rb") as file:
+            stored = file.read()
+    except (OSError, NotImplementedError):
+        return False
+    flags, seconds, size = struct.unpack("<4xIII", stored[:16])
+    if flags or seconds != int(status.st_mtime) & 0xFFFFFFFF or size != status.st_size & 0xFFFFFFFF:
+        return False
+    try:
+        return bool(marshal.loads(stored[16:]) != compile(data, path, "exec", dont_inherit=True))  # noqa: S302  # the very bytes Python ran
+    except (ValueError, SyntaxError, EOFError):
+        return True
+
+
+def _drift(path: str, roots: Sequence[str]) -> SourceDrift:
+    place = next((os.path.relpath(path, root) for root in roots if path.startswith(root + os.sep)), path)
+    hint = f"run: touch {place}  (Python missed an edit in the second it compiled the file)"
+    return SourceDrift("Python runs an earlier content of a source file", {"file": place}, (hint, SAFE))

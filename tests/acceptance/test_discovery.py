@@ -1,0 +1,146 @@
+"""Where assets are found: in names, lists and dicts of the modules given, and where those they need are written."""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import nacre
+from nacre.errors import SourceDrift, UnknownName, UsageError
+from sandbox import Sandbox
+
+
+def test_assets_that_a_factory_leaves_in_a_list_or_dict_are_found(project: Sandbox) -> None:
+    module = project.module(
+        """
+        def make(i):
+            @materialize(f"asset://s{i}")
+            def made():
+                return i
+            return made
+
+        listed = [make(i) for i in range(3)]
+        named = {"three": make(3)}
+
+        @materialize("asset://total")
+        def total(s0, s1, s2, s3):
+            return s0 + s1 + s2 + s3
+        """
+    )
+    assert project.build(module, "total").ok
+    assert nacre.load("asset://total") == 6
+
+
+def test_an_imported_asset_brings_what_it_needs_and_nothing_else(project: Sandbox) -> None:
+    project.module(
+        """
+        @materialize("asset://mo")
+        def mo():
+            return [1, 2]
+
+        @materialize("asset://last")
+        def last(mo):
+            return mo[-1]
+
+        @materialize("asset://unwanted")
+        def unwanted():
+            return 1
+        """,
+        name="written_elsewhere",
+    )
+    module = project.module("from written_elsewhere import last\n")
+    assert [step.name for step in project.build(module)] == ["mo", "last"]
+
+
+def test_a_misspelt_key_in_an_annotation_is_found_before_anything_runs(project: Sandbox) -> None:
+    module = project.module(
+        """
+        @materialize("asset://raw")
+        def raw():
+            calls.append("raw")
+            return 1
+
+        @materialize("asset://out")
+        def out(q: Annotated[int, "asset://rww"]):
+            return q
+        """
+    )
+    with pytest.raises(UnknownName, match="did you mean 'asset://raw'"):
+        project.build(module)
+    assert module.calls == []
+
+
+def test_a_file_of_a_package_is_refused_with_the_module_to_name(project: Sandbox, tmp_path: Path) -> None:
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "helper.py").write_text("K = 1\n")
+    (package / "assets.py").write_text("from .helper import K\n")
+    with pytest.raises(UsageError, match=r"-m shop\.assets"):
+        nacre.build("*", modules=[package / "assets.py"])
+
+
+OLD_TIME_NS = 1_790_000_000 * 10**9
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file and give it the time it had before, as rsync, tar and cp -p do."""
+    path.write_text(text)
+    os.utime(path, ns=(OLD_TIME_NS, OLD_TIME_NS))
+
+
+TAX = """
+from nacre.assets import materialize
+from nacre.cache_policies import INPUTS
+
+class Tax:
+    RATE = 19
+
+@materialize("asset://rate", cache_policy=INPUTS)
+def rate() -> int:
+    return Tax.RATE
+"""
+
+
+def in_a_new_process(project: Sandbox, statement: str) -> str:
+    out, err = project.python("-c", f"import nacre\n{statement}").communicate()
+    return out + err
+
+
+def test_a_file_put_back_with_its_old_time_runs_as_it_is_now(project: Sandbox, tmp_path: Path) -> None:
+    """Python would take the bytecode of the earlier content: it looks at whole seconds and the size."""
+    build = "nacre.build('rate', modules=['taxes.py']); print(nacre.load('rate'))"
+    put(tmp_path / "taxes.py", TAX)
+    assert in_a_new_process(project, build).endswith("19\n")
+    put(tmp_path / "taxes.py", TAX.replace("19", "25"))
+    assert in_a_new_process(project, build).endswith("25\n")
+
+
+def test_a_helper_file_put_back_with_its_old_time_is_told_not_run(project: Sandbox, tmp_path: Path) -> None:
+    """How Python imports a helper is not ours to change; a result of old code under new code is refused."""
+    (tmp_path / "main.py").write_text("from taxes import rate\n")
+    build = "nacre.build('rate', modules=['main.py']); print(nacre.load('rate'))"
+    put(tmp_path / "taxes.py", TAX)
+    assert in_a_new_process(project, build).endswith("19\n")
+    put(tmp_path / "taxes.py", TAX.replace("19", "25"))
+    assert SourceDrift.__name__ in in_a_new_process(project, build)
+    (tmp_path / "taxes.py").touch()
+    assert in_a_new_process(project, build).endswith("25\n")
+
+
+def test_a_task_can_be_copied(project: Sandbox) -> None:
+    module = project.module('@materialize("asset://a")\ndef a():\n    return 1\n')
+    assert copy.copy(module.a).key == "asset://a"
+
+
+def test_an_argument_whose_name_says_secret_is_not_written_anywhere(project: Sandbox, tmp_path: Path) -> None:
+    module = project.module("@flow\ndef logs_in(password: str, user: str):\n    return user\n")
+    module.logs_in("hunter2hunter2", "ada")
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"hunter2" not in stored
+    assert b"ada" in stored
+    assert sys.modules[module.__name__] is module
