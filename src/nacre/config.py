@@ -36,7 +36,8 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
         environ: Where ``NACRE_STORE`` is looked up.
 
     Raises:
-        UsageError: The file is no TOML, or names a setting that does not exist or has the wrong type.
+        UsageError: The file is no TOML, or names a setting that does not exist or has the wrong type; or the store
+            cannot be a folder.
     """
     file, table = _table(root)
     known = {field.name for field in fields(Settings)} - {"file"}
@@ -54,10 +55,29 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
         raise UsageError("Setting 'modules' must be a list of files or modules", {"file": file})
     texts = {name: table[name] for name in ("store", "env") if name in table}
     for name, value in texts.items():
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value.strip():
             raise UsageError(f"Setting {name!r} must be a text", {"file": file, "value": repr(value)})
-    store = environ.get("NACRE_STORE") or str(texts.get("store", STORE_FOLDER))
+    given = environ.get("NACRE_STORE")
+    said_in = "NACRE_STORE" if given else file if "store" in texts else ""
+    store = _store(root, given or str(texts.get("store", STORE_FOLDER)), said_in)
     return Settings(store, tuple(modules), str(texts.get("env", "default")), file)
+
+
+def _store(root: str, given: str, said_in: str) -> str:
+    """Judge where the store shall be; a ``~`` is the user's home, since not every shell replaces it."""
+    if not given.strip():
+        raise UsageError("NACRE_STORE is blank", {"value": repr(given)}, "give a folder, or unset it")
+    store = os.path.expanduser(given)
+    place = store.removeprefix("file://")
+    if "://" in place:
+        return store
+    facts = {"store": os.path.join(root, place), "set in": said_in}
+    if place.startswith("~"):
+        raise UsageError("The store is in the home of a user who is not known", facts, "give the whole path")
+    if os.path.exists(facts["store"]) and not os.path.isdir(facts["store"]):
+        hint = "set NACRE_STORE to a folder" if said_in else "move it away, or set NACRE_STORE to a folder"
+        raise UsageError("The store must be a folder, and there is something else", facts, hint)
+    return store
 
 
 def find_root(start: str) -> str:

@@ -36,6 +36,7 @@ def test_settings_may_stand_in_pyproject(tmp_path: Path) -> None:
         ('stor = "x"', "did you mean 'store'"),
         ("zzz = 1", "known settings: env, modules, store"),
         ("store = 3", "Setting 'store' must be a text"),
+        ('store = " "', "Setting 'store' must be a text"),
         ('env = ""', "Setting 'env' must be a text"),
         ("modules = [1]", "Setting 'modules' must be a list"),
         ("modules = 3", "Setting 'modules' must be a list"),
@@ -63,3 +64,26 @@ def test_the_root_is_the_nearest_folder_that_says_so(tmp_path: Path) -> None:
     assert find_root(str(deep)) == str(tmp_path / "a")
     (deep / "nacre.toml").write_text("")
     assert find_root(str(deep)) == str(deep)
+
+
+def test_a_store_may_be_in_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert read_settings(str(tmp_path), {"NACRE_STORE": "~/kept"}).store == "/home/ann/kept"
+    (tmp_path / "nacre.toml").write_text('store = "~/kept"')
+    assert read_settings(str(tmp_path), {}).store == "/home/ann/kept"
+    with pytest.raises(UsageError, match="give the whole path"):
+        read_settings(str(tmp_path), {"NACRE_STORE": "~nobody-is-called-that/kept"})
+
+
+def test_a_store_that_cannot_be_a_folder_is_refused_with_a_next_step(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give a folder, or unset it"):
+        read_settings(str(tmp_path), {"NACRE_STORE": " "})
+    for place in ("/dev/null", "file:///dev/null"):
+        with pytest.raises(
+            UsageError, match=r"store +/dev/null\n +set in +NACRE_STORE\n +→ set NACRE_STORE to a"
+        ):
+            read_settings(str(tmp_path), {"NACRE_STORE": place})
+    (tmp_path / ".nacre").write_text("")
+    with pytest.raises(UsageError, match="move it away, or set NACRE_STORE"):
+        read_settings(str(tmp_path), {})
+    assert read_settings(str(tmp_path), {"NACRE_STORE": "memory://x"}).store == "memory://x"
