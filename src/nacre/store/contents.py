@@ -76,6 +76,8 @@ class Contents:
     def read(self, output: Output, as_type: object | None = None) -> object:
         """Load a value as the given type; its bytes are verified first.
 
+        An iterator of record batches reads on while it is consumed, and closes its source at its end.
+
         Args:
             output: What the action record says of it.
             as_type: Type to load as; None for the one it was saved from.
@@ -84,12 +86,18 @@ class Contents:
             CorruptObject: The bytes are missing or are not the ones that were stored.
             TypeMismatch: It cannot become that type.
         """
-        with self.open(output) as source:
-            try:
-                return formats.load(output.format, source, as_type)
-            except NacreError as error:
-                error.about("asset", output.asset)
-                raise
+        source = self.open(output)
+        reads_on = False
+        try:
+            value = formats.load(output.format, source, as_type)
+            reads_on = formats.reads_on(value)
+        except NacreError as error:
+            error.about("asset", output.asset)
+            raise
+        finally:
+            if not reads_on:
+                source.close()
+        return value
 
     def is_damaged(self, output: Output) -> bool:
         """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""

@@ -335,7 +335,10 @@ def _apply(
     connection: sqlite3.Connection, writes: Sequence[Write]
 ) -> tuple[list[Token | None], list[Stored]]:
     """Apply writes in order; each one's outcome, and the accepted ones as stored."""
-    version: int = connection.execute(_LAST_VERSION).fetchone()[0]
+    last = connection.execute(_LAST_VERSION).fetchone()
+    if last is None:
+        raise sqlite3.DatabaseError("no such row: the counter of versions is gone")
+    version: int = last[0]
     outcomes: list[Token | None] = []
     accepted: list[Stored] = []
     execute = connection.execute

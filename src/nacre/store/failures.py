@@ -23,6 +23,8 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MISTAKES = frozenset(
     {None, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_CONSTRAINT}
 )
+#: How SQLite says, with the code of a mistaken statement, that a store lacks what every store has.
+_LACKING = ("no such table", "no such column", "no such row")
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 #: Less than this is no room for a transaction: an I/O error beside it is the disk being full.
 _NO_ROOM_BYTES = 64 * 1024
@@ -78,9 +80,11 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
         return store_full(path, error)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return store_read_only(path, error)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or _is_lacking(error):
         hint = f"restore {path} from a backup, or move it away: nacre then builds everything anew"
-        return CorruptRecord("The file of the store is damaged", {"file": path, "problem": error}, hint)
+        return CorruptRecord(
+            "The file of the store is damaged", {"file": path, "problem": error}, (hint, SAFE)
+        )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _unavailable(path, error, "another process is writing; run again when it has finished")
     if code == sqlite3.SQLITE_IOERR and (free := free_bytes(path)) is not None and free < _NO_ROOM_BYTES:
@@ -88,6 +92,10 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR) and _is_closed_to_us(path):
         return store_read_only(path, error)
     return _unavailable(path, error, "check that the place exists and is on a local disk")
+
+
+def _is_lacking(error: sqlite3.Error) -> bool:
+    return str(error).startswith(_LACKING)
 
 
 def _is_closed_to_us(path: Path) -> bool:
@@ -132,7 +140,7 @@ def raise_told(error: BaseException, path: Path) -> None:
     if isinstance(error, NacreError):
         return
     if isinstance(error, sqlite3.Error):
-        if getattr(error, "sqlite_errorcode", None) not in _MISTAKES:
+        if getattr(error, "sqlite_errorcode", None) not in _MISTAKES or _is_lacking(error):
             raise from_sqlite(error, path) from error
     elif isinstance(error, OSError) and not isinstance(error, FileExistsError):
         raise from_os(error, path) from error

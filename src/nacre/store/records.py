@@ -20,6 +20,12 @@ FORMAT_VERSION = 1
 DEFAULT_ENV = "default"
 INLINE_BYTES = 64 * 1024
 
+#: What to do about a damaged record: it is never mended, and what it does not concern is whole.
+NEW_STORE = (
+    "keep this store as it is and build into a new one: NACRE_STORE=FOLDER nacre build; "
+    "what the record does not concern is whole"
+)
+
 R = TypeVar("R", bound="Record")
 
 
@@ -223,7 +229,7 @@ def decode(data: bytes, kind: type[R], path: str = "") -> R:
         return decoder.decode(data)  # type: ignore[return-value]  # the decoder was made for `kind`
     except msgspec.DecodeError as error:
         facts = {"record": path, "expected": kind.__name__, "problem": error}
-        raise CorruptRecord("A record of the store cannot be read", facts, SAFE) from error
+        raise CorruptRecord("A record of the store cannot be read", facts, (NEW_STORE, SAFE)) from error
 
 
 def action_path(fingerprint: str) -> str:

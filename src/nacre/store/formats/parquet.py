@@ -6,6 +6,7 @@ The library a table came from is kept in the file as ``nacre.type``, and ``nacre
 from __future__ import annotations
 
 import binascii
+import types
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -40,7 +41,7 @@ _ITERATORS = frozenset({"collections.Iterator", "collections.Iterable", "collect
 
 
 class Parquet:
-    """Stores tables of any library, and a list of dicts where the key asks for it."""
+    """Stores tables of any library, and a list of dicts, empty or not, where the key asks for it."""
 
     name = "parquet"
     extension = ".parquet"
@@ -48,7 +49,7 @@ class Parquet:
     def accepts(self, value: object) -> bool:
         """Say whether it is a table, or a list of dicts that all have text keys."""
         if type(value) is list:
-            return bool(value) and all(type(item) is dict and set(map(type, item)) == {str} for item in value)
+            return all(type(item) is dict and set(map(type, item)) == {str} for item in value)
         return is_table(value)
 
     def is_exact(self, value: object) -> bool:
@@ -110,20 +111,35 @@ def is_table(value: object) -> bool:
 
 
 def streams(as_type: object | None) -> bool:
-    """Say whether an annotation asks for record batches one by one, read while they are consumed.
+    """Say whether a type asks for record batches one by one, read while they are consumed.
 
-    The source must then stay open until the iterator is at its end.
+    The source must then stay open; it is closed when the iterator is at its end, closed or collected.
     """
     if as_type is None or label(as_type) not in _ITERATORS:
         return False
     return any(label(arg) == "pyarrow.RecordBatch" for arg in typing.get_args(as_type))
 
 
+def reads_on(value: object) -> bool:
+    """Say whether a loaded value still reads its source and will close it: an iterator of record batches."""
+    return isinstance(value, types.GeneratorType)
+
+
 def _batches(source: BinaryIO) -> Iterator[Any]:
+    import weakref  # imported late: few consumers ask for batches
+
+    found = _read_batches(source)
+    # A generator that was never started runs no finally, so its end is watched from outside.
+    weakref.finalize(found, source.close)
+    return found
+
+
+def _read_batches(source: BinaryIO) -> Iterator[Any]:
     import pyarrow.parquet as pq  # heavy, so imported when a table is met
 
-    for batch in pq.ParquetFile(source).iter_batches(batch_size=_BATCH_ROWS):
-        yield _restored(batch)
+    with source:
+        for batch in pq.ParquetFile(source).iter_batches(batch_size=_BATCH_ROWS):
+            yield _restored(batch)
 
 
 def _schema(value: Any, name: str) -> Any:
@@ -302,7 +318,9 @@ def _frame(table: Any) -> Any:
 def _relation(table: Any) -> object:
     import duckdb as engine  # heavy, so imported when asked for
 
-    found: object = engine.from_arrow(_arrow(table))
+    # A connection refuses a second call while it is busy, and steps run in parallel. A cursor is a connection of its
+    # own to the database of the default one, so duckdb.sql() still finds the relation by its name.
+    found: object = engine.default_connection().cursor().from_arrow(_arrow(table))
     return found
 
 

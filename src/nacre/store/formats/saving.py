@@ -147,7 +147,7 @@ def load(name: str, source: BinaryIO, as_type: object | None = None) -> object:
 
     Args:
         name: The format, as ``save`` returned it.
-        source: The stored bytes, seekable. It must stay open while batches are consumed; see ``streams``.
+        source: The stored bytes, seekable. Batches read on from it, and close it; see ``reads_on``.
         as_type: The consumer's annotation, resolved; None for the type it was saved as. ``Path`` gives a private copy
             of the stored file, in any format.
 
