@@ -27,6 +27,9 @@ from typing import Annotated
 
 calls = []
 world = {}
+
+def turn(**facts):
+    world.update(facts)
 """
 
 

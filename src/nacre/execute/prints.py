@@ -36,3 +36,7 @@ def _print(*values: object, **options: object) -> None:
     _original(*values, **{**options, "file": text, "flush": False})
     for line in text.getvalue().splitlines():
         sink(line)
+
+
+# It stands in for the builtin, so it answers to its name.
+_print.__name__ = _print.__qualname__ = "print"
