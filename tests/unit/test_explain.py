@@ -52,7 +52,8 @@ def test_every_cause_has_a_sentence(cause: Cause) -> None:
         (None, "raw changed"),
         (Change(changed=("at",)), "only `at` of raw differs"),
         (Change(changed=("at", "by")), "only `at`, `by` of raw differ"),
-        (Change(changed=("items[0].at", "items[3].at")), "only `at` of raw differs"),
+        (Change(changed=("items[0].at", "items[3].at")), "only `items.at` of raw differs"),
+        (Change(changed=("[0].at", "[3].at")), "only `at` of raw differs"),
         (Change(changed=("a", "b", "c", "d", "e")), "only `a`, `b`, `c` and 2 more of raw differ"),
         (Change(changed=("at",), complete=False), "raw changed: `at` and perhaps more"),
         (Change(size=(1, 3), kind="table"), "raw changed: +2 rows"),
@@ -82,9 +83,13 @@ def test_the_remedy_is_one_line_where_it_would_help() -> None:
         Change(changed=("at",), size=(1, 2)),
         Change(changed=("at",), complete=False),
         Change(changed=("a", "b", "c", "d")),
+        Change(changed=('["a.b"]',)),
+        Change(changed=("[0]",)),
         Change(),
     ):
         assert remedy(Reason(Cause.SOURCE, "a://raw", change=change), "a://raw") == ""
+    nested = Reason(Cause.SOURCE, "a://raw", "1", "2", change=Change(changed=("posts[0].m.at",)))
+    assert remedy(nested, "a://raw") == 'data_version=without("posts.m.at")'
     assert remedy(Reason(Cause.CODE, "f", change=Change(changed=("at",))), "a://raw") == ""
 
 

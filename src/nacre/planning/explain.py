@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from nacre.keys import key_name
@@ -9,6 +10,9 @@ from nacre.planning.reason import Cause, Reason
 from nacre.version.outline import Change
 
 MAX_NAMED = 3
+_INDEX = re.compile(r"\[\d+\]")
+#: What ``without`` can be told: names, and paths of names.
+_PLAIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 #: What a step that runs on every run found, when nothing changed.
 UNCHANGED = "checked: content unchanged"
 
@@ -41,7 +45,7 @@ def remedy(reason: Reason, asset: str) -> str:
     if change.added or change.removed or change.size or not change.complete:
         return ""
     fields = _fields(change)
-    if not fields or len(fields) > MAX_NAMED:
+    if not fields or len(fields) > MAX_NAMED or not all(map(_PLAIN.fullmatch, fields)):
         return ""
     quoted = ", ".join(f'"{name}"' for name in fields)
     return f"data_version=without({quoted})"
@@ -85,8 +89,8 @@ def short(key: str) -> str:
 
 
 def _fields(change: Change) -> tuple[str, ...]:
-    """Name the changed fields; elements of a list count as their field (``items[3].at`` → ``at``)."""
-    names = dict.fromkeys(path.rsplit("]", 1)[-1].lstrip(".") or path for path in change.changed)
+    """Name the changed fields; elements of a list count as one (``items[3].at`` → ``items.at``)."""
+    names = dict.fromkeys(_INDEX.sub("", path).lstrip(".") or path for path in change.changed)
     return tuple(names)
 
 
