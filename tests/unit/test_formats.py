@@ -12,6 +12,7 @@ import pathlib
 import typing
 import uuid
 import zoneinfo
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import duckdb
@@ -276,6 +277,38 @@ def test_a_list_of_dicts_becomes_parquet_only_where_it_is_exact() -> None:
     assert back(rows, key="s3://l/a.parquet") == rows
     with pytest.raises(UnserialisableValue, match="would not come back"):
         back([{"a": 1}, {"b": 2}], key="s3://l/a.parquet")
+
+
+def test_no_rows_at_all_come_back_from_parquet() -> None:
+    assert back([], key="s3://l/a.parquet") == []
+    for frame in (
+        pd.DataFrame(),
+        pd.DataFrame(columns=["a"]),
+        pl.DataFrame(),
+        pl.DataFrame(schema={"a": pl.Int8}),
+    ):
+        found = back(frame, key="s3://l/a.parquet")
+        assert type(found) is type(frame)
+        assert found.shape == frame.shape  # type: ignore[attr-defined]  # a frame
+
+
+def test_loaded_relations_do_not_share_a_connection() -> None:
+    asked = duckdb.DuckDBPyRelation
+    relations = [back(pa.table({"a": range(200_000)}), as_type=asked) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        digests = set(pool.map(lambda relation: identify(relation).digest, relations))
+    assert len(digests) == 1
+    first, second = relations[:2]  # noqa: RUF059  # the queries find them by name
+    assert duckdb.sql("select sum(first.a) from first join second using (a)").fetchall() == [
+        (19_999_900_000,)
+    ]
+    assert first.query("first", "select count(*) from first, second where first.a = second.a").fetchall()  # type: ignore[attr-defined]  # a relation
+
+
+def test_queries_on_one_connection_wait_for_each_other() -> None:
+    relations = [duckdb.sql(f"select range * {n} as a from range(300000)") for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda relation: identify(relation).digest, relations))) == 8
 
 
 def test_pandas_indexes_and_labels_come_back() -> None:

@@ -5,10 +5,14 @@ A relation is a query: identifying it runs the query once; ``settle`` it first t
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from nacre.values import arrow
 from nacre.values.identity import Nested, ValueIdentity
+
+#: How long to leave a busy connection alone.
+_PAUSE_S = 0.005
 
 
 def identify(value: Any, nested: Nested) -> ValueIdentity | None:
@@ -25,6 +29,13 @@ def settle(value: Any) -> object:
 
 
 def to_arrow(relation: Any) -> Any:
-    """Run the query into a ``pyarrow.Table``."""
+    """Run the query into a ``pyarrow.Table``, once its connection is free."""
     fetch = getattr(relation, "to_arrow_table", None) or relation.fetch_arrow_table
-    return fetch()
+    while True:
+        try:
+            return fetch()
+        except Exception as error:
+            # The connection refuses while another step's call is running on it, instead of waiting.
+            if type(error).__name__ != "ResourceInUseException":
+                raise
+        time.sleep(_PAUSE_S)

@@ -320,7 +320,7 @@ def _relation(table: Any) -> object:
 
     # A connection refuses a second call while it is busy, and steps run in parallel. A cursor is a connection of its
     # own to the database of the default one, so duckdb.sql() still finds the relation by its name.
-    found: object = engine.default_connection().cursor().from_arrow(_arrow(table))
+    found: object = engine.cursor().from_arrow(_arrow(table))
     return found
 
 
