@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
@@ -65,6 +69,24 @@ def test_a_refused_value_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UnserialisableValue):
         write(contents, ["x" * 200_000, object()])
     assert list(contents.objects.list("")) == []
+
+
+@pytest.mark.parametrize("asked", [Iterator[pa.RecordBatch], Iterable[pa.RecordBatch] | None])
+@pytest.mark.parametrize("rows", [10, 100_000])
+def test_record_batches_are_read_while_they_are_consumed(tmp_path: Path, asked: object, rows: int) -> None:
+    contents = Contents(DirectoryObjects(tmp_path), new_id)
+    table = pa.table({"a": range(rows), "b": [str(number) for number in range(rows)]})
+    output = write(contents, table)
+    opened: list[BinaryIO] = []
+    get = contents.open
+    contents.open = lambda output: opened.append(get(output)) or opened[-1]  # type: ignore[method-assign, func-returns-value]  # counts
+    whole, begun, untouched = (contents.read(output, asked) for _ in range(3))
+    assert pa.Table.from_batches(whole) == table  # type: ignore[arg-type]  # batches
+    next(begun)  # type: ignore[call-overload]  # an iterator
+    assert [source.closed for source in opened] == [True, False, False]
+    del begun, untouched
+    gc.collect()
+    assert all(source.closed for source in opened)
 
 
 def test_a_type_it_cannot_become_names_the_asset() -> None:
