@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 # A package may import only what stands above it, or in its own row. The façades come last.
 LAYERS = [
-    ("errors", "keys", "encoding"),
+    ("errors", "keys", "encoding", "plain"),
     ("context",),
     ("declare",),
     ("graph",),
@@ -43,6 +43,7 @@ PURE = {
     "errors",
     "keys",
     "encoding",
+    "plain",
     "context",
     "declare",
     "graph",

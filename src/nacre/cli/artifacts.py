@@ -15,6 +15,7 @@ from nacre.cli.layout import ago, count, print_json, print_lines, size, table
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.paint import paint
 from nacre.cli.session import Session
+from nacre.cli.streams import echo
 from nacre.errors import UsageError
 from nacre.planning.explain import short
 from nacre.store.records import Artifact, decode
@@ -47,7 +48,7 @@ def command(key: str | None, modules: tuple[str, ...], as_json: bool) -> None:
         headings = ["key", "kind", "made", "by", "versions", "description"]
         print_lines(table([_row(session, row, rows) for row in newest], headings))
     else:
-        click.echo("No artifacts yet. A step makes one with create_markdown_artifact and its like.")
+        echo("No artifacts yet. A step makes one with create_markdown_artifact and its like.")
 
 
 def _find(rows: list[ArtifactRow], key: str) -> ArtifactRow:
@@ -98,7 +99,7 @@ def _show(session: Session, row: ArtifactRow, rows: list[ArtifactRow]) -> None:
     about = [row.key or row.id, row.kind, ago(row.updated_at or row.created_at, session.now)]
     about += [f"by {short(row.asset)}"] if row.asset else []
     about += [count(_n_versions(row, rows), "version"), row.description]
-    click.echo("\n" + paint(" · ".join(filter(None, about)), "quiet"))
+    echo("\n" + paint(" · ".join(filter(None, about)), "quiet"))
 
 
 def _content(session: Session, artifact: Artifact) -> list[str]:

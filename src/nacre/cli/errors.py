@@ -8,10 +8,9 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 
-import click
-
 from nacre.cli.frames import Split, UserFrame, hint, shapes, shorter, source_lines, split
 from nacre.cli.paint import paint
+from nacre.cli.streams import echo
 from nacre.errors import AmbiguousName, NacreError, NotMaterialized, StepFailed, UnknownName, UsageError
 
 FAILED, USAGE = 1, 2
@@ -138,4 +137,4 @@ def _traceback(error: BaseException, full: bool) -> list[str]:
 
 
 def _echo(*lines: str) -> None:
-    click.echo("\n".join(lines), err=True)
+    echo("\n".join(lines), err=True)

@@ -7,6 +7,7 @@ import os
 import click
 
 from nacre.cli.layout import print_next
+from nacre.cli.streams import echo
 from nacre.errors import UsageError
 
 PIPELINE = '''\
@@ -53,10 +54,10 @@ def command(folder: str) -> None:
             with open(path, "x", encoding="utf-8") as file:
                 file.write(text)
         except FileExistsError:
-            click.echo(f"= {path} is there, left as it is")
+            echo(f"= {path} is there, left as it is")
         else:
             n_written += 1
-            click.echo(f"✓ {path}")
+            echo(f"✓ {path}")
     go_there = "" if os.path.realpath(folder) == os.path.realpath(".") else f"cd {folder} && "
     print_next(
         [(f"{go_there}nacre build", "build all three assets"), ("nacre", "how they stand, at any time")]

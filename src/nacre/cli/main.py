@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from importlib import import_module
 from types import ModuleType
 
@@ -11,6 +10,7 @@ import click
 
 import nacre
 from nacre.cli.errors import report
+from nacre.cli.streams import echo, settle
 
 #: Command → what the list of commands says about it; in the order people meet them. Each is ``nacre.cli.<command>``.
 COMMANDS = {
@@ -66,12 +66,10 @@ class Commands(click.Group):
         """Run the command; whatever it raises is shown as a person needs it, and becomes the exit code."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo(
-                "\nInterrupted. What had finished is stored; the next build goes on from there.", err=True
-            )
+            echo("\nInterrupted. What had finished is stored; the next build goes on from there.", err=True)
             ctx.exit(130)
         except Exception as error:  # the one place where errors become text and an exit code
             ctx.exit(report(error, full=bool(ctx.meta.get("nacre.full"))))
@@ -100,8 +98,5 @@ def _load(name: str) -> ModuleType:
 
 def main() -> None:
     """Run the command line of this process."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that lacks ✓ gets a question mark, never a crash.
-        if stream.encoding and not stream.encoding.lower().startswith("utf"):
-            getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    settle()
     cli(prog_name="nacre")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import click
-
 from nacre.cli.layout import ago, count, print_next
 from nacre.cli.paint import paint
 from nacre.cli.session import Session
 from nacre.cli.states import Standing, standings
+from nacre.cli.streams import echo
 from nacre.planning.explain import short
 
 
@@ -16,8 +15,8 @@ def show() -> None:
     session = Session()
     found, problem = standings(session)
     if problem:
-        click.echo(f"The modules cannot be imported: {problem}", err=True)
-    click.echo(paint(_sentence(session, found), "strong"))
+        echo(f"The modules cannot be imported: {problem}", err=True)
+    echo(paint(_sentence(session, found), "strong"))
     print_next(_commands(session, found))
 
 

@@ -10,6 +10,7 @@ from nacre.cli.options import modules_option
 from nacre.cli.paint import paint
 from nacre.cli.plan import GLYPHS
 from nacre.cli.session import Session
+from nacre.cli.streams import echo
 from nacre.execute.report import duration
 from nacre.graph.select import resolve
 from nacre.planning.decide import Action
@@ -29,7 +30,7 @@ def command(asset: str, modules: tuple[str, ...]) -> None:
     key = resolve(session.declared, asset)
     plan = session.plan([key])
     step = plan.steps[plan.graph.producer[key]]
-    click.echo(f"{paint(short(key), 'strong')}  {key}  {_relative(step.task.place)}")
+    echo(f"{paint(short(key), 'strong')}  {key}  {_relative(step.task.place)}")
     _row("now", f"{GLYPHS[step.action]} {step.action}: {sentence(step.reason)}")
     if step.action is Action.PENDING:
         then = session.plan([key], reuse_sources=True).steps[step.key]
@@ -51,7 +52,7 @@ def command(asset: str, modules: tuple[str, ...]) -> None:
 
 
 def _row(label: str, text: str) -> None:
-    click.echo(fit(f"  {label:<7} {text}"))
+    echo(fit(f"  {label:<7} {text}"))
 
 
 def _input(session: Session, asset: str, parameter: str, upstream: str) -> str:

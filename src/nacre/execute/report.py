@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TextIO
 
+from nacre.plain import plain
 from nacre.planning.explain import UNCHANGED, remedy, sentence, short
 from nacre.planning.reason import Cause
 from nacre.store.records import StepRecord
@@ -69,13 +70,17 @@ class Lines:
     def step_line(self, record: StepRecord) -> str:
         """Make the line of one step: glyph, name, time or version, reason."""
         kind = "checked" if record.checked else record.action
-        name = short(record.assets[0]) if record.assets else record.step.rsplit(".", 1)[-1]
+        name = self.name_of(record)
         if len(record.assets) > 1:
             name += f" +{len(record.assets) - 1}"
         seconds = duration(record.duration_s) if record.duration_s else ""
         version = f"v{record.seq}" if record.seq else ""
         line = f"{GLYPHS[kind]} {name:<22} {kind:<8} {seconds:>7} {version:>5}  {self._why(record)}"
         return self._coloured(line.rstrip(), _COLOURS[kind])
+
+    def name_of(self, record: StepRecord) -> str:
+        """Name a step: by its first asset, else by its function."""
+        return short(record.assets[0]) if record.assets else record.step.rsplit(".", 1)[-1]
 
     def _why(self, record: StepRecord) -> str:
         if record.error:
@@ -86,10 +91,10 @@ class Lines:
 
     def _print(self, line: str) -> None:
         stream = self._stream or sys.stderr
-        try:
-            print(f"{self._indent}{line}", file=stream, flush=True)
-        except UnicodeEncodeError:
-            print(f"{self._indent}{line}".encode("ascii", "replace").decode(), file=stream, flush=True)
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        # Standard error would show what it lacks as escapes.
+        whole = line.isascii() or encoding.lower().startswith("utf")
+        print(f"{self._indent}{line if whole else plain(line, encoding)}", file=stream, flush=True)
 
     def _coloured(self, line: str, code: str) -> str:
         if self._has_colour is None:
