@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from nacre.cli import errors
+from nacre.cli.init import PIPELINE
 from nacre.cli.main import cli
 from nacre.errors import UsageError
 from nacre.execute.active import ActiveRun
@@ -18,9 +19,9 @@ from sandbox import SOURCES
 from shell import BROKEN, HEAD, SHOP, Shell
 
 
-def nacre(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def nacre(folder: Path, *arguments: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
     """Run the command as a person does, in a process of its own."""
-    environment = dict(os.environ, PYTHONPATH=str(SOURCES), PYTHONIOENCODING="utf-8")
+    environment = dict(os.environ, PYTHONPATH=str(SOURCES), PYTHONIOENCODING=encoding)
     return subprocess.run(
         [sys.executable, "-m", "nacre", *arguments],
         cwd=folder,
@@ -52,6 +53,43 @@ def test_the_started_pipeline_runs_reuses_and_fails_as_a_person_sees_it(tmp_path
     misspelt = nacre(tmp_path, "biuld")
     assert (misspelt.returncode, misspelt.stdout) == (2, "")
     assert "Did you mean 'build'?" in misspelt.stderr
+
+
+def test_a_build_whose_output_nobody_reads_is_finished(tmp_path: Path) -> None:
+    nacre(tmp_path, "init")
+    environment = dict(os.environ, PYTHONPATH=str(SOURCES), PYTHONUNBUFFERED="1")
+    command = [sys.executable, "-m", "nacre"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    cut = subprocess.run([*command, "build"], cwd=tmp_path, env=environment, stdout=writer, stderr=writer)
+    os.close(writer)
+    assert cut.returncode == 0
+    closed = f"{sys.executable} -m nacre build --refresh >&- 2>&- <&-"
+    assert subprocess.run(closed, shell=True, cwd=tmp_path, env=environment).returncode == 0
+    versions = nacre(tmp_path, "history", "report").stdout.splitlines()
+    assert [line.split()[0] for line in versions[1:]] == ["v2", "v1"]
+
+
+def test_where_only_ascii_can_be_shown_no_two_states_look_the_same(tmp_path: Path) -> None:
+    nacre(tmp_path, "init")
+    first = nacre(tmp_path, "build", encoding="ascii")
+    assert [line[:2] for line in first.stdout.splitlines()[:3]] == ["+ "] * 3
+    assert " - 3 built - run " in first.stdout
+    (tmp_path / "pipeline.py").write_text(BROKEN)
+    failed = nacre(tmp_path, "build", encoding="ascii")
+    assert "\nx moods " in failed.stdout
+    assert " >  13 | for post in posts" in failed.stderr
+    assert (failed.stdout + failed.stderr).isascii()
+    assert "?" not in failed.stdout
+
+
+def test_a_program_shows_its_run_in_ascii_where_standard_error_has_no_more(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.py").write_text(PIPELINE + "\nreport()\n")
+    environment = dict(os.environ, PYTHONPATH=str(SOURCES), PYTHONIOENCODING="ascii", NO_COLOR="1")
+    command = [sys.executable, "pipeline.py"]
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True).stderr
+    assert "+ report" in shown
+    assert "\\u" not in shown
 
 
 def test_help_and_version_load_no_engine(tmp_path: Path) -> None:
@@ -149,6 +187,41 @@ def test_a_source_that_always_looks_new_is_named_with_the_line_to_write(shell: S
     assert "from nacre import without" in second
 
 
+def test_two_assets_of_one_name_are_shown_by_their_keys(shell: Shell) -> None:
+    shell.write(
+        HEAD
+        + """
+@materialize("v://eu/sales")
+def europe() -> int:
+    return 1
+
+@materialize("v://us/sales")
+def america() -> int:
+    return 2
+
+@materialize("v://total")
+def total(europe: int, america: int) -> int:
+    return europe // (america - 2)
+
+@flow
+def quiet() -> None: ...
+"""
+    )
+    shown = ["v://eu/sales", "v://us/sales", "total"]
+    assert [line.split()[1] for line in shell("plan").stdout.splitlines()[1:]] == shown
+    assert sorted(line.split()[1] for line in shell("build", exits=1).stdout.splitlines()[:3]) == sorted(
+        shown
+    )
+    assert [line.split()[0] for line in shell("ls").stdout.splitlines()[1:]] == shown
+    assert "nacre show v://us/sales" in shell("build", "america").stdout
+    assert "✓ v://us/sales" in shell("run", "pipeline.py:america").stderr
+
+
+def test_a_flow_without_steps_is_not_called_nothing(shell: Shell) -> None:
+    shell.write(HEAD + "@flow\ndef quiet() -> None: ...\n")
+    assert " · 1 flow run · run " in shell("run", "pipeline.py").stderr
+
+
 # ── what went wrong ──
 
 
@@ -191,6 +264,7 @@ def test_a_failing_flow_is_shown_the_same_way(shell: Shell) -> None:
         (HEAD + '@materialize("a://b")\ndef b(nobody): ...\n', "nobody"),
         ("import json\njson.loads('{')\n", "library frames hidden"),
         ("1\n", "No assets are declared"),
+        ("a = 1\nb = 2\0\n", "✗ pipeline.py:2  SyntaxError: source code"),
     ],
 )
 def test_a_module_that_cannot_be_used_is_shown_by_its_own_line(shell: Shell, text: str, says: str) -> None:
@@ -239,6 +313,10 @@ def test_an_error_of_ours_is_called_a_bug_and_keeps_its_traceback(capsys: pytest
         (["run", "pipeline.py:shop", "tmes=2"], "did you mean 'times'?"),
         (["run", "pipeline.py:shop", "times"], "write it as name=value"),
         (["run", "pipeline.py:shop", "times=often"], "wrong type"),
+        (["run", ":shop"], "write it as FILE:NAME: nacre run pipeline.py:shop"),
+        (["build", "-m", "."], "'.' is no file and no module"),
+        (["history", "sales", "-n", "-3"], "-3 is not in the range"),
+        (["show", "sales", "--rows", "-1"], "-1 is not in the range"),
     ],
 )
 def test_whatever_is_misspelt_exits_with_2_and_the_closest(

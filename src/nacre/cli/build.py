@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import click
 
-from nacre.api import Request, run_build
+from nacre import context
+from nacre.api import Request, building
 from nacre.cli.errors import FAILED, failure
-from nacre.cli.layout import SHORT, print_json, print_next
+from nacre.cli.layout import SHORT, names_of, print_json, print_next
 from nacre.cli.options import json_option, modules_option, refresh_option, reuse_sources_option
 from nacre.cli.paint import paint
 from nacre.cli.progress import StepLines, StepObjects
 from nacre.cli.session import Session
+from nacre.cli.streams import echo
+from nacre.execute.active import ActiveRun
 from nacre.execute.report import duration
 from nacre.execute.result import RunResult, StepResult
-from nacre.planning.explain import short
 from nacre.planning.reason import Cause
 
 _ORDER = ("built", "checked", "reused", "skipped", "failed")
@@ -43,13 +45,25 @@ def command(
     request = Request(select or ("*",), modules, "selected" if refresh else "", reuse_sources)
     reporter = StepObjects() if as_json else StepLines()
     with session.running(lambda: reporter):
-        result = run_build(session.project, request, reporter)
+        with building(session.project, request, reporter) as execution:
+            if isinstance(reporter, StepLines):
+                reporter.names = names_of(_known_assets())
+            execution.execute()
+        result = execution.result()
     if isinstance(reporter, StepObjects):
         reporter.print_rest(result.steps)
         _print_run(result)
     else:
-        _print_result(result, modules, full=bool(ctx.meta.get("nacre.full")))
+        _print_result(result, reporter.names, modules, full=bool(ctx.meta.get("nacre.full")))
     ctx.exit(0 if result.ok else FAILED)
+
+
+def _known_assets() -> list[str]:
+    """List the assets that the run which is going on may make, and those that are stored."""
+    run = context.current_run.get()
+    if not isinstance(run, ActiveRun):
+        return []
+    return [*(asset.key for task in run.shared.producers.values() for asset in task.assets), *run.facts.heads]
 
 
 def _print_run(result: RunResult) -> None:
@@ -65,27 +79,27 @@ def _print_run(result: RunResult) -> None:
     )
 
 
-def _print_result(result: RunResult, modules: tuple[str, ...], *, full: bool) -> None:
+def _print_result(result: RunResult, names: dict[str, str], modules: tuple[str, ...], *, full: bool) -> None:
     counts = result.counts
     done = " · ".join(f"{counts[kind]:,} {kind}" for kind in _ORDER if counts.get(kind)) or "nothing to do"
     verb = "Done" if result.ok else "Failed"
     line = f"{verb} in {duration(result.duration_s)} · {done} · run {result.id[:SHORT]}"
-    click.echo(paint(line, "strong" if result.ok else "failed"))
+    echo(paint(line, "strong" if result.ok else "failed"))
     if not result.ok:
-        _print_failures(result, full=full)
+        _print_failures(result, names, full=full)
         return
     for remedy in result.remedies:
-        click.echo(f"→ {remedy}")
+        echo(f"→ {remedy}")
     last = result.steps[-1] if result.steps else None
     if last is not None:
         where = "".join(f" -m {module}" for module in modules)
-        print_next([(f"nacre show {last.name}{where}", "its value, and where it came from")])
+        print_next([(f"nacre show {names[last.asset]}{where}", "its value, and where it came from")])
 
 
-def _print_failures(result: RunResult, *, full: bool) -> None:
+def _print_failures(result: RunResult, names: dict[str, str], *, full: bool) -> None:
     for asset, error in result.errors.items():
-        skipped = [step.name for step in result.steps if _is_skipped_by(step, asset)]
-        click.echo("\n" + failure(error, short(asset), skipped, full=full), err=True)
+        skipped = [names[step.asset] for step in result.steps if _is_skipped_by(step, asset)]
+        echo("\n" + failure(error, names.get(asset, asset), skipped, full=full), err=True)
     counts = result.counts
     n_kept = sum(counts.get(kind, 0) for kind in ("built", "checked", "reused"))
     kept = (
@@ -93,7 +107,7 @@ def _print_failures(result: RunResult, *, full: bool) -> None:
         if n_kept
         else "nothing was changed"
     )
-    click.echo(f"\nStored data is safe: {kept}; the next build goes on from there.", err=True)
+    echo(f"\nStored data is safe: {kept}; the next build goes on from there.", err=True)
 
 
 def _is_skipped_by(step: StepResult, asset: str) -> bool:

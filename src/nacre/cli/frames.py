@@ -69,7 +69,32 @@ def split(error: BaseException) -> Split:
         trace = trace.tb_next
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         user.append(UserFrame(error.filename, error.lineno, ""))
+    elif isinstance(error, SyntaxError | ValueError) and (file := _unreadable(error.__traceback__)):
+        user.append(UserFrame(file, _nul_line(file), ""))
     return Split(tuple(user), n_engine, n_library)
+
+
+def _unreadable(trace: TracebackType | None) -> str:
+    """Return the file that Python was about to compile, where its error names none, as with NUL bytes in it."""
+    file = ""
+    while trace is not None:
+        frame = trace.tb_frame
+        is_loader = frame.f_code.co_name == "source_to_code"
+        file = str(frame.f_locals.get("path", "")) if is_loader else file
+        trace = trace.tb_next
+        is_last = trace is None or trace.tb_frame.f_code.co_filename.startswith("<frozen")
+        file = file if is_last else ""
+    return file
+
+
+def _nul_line(file: str) -> int:
+    """Number the line with the first NUL byte; 1 where there is none."""
+    try:
+        with open(file, "rb") as source:
+            before, nul, _ = source.read().partition(b"\0")
+    except OSError:
+        return 1
+    return before.count(b"\n") + 1 if nul else 1
 
 
 def source_lines(at: UserFrame) -> list[tuple[int, str]]:

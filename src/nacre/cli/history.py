@@ -8,13 +8,22 @@ from nacre.catalog.history import HistoryRow
 from nacre.cli.layout import SHORT, ago, print_json, print_lines, size, table
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.session import Session
+from nacre.cli.streams import echo
 from nacre.execute.report import duration
 from nacre.planning.explain import short
 
 
 @click.command("history")
 @click.argument("asset")
-@click.option("-n", "--limit", default=20, show_default=True, metavar="N", help="How many versions.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many versions.",
+)
 @modules_option
 @json_option
 def command(asset: str, limit: int, modules: tuple[str, ...], as_json: bool) -> None:
@@ -29,7 +38,7 @@ def command(asset: str, limit: int, modules: tuple[str, ...], as_json: bool) -> 
     headings = ["version", "made", "took", "size", "content", "made from", "run"]
     print_lines(table([_row(session, key, row) for row in rows[:limit]], headings))
     if len(rows) > limit:
-        click.echo(f"… and {len(rows) - limit:,} more (-n {len(rows)})")
+        echo(f"… and {len(rows) - limit:,} more (-n {len(rows)})")
 
 
 def _inputs(session: Session, key: str, seq: int) -> list[tuple[str, str, int]]:

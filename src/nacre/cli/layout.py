@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-import click
-
 from nacre.cli.paint import paint
+from nacre.cli.streams import echo
+from nacre.planning.explain import short
 
 #: As many characters of an id or digest as a person is shown.
 SHORT = 12
@@ -84,14 +84,22 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def names_of(keys: Iterable[str]) -> dict[str, str]:
+    """Name each asset of one listing: by its short name, or by its key where another has the same."""
+    named: dict[str, list[str]] = {}
+    for key in dict.fromkeys(keys):
+        named.setdefault(short(key), []).append(key)
+    return {key: name if len(same) == 1 else key for name, same in named.items() for key in same}
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines on standard output."""
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 def print_json(row: Mapping[str, object]) -> None:
     """Print one line of NDJSON."""
-    click.echo(json.dumps(row, ensure_ascii=False, default=str))
+    echo(json.dumps(row, ensure_ascii=False, default=str))
 
 
 def print_next(commands: Sequence[tuple[str, str]]) -> None:
@@ -99,7 +107,7 @@ def print_next(commands: Sequence[tuple[str, str]]) -> None:
     longest = max(len(command) for command, _ in commands)
     mark = "Next"
     for command, what in commands:
-        click.echo(f"{mark:<4}  {command:<{longest}}  {paint(what, 'quiet')}".rstrip())
+        echo(f"{mark:<4}  {command:<{longest}}  {paint(what, 'quiet')}".rstrip())
         mark = ""
 
 

@@ -6,10 +6,11 @@ from fnmatch import fnmatchcase
 
 import click
 
-from nacre.cli.layout import ago, print_json, print_lines, size, table
+from nacre.cli.layout import ago, names_of, print_json, print_lines, size, table
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.session import Session
 from nacre.cli.states import GLYPHS, Standing, standings
+from nacre.cli.streams import echo
 from nacre.planning.explain import short
 from nacre.store.records import Output
 
@@ -23,7 +24,8 @@ def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
     session = Session(modules)
     found, problem = standings(session)
     if problem:
-        click.echo(f"The modules cannot be imported, so this is what is stored: {problem}", err=True)
+        echo(f"The modules cannot be imported, so this is what is stored: {problem}", err=True)
+    names = names_of(each.asset for each in found)
     found = [
         each for each in found if fnmatchcase(each.asset, pattern) or fnmatchcase(short(each.asset), pattern)
     ]
@@ -32,10 +34,16 @@ def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
             print_json(_fields(session, each))
         return
     if not found:
-        click.echo("No assets." if pattern == "*" else f"No asset matches {pattern!r}.")
+        echo("No assets." if pattern == "*" else f"No asset matches {pattern!r}.")
         return
     headings = ["name", "state", "version", "made", "size", "rows", "format", "key"]
-    print_lines(table([_row(session, each) for each in found], headings, [each.state for each in found]))
+    print_lines(
+        table(
+            [_row(session, each, names[each.asset]) for each in found],
+            headings,
+            [each.state for each in found],
+        )
+    )
 
 
 def _stored(session: Session, asset: str) -> Output | None:
@@ -47,11 +55,11 @@ def _n_rows(output: Output | None) -> int | None:
     return output.outline.size if output is not None and output.outline.columns else None
 
 
-def _row(session: Session, each: Standing) -> list[str]:
+def _row(session: Session, each: Standing, name: str) -> list[str]:
     head, output = session.heads.get(each.asset), _stored(session, each.asset)
     rows = _n_rows(output)
     return [
-        short(each.asset),
+        name,
         f"{GLYPHS[each.state]} {each.state}",
         f"v{head.seq}" if head else "",
         ago(head.at, session.now) if head else "",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from nacre.api import planned_steps
-from nacre.cli.layout import count, fit, print_json
+from nacre.cli.layout import count, fit, names_of, print_json
 from nacre.cli.options import json_option, modules_option, refresh_option, reuse_sources_option
 from nacre.cli.paint import paint
 from nacre.cli.session import Session
+from nacre.cli.streams import echo
 from nacre.execute.result import StepResult
 from nacre.planning.decide import Action
 
@@ -39,16 +40,17 @@ def command(
                 {"asset": step.asset, "action": step.action, "reason": step.reason, "version": step.version}
             )
         return
-    click.echo(paint(_summary(steps), "strong"))
-    longest = min(max((len(step.name) for step in steps), default=0), 40)
+    echo(paint(_summary(steps), "strong"))
+    names = names_of(step.asset for step in steps)
+    longest = min(max(map(len, names.values()), default=0), 40)
     n_reused = 0
     for step in steps:
         n_reused += step.action == Action.REUSE
         if step.action != Action.REUSE or n_reused <= _MAX_REUSED:
-            line = f"{GLYPHS[step.action]} {step.name:<{longest}}  {step.action:<7}  {step.reason}"
-            click.echo(paint(fit(line), _COLOURS[step.action]))
+            line = f"{GLYPHS[step.action]} {names[step.asset]:<{longest}}  {step.action:<7}  {step.reason}"
+            echo(paint(fit(line), _COLOURS[step.action]))
     if n_reused > _MAX_REUSED:
-        click.echo(f"= … and {n_reused - _MAX_REUSED:,} more reuse")
+        echo(f"= … and {n_reused - _MAX_REUSED:,} more reuse")
 
 
 def _summary(steps: list[StepResult]) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 
-import click
-
 from nacre.cli.layout import fit, print_json
 from nacre.cli.paint import paint
+from nacre.cli.streams import echo
 from nacre.execute.report import Lines, duration
 from nacre.execute.result import StepResult
-from nacre.planning.explain import short
 from nacre.store.records import StepRecord
 
 
@@ -27,6 +25,8 @@ class StepLines(Lines):
         self.run = ""
         self.failed: list[str] = []
         self.counts: dict[str, int] = {}
+        #: Key to the name shown; set where it is known which assets may come.
+        self.names: dict[str, str] = {}
 
     @property
     def remedies(self) -> tuple[str, ...]:
@@ -48,10 +48,15 @@ class StepLines(Lines):
         if action != "failed":
             super().on_event(kind, body)
             return
-        name = short(record.assets[0]) if record.assets else record.step.rsplit(".", 1)[-1]
+        name = self.name_of(record)
         self.failed.append(name)
         line = f"✗ {name:<22} {'failed':<8} {duration(record.duration_s):>7}         see below"
-        click.echo(paint(line, "failed", err=self._err), err=self._err)
+        echo(paint(line, "failed", err=self._err), err=self._err)
+
+    def name_of(self, record: StepRecord) -> str:
+        """Name a step so that no other step of the run has the same name."""
+        name = self.names.get(record.assets[0]) if record.assets else None
+        return name or super().name_of(record)
 
     def _coloured(self, line: str, code: str) -> str:
         stream = sys.stderr if self._err else sys.stdout

@@ -12,13 +12,14 @@ import click
 
 from nacre.cli.errors import FAILED, failure
 from nacre.cli.frames import split
-from nacre.cli.layout import SHORT, print_json, print_lines
+from nacre.cli.layout import SHORT, names_of, print_json, print_lines
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.paint import paint
 from nacre.cli.progress import StepLines
 from nacre.cli.session import Session
 from nacre.cli.show import preview_lines
-from nacre.declare.discover import flows_in, load_module
+from nacre.cli.streams import echo
+from nacre.declare.discover import assets_in, flows_in, load_module
 from nacre.declare.flow import Flow
 from nacre.declare.parameters import annotation, names
 from nacre.declare.task import Task
@@ -44,11 +45,16 @@ def command(
     A parameter that is annotated str is taken as it is, any other as JSON where it reads as such.
     """
     file, _, name = target.rpartition(":") if ":" in target else (target, "", "")
+    if not file:
+        raise UsageError(
+            f"{target!r} names no file", {}, f"write it as FILE:NAME: nacre run pipeline.py:{name or 'NAME'}"
+        )
     session = Session((*modules, file))
     module = load_module(file, os.getcwd())
     found = _find(vars(module), flows_in(module), file, name)
     given = _parameters(found, parameters)
     reporter = StepLines(err=True)
+    reporter.names = names_of(asset.key for task in assets_in([module]) for asset in task.assets)
     clock = session.workspace.clock
     start = clock.monotonic()
     with session.running(lambda: reporter):
@@ -71,13 +77,13 @@ def _print_result(value: object, reporter: StepLines, took_s: float, *, as_json:
         return
     if value is not None:
         print_lines(preview_lines(preview(value, _MAX_LINES)))
-    done = summary(reporter.counts).replace(", ", " · ")
-    click.echo(
+    done = summary(reporter.counts).replace(", ", " · ") if reporter.counts else "1 flow run"
+    echo(
         paint(f"Done in {duration(took_s)} · {done} · run {reporter.run[:SHORT]}", "strong", err=True),
         err=True,
     )
     for remedy in reporter.remedies:
-        click.echo(f"→ {remedy}", err=True)
+        echo(f"→ {remedy}", err=True)
 
 
 def _find(scope: dict[str, object], flows: dict[str, Flow[..., object]], file: str, name: str) -> Runnable:
@@ -144,8 +150,8 @@ def _finished(value: object) -> object:
 
 def _print_failure(error: Exception, reporter: StepLines, *, full: bool) -> None:
     name = reporter.failed[0] if len(reporter.failed) == 1 else ""
-    click.echo("\n" + failure(error, name, full=full), err=True)
-    click.echo("\nStored data is safe: finished steps are kept; the next run goes on from there.", err=True)
+    echo("\n" + failure(error, name, full=full), err=True)
+    echo("\nStored data is safe: finished steps are kept; the next run goes on from there.", err=True)
 
 
 def _plain(value: object) -> object:

@@ -12,7 +12,7 @@ from functools import cached_property
 from nacre import context
 from nacre.api import DEFAULT_FILE, Request, declared, find_stored, make_plan
 from nacre.catalog.history import HeadRow
-from nacre.errors import NotMaterialized
+from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.infer import Inferred
 from nacre.planning.plan import Plan
@@ -26,9 +26,17 @@ class Session:
 
     Args:
         modules: What ``-m`` gave; the first file decides the project.
+
+    Raises:
+        UsageError: One can be neither a file nor a module.
     """
 
     def __init__(self, modules: Sequence[str] = ()) -> None:
+        for each in modules:
+            # Python would take an empty part for a relative import.
+            if not each.endswith(".py") and os.sep not in each and "" in each.split("."):
+                hint = "give a file such as pipeline.py, or a module such as shop.assets"
+                raise UsageError(f"{each!r} is no file and no module", {}, hint)
         files = [os.path.abspath(each) for each in modules if each.endswith(".py")]
         self.project: Project = current_project(files[0] if files else os.getcwd())
         self.modules = tuple(modules)

@@ -9,6 +9,7 @@ from nacre.cli.layout import SHORT, ago, count, fit, print_lines, size, table
 from nacre.cli.options import modules_option
 from nacre.cli.paint import paint
 from nacre.cli.session import Session
+from nacre.cli.streams import echo
 from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.report import duration
 from nacre.planning.explain import short
@@ -21,7 +22,9 @@ _NOUNS = {"text": "character", "bytes": "byte", "table": "row"}
 @click.command("show")
 @click.argument("asset")
 @click.option("--version", "wanted", metavar="vN", help="An older version; the current one by default.")
-@click.option("--rows", default=20, show_default=True, help="Rows or lines shown.")
+@click.option(
+    "--rows", type=click.IntRange(min=0), default=20, show_default=True, help="Rows or lines shown."
+)
 @modules_option
 def command(asset: str, wanted: str | None, rows: int, modules: tuple[str, ...]) -> None:
     """Show an asset's value, then its version, metadata, artifacts and neighbours."""
@@ -35,8 +38,8 @@ def command(asset: str, wanted: str | None, rows: int, modules: tuple[str, ...])
             f"The record of {key} v{version.seq} is gone", facts, f"nacre build {key} --refresh"
         )
     print_lines(preview_lines(preview(session.workspace.contents.read(output), rows)))
-    click.echo("")
-    click.echo(f"{paint(short(key), 'strong')} v{version.seq}  {key}")
+    echo("")
+    echo(f"{paint(short(key), 'strong')} v{version.seq}  {key}")
     action = session.action(version.fingerprint)
     took = f" in {duration(action.duration_s)}" if action else ""
     _row("made", f"{ago(version.at, session.now)}{took}, run {version.run[:SHORT]}")
@@ -99,4 +102,4 @@ def _neighbours(session: Session, key: str, version: HistoryRow) -> None:
 
 
 def _row(label: str, text: str) -> None:
-    click.echo(fit(f"  {label:<9} {text}"))
+    echo(fit(f"  {label:<9} {text}"))
