@@ -328,6 +328,42 @@ def test_pandas_indexes_and_labels_come_back() -> None:
         assert identify(found).digest == identify(frame).digest
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.array([1, None], dtype="UInt8"),
+        pd.array([1.5, None], dtype="Float64"),
+        pd.array([True, None], dtype="boolean"),
+        pd.array(["a", None], dtype="string"),
+        pd.array(["a", None], dtype=pd.ArrowDtype(pa.string())),
+        pd.array([decimal.Decimal("1.25"), None], dtype=pd.ArrowDtype(pa.decimal128(5, 2))),
+        pd.Categorical(["b", "a"], categories=["z", "b", "a"]),
+        pd.Categorical([2, None], categories=[3, 2, 1], ordered=True),
+        pd.period_range("2026-01", periods=2, freq="M"),
+        pd.interval_range(0, 2),
+    ],
+    ids=lambda column: str(column.dtype),
+)
+def test_dtypes_of_pandas_own_come_back(column: object) -> None:
+    plain = pd.DataFrame({"a": column, "b": [1, 2]})
+    several = pd.DataFrame({"b": [1, 2]}, index=pd.MultiIndex.from_arrays([pd.Index(column), [1, 2]]))
+    for frame in (plain, plain.set_index("a"), several):
+        found = back(frame)
+        pd.testing.assert_frame_equal(found, frame)
+        assert identify(found).digest == identify(frame).digest
+    pd.testing.assert_series_equal(back(plain["a"]), plain["a"])
+
+
+def test_categories_that_are_not_used_come_back_from_many_row_groups() -> None:
+    texts = pd.Categorical([str(number % 999) for number in range(200_000)])
+    frame = pd.DataFrame(
+        {"a": texts.add_categories(["unused"]), **{f"n{n}": 1.0 * n for n in range(60)}}, index=None
+    )
+    found = back(pd.concat([frame.iloc[::-1]], ignore_index=True))
+    assert isinstance(found, pd.DataFrame)
+    assert list(found["a"].cat.categories) == list(frame["a"].cat.categories)
+
+
 def test_series_come_back() -> None:
     pd.testing.assert_series_equal(back(pd.Series([1, 2], name="a")), pd.Series([1, 2], name="a"))
     assert back(pl.Series("a", [1, 2])).equals(pl.Series("a", [1, 2]))  # type: ignore[attr-defined]

@@ -247,7 +247,6 @@ def test_a_table_is_the_same_in_every_library() -> None:
     expected = digest(arrow)
     assert digest(pl.from_arrow(arrow)) == expected
     assert digest(pl.from_arrow(arrow).lazy()) == expected  # type: ignore[union-attr]  # a frame
-    assert digest(arrow.to_pandas(types_mapper=pd.ArrowDtype)) == expected
     assert digest(duckdb.from_arrow(arrow.select(["id", "name", "score", "ok", "day"]))) == digest(
         arrow.select(["id", "name", "score", "ok", "day"])
     )

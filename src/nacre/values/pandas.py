@@ -1,7 +1,7 @@
-"""Data versions of pandas frames and series: as Arrow tables, with the index and unusual labels described beside.
+"""Data versions of pandas frames and series: as Arrow tables, with index, labels and dtypes of pandas' own beside.
 
-A frame with the default index equals the Arrow or polars table of the same columns. The library is never imported
-here; NaN in a float column counts as null, as pandas itself has it.
+A frame with the default index and numpy's dtypes equals the Arrow or polars table of the same columns. The library is
+never imported here; NaN in a float column counts as null, as pandas itself has it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from nacre.values.identity import Nested, ValueIdentity
 def identify(value: Any, nested: Nested) -> ValueIdentity | None:
     """Identify a frame or series, or give None for any other type."""
     if type(value).__name__ == "DataFrame":
-        extra = _index(value.index, nested) + _labels(value.columns, nested)
+        columns = [value.iloc[:, position] for position in range(value.shape[1])]
+        extra = _index(value.index, nested) + _labels(value.columns, nested) + _types(columns, nested)
         return arrow.identity(to_arrow(value), extra=extra, mutable=True)
     if type(value).__name__ == "Series":
         frame = value.to_frame("value")
-        extra = b"series" + nested(value.name) + _index(value.index, nested)
+        extra = b"series" + nested(value.name) + _index(value.index, nested) + _types([value], nested)
         return arrow.identity(to_arrow(frame), extra=extra, mutable=True, label="series")
     return None
 
@@ -71,7 +72,46 @@ def _index(index: Any, nested: Nested) -> bytes:
     table = pa.table(
         [pa.array(level, from_pandas=True) for level in levels], names=[str(i) for i in range(len(levels))]
     )
-    return b"index" + nested(list(index.names)) + bytes.fromhex(arrow.identity(table).digest)
+    found = b"index" + nested(list(index.names)) + bytes.fromhex(arrow.identity(table).digest)
+    return found + _types(levels, nested)
+
+
+def _types(columns: list[Any], nested: Nested) -> bytes:
+    """Describe the dtypes that Arrow's types do not tell apart: nullable ones, and what categories there are."""
+    found = {position: _type(column.dtype) for position, column in enumerate(columns)}
+    told = {position: what for position, what in found.items() if what}
+    return b"types" + nested(told) if told else b""
+
+
+def _type(dtype: Any) -> object:
+    """Describe a dtype; None for numpy's, for time zones and for the text of pandas 3, which Arrow tells as well."""
+    kind = type(dtype).__name__
+    if kind == "CategoricalDtype":
+        return (kind, bool(dtype.ordered), _categories(dtype.categories))
+    if kind == "StringDtype":
+        # NaN as missing value is what pandas takes by default; where the text lies does not count.
+        return None if isinstance(dtype.na_value, float) else kind
+    if not hasattr(dtype, "construct_array_type") or kind == "DatetimeTZDtype":
+        return None
+    # Which Arrow type it is, the column says itself.
+    return kind if kind == "ArrowDtype" else (kind, str(dtype))
+
+
+def _categories(categories: Any) -> str:
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    values = pa.array(categories, from_pandas=True)
+    return arrow.identity(pa.table([values], names=[str(categories.dtype)])).digest
+
+
+def is_own(dtype: Any) -> bool:
+    """Say whether a dtype is pandas' own, so that Arrow's type does not tell it."""
+    return _type(dtype) is not None
+
+
+def own_dtypes(frame: Any) -> set[str]:
+    """Name the classes of the dtypes among a frame's columns that are pandas' own."""
+    return {type(dtype).__name__ for dtype in frame.dtypes if is_own(dtype)}
 
 
 def _labels(columns: Any, nested: Nested) -> bytes:

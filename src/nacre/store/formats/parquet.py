@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from nacre.errors import UnserialisableValue
+from nacre.store.formats import frames
 from nacre.store.formats.annotation import label, mismatch
 from nacre.values import arrow, dispatch, pandas, polars
 
@@ -21,6 +22,10 @@ _TYPE = b"nacre.type"
 _SCHEMA = b"nacre.schema"
 _NAME = b"nacre.name"
 _CATEGORIES = b"nacre.categories."
+#: pandas' own dtypes that are certainly the same after Parquet.
+_MASKED = frozenset(
+    {f"{sign}Int{bits}Dtype" for sign in ("", "U") for bits in (8, 16, 32, 64)} | {"BooleanDtype"}
+)
 #: What one row group may take in memory, and its limits in rows.
 _GROUP_BYTES = 16 << 20
 _GROUP_ROWS = (65_536, 1_048_576)
@@ -57,7 +62,9 @@ class Parquet:
         name = label(type(value))
         if name not in ("pyarrow.Table", "polars.DataFrame", "pandas.DataFrame"):
             return False
-        if name == "pandas.DataFrame" and not pandas.has_plain_labels(value):
+        if name == "pandas.DataFrame" and not (
+            pandas.has_plain_labels(value) and pandas.own_dtypes(value) <= _MASKED
+        ):
             return False
         schema = _schema(value, name)
         return bool(schema.names) and len(set(schema.names)) == len(schema) and all(map(_keeps, schema.types))
@@ -164,22 +171,11 @@ def _to_arrow(value: Any) -> tuple[Any, dict[bytes, bytes]]:
     elif name == "polars.Series":
         value = polars.to_arrow(value.to_frame())
     elif name == "pandas.DataFrame":
-        value = _from_pandas(value, pa)
+        value = frames.to_arrow(value, noted)
     elif name == "pandas.Series":
         noted[_NAME] = msgspec.json.encode(value.name if isinstance(value.name, str) else None)
-        value = _from_pandas(value.to_frame("value"), pa)
+        value = frames.to_arrow(value.to_frame("value"), noted)
     return value, noted
-
-
-def _from_pandas(frame: Any, pa: Any) -> Any:
-    try:
-        return pa.Table.from_pandas(frame)
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        # The adapter's conversion names the column, where it is one.
-        pandas.to_arrow(frame)
-        facts = {"type": "pandas.DataFrame", "problem": str(error).splitlines()[0]}
-        hint = "call .reset_index() first, or give the index one type"
-        raise UnserialisableValue("A table cannot be stored as Parquet", facts, hint) from error
 
 
 def _from_dicts(items: list[dict[str, object]], pa: Any) -> Any:
@@ -197,12 +193,15 @@ def _writable(table: Any, noted: dict[bytes, bytes]) -> Any:
 
     schema = table.schema
     fields = [field.with_type(arrow.without_views(field.type)) for field in schema]
-    if not all(map(_keeps, schema.types)):
+    is_pandas = b"pandas" in (schema.metadata or {})
+    categories = {
+        _CATEGORIES + str(position).encode(): _categories(column)
+        for position, column in enumerate(table.columns)
+        if _has_categories(column.type, is_pandas)
+    }
+    if categories or not all(map(_keeps, schema.types)):
         bare = pa.schema(fields)
-        noted = {**noted, _SCHEMA: binascii.b2a_base64(bare.serialize().to_pybytes())}
-        for position, column in enumerate(table.columns):
-            if _is_odd_dictionary(column.type):
-                noted[_CATEGORIES + str(position).encode()] = _categories(column)
+        noted = {**noted, **categories, _SCHEMA: binascii.b2a_base64(bare.serialize().to_pybytes())}
     return pa.schema(fields, metadata={**(schema.metadata or {}), **noted})
 
 
@@ -262,11 +261,13 @@ def _repeating(schema: Any) -> list[str] | bool:
     return [field.name for field in schema if not pa.types.is_floating(field.type)]
 
 
-def _is_odd_dictionary(kind: Any) -> bool:
-    """Say whether a type is a dictionary of something that is no text: Parquet gives only the values back."""
+def _has_categories(kind: Any, is_pandas: bool) -> bool:
+    """Say whether a type is a dictionary that Parquet may not give back: it keeps only text, and only what is used."""
     import pyarrow as pa  # heavy, so imported when a table is met
 
-    return bool(pa.types.is_dictionary(kind)) and not str(kind.value_type).endswith(("string", "string_view"))
+    if not pa.types.is_dictionary(kind):
+        return False
+    return is_pandas or kind.ordered or not str(kind.value_type).endswith(("string", "string_view"))
 
 
 def _categories(column: Any) -> bytes:
@@ -274,6 +275,7 @@ def _categories(column: Any) -> bytes:
 
     unified = column.unify_dictionaries()
     values = unified.chunk(0).dictionary if unified.num_chunks else pa.nulls(0, column.type.value_type)
+    values = values.cast(arrow.without_views(values.type))
     batch = pa.record_batch([values], names=["categories"])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
@@ -283,18 +285,29 @@ def _categories(column: Any) -> bytes:
 
 def _cast(column: Any, kind: Any, categories: bytes | None) -> Any:
     """Give a column the type it had, a dictionary with the categories it had."""
-    if column.type == kind:
-        return column
     if categories is None:
-        return column.cast(kind)
+        return column if column.type == kind else column.cast(kind)
     import pyarrow as pa  # heavy, so imported when a table is met
-    import pyarrow.compute as pc
 
     values = pa.ipc.open_stream(binascii.a2b_base64(categories)).read_all().column(0).combine_chunks()
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    indices = [pc.index_in(chunk, value_set=values).cast(kind.index_type) for chunk in chunks]
-    made = [pa.DictionaryArray.from_arrays(each, values, ordered=kind.ordered) for each in indices]
+    made = [
+        pa.DictionaryArray.from_arrays(
+            _indices(each, values).cast(kind.index_type), values, ordered=kind.ordered
+        )
+        for each in chunks
+    ]
     return pa.chunked_array(made, type=kind) if isinstance(column, pa.ChunkedArray) else made[0]
+
+
+def _indices(array: Any, categories: Any) -> Any:
+    import pyarrow as pa  # heavy, so imported when a table is met
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(array.type):
+        return pc.index_in(array, value_set=categories)
+    known = pc.index_in(array.dictionary.cast(categories.type), value_set=categories)
+    return known.take(array.indices)
 
 
 def _arrow(table: Any) -> Any:
@@ -325,9 +338,7 @@ def _relation(table: Any) -> object:
 
 
 def _pandas(table: Any) -> Any:
-    import pandas  # noqa: F401, ICN001  # heavy; to_pandas would say less clearly that it is not there
-
-    return _arrow(table).to_pandas()
+    return frames.from_arrow(_arrow(table), table.schema.metadata or {})
 
 
 def _series(table: Any) -> Any:

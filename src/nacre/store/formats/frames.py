@@ -1,0 +1,101 @@
+"""pandas frames as Arrow tables and back, with the dtypes that pyarrow alone would not give back as they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from nacre.errors import UnserialisableValue
+from nacre.values import pandas
+
+#: Metadata: position in the table to the name of a dtype.
+_DTYPES = b"nacre.dtypes"
+_ARROW = "arrow"
+_NAMED = ("IntegerDtype", "FloatingDtype", "BooleanDtype", "StringDtype")
+
+
+def to_arrow(frame: Any, noted: dict[bytes, bytes]) -> Any:
+    """Convert a frame with its index.
+
+    Args:
+        frame: The frame.
+        noted: Gets what is to be kept in the metadata of the table.
+
+    Raises:
+        UnserialisableValue: A column or the index has no one type.
+    """
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    try:
+        table = pa.Table.from_pandas(frame)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        # The adapter's conversion names the column, where it is one.
+        pandas.to_arrow(frame)
+        facts = {"type": "pandas.DataFrame", "problem": str(error).splitlines()[0]}
+        hint = "call .reset_index() first, or give the index one type"
+        raise UnserialisableValue("A table cannot be stored as Parquet", facts, hint) from error
+    dtypes = _dtypes(frame, table.num_columns)
+    if not dtypes:
+        return table
+    noted[_DTYPES] = msgspec.json.encode(dtypes)
+    metadata = dict(table.schema.metadata)
+    described = msgspec.json.decode(metadata[b"pandas"])
+    for position in dtypes:
+        # pyarrow reads the names of some of these dtypes as others, or fails.
+        described["columns"][position]["numpy_type"] = "object"
+    return table.replace_schema_metadata({**metadata, b"pandas": msgspec.json.encode(described)})
+
+
+def _dtypes(frame: Any, width: int) -> dict[int, str]:
+    """Name the dtypes to make anew: those Arrow holds itself, and in the index, all that can have missing values."""
+    columns = list(frame.dtypes)
+    found = {at: _ARROW for at, dtype in enumerate(columns) if _name(dtype) == _ARROW}
+    if width == len(columns):
+        return found
+    for level in range(frame.index.nlevels):
+        name = _name(frame.index.get_level_values(level).dtype)
+        if name:
+            found[len(columns) + level] = name
+    return found
+
+
+def _name(dtype: Any) -> str:
+    if type(dtype).__name__ == "ArrowDtype":
+        return _ARROW
+    is_named = any(kind.__name__ in _NAMED for kind in type(dtype).__mro__)
+    return str(dtype) if is_named and pandas.is_own(dtype) else ""
+
+
+def from_arrow(table: Any, metadata: dict[bytes, bytes]) -> Any:
+    """Make the frame of a table again.
+
+    Args:
+        table: As ``to_arrow`` gave it.
+        metadata: What was noted.
+    """
+    import pandas as pd  # heavy; to_pandas would say less clearly that it is not there
+
+    frame = table.to_pandas()
+    dtypes: dict[int, str] = msgspec.json.decode(metadata.get(_DTYPES, b"{}"), type=dict[int, str])
+    width = frame.shape[1]
+    levels = [frame.index.get_level_values(level) for level in range(frame.index.nlevels)]
+    for position, name in dtypes.items():
+        column = table.column(position)
+        is_arrow = name == _ARROW
+        made = (
+            pd.arrays.ArrowExtensionArray(column)
+            if is_arrow
+            else pd.api.types.pandas_dtype(name).__from_arrow__(column)
+        )
+        if position < width:
+            frame.isetitem(position, made)
+        else:
+            levels[position - width] = made
+    if any(position >= width for position in dtypes):
+        names = list(frame.index.names)
+        if len(levels) == 1:
+            frame.index = pd.Index(levels[0], name=names[0])
+        else:
+            frame.index = pd.MultiIndex.from_arrays(levels, names=names)
+    return frame
