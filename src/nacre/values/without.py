@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ class Without:
     """A function that gives a value without some of its fields; equal to any other for the same fields.
 
     Args:
-        fields: Keys or columns left out.
+        fields: Keys or columns left out, or paths to them with dots.
     """
 
     fields: tuple[str, ...]
@@ -29,27 +30,45 @@ class Without:
         A field that is not there is no error, and a value that has no fields comes back as it is. The value itself is
         never changed.
         """
-        value = settle(value)
-        if isinstance(value, dict):
-            return {key: item for key, item in value.items() if key not in self.fields}
-        if type(value) in (list, tuple):
-            items: Any = value
-            return type(value)(self(item) for item in items)  # type: ignore[call-arg]  # list or tuple
-        kind = record_kind(type(value))
-        if kind is not None:
-            return {name: item for name, item in field_values(value, kind).items() if name not in self.fields}
-        return self._of_table(value)
+        return _narrowed(settle(value), self.fields)
 
-    def _of_table(self, table: Any) -> object:
-        name = type(table).__name__
-        if library(table) == "pyarrow" and name in ("Table", "RecordBatch"):
-            return table.select([column for column in table.schema.names if column not in self.fields])
-        if name == "DataFrame" and library(table) == "pandas":
-            return table.drop(columns=list(self.fields), errors="ignore")
-        if name == "DataFrame" and library(table) == "polars":
-            return table.drop(list(self.fields), strict=False)
-        found: object = table
-        return found
+
+def _narrowed(value: object, fields: Sequence[str]) -> object:
+    if isinstance(value, dict):
+        return _kept(value, fields)
+    if type(value) in (list, tuple):
+        items: Any = value
+        return type(value)(_narrowed(item, fields) for item in items)  # type: ignore[call-arg]  # list or tuple
+    kind = record_kind(type(value))
+    return _of_table(value, fields) if kind is None else _kept(field_values(value, kind), fields)
+
+
+def _kept(items: Mapping[Any, object], fields: Sequence[str]) -> dict[object, object]:
+    """Give the entries that are not left out; what a path leads through is narrowed in turn."""
+    kept: dict[object, object] = {}
+    for key, item in items.items():
+        if key in fields:
+            continue
+        # A key that is written like a path is that key, and no path.
+        below = [
+            field[len(key) + 1 :]
+            for field in fields
+            if isinstance(key, str) and field.startswith(f"{key}.") and field not in items
+        ]
+        kept[key] = _narrowed(item, below) if below else item
+    return kept
+
+
+def _of_table(table: Any, fields: Sequence[str]) -> object:
+    name = type(table).__name__
+    if library(table) == "pyarrow" and name in ("Table", "RecordBatch"):
+        return table.select([column for column in table.schema.names if column not in fields])
+    if name == "DataFrame" and library(table) == "pandas":
+        return table.drop(columns=list(fields), errors="ignore")
+    if name == "DataFrame" and library(table) == "polars":
+        return table.drop(list(fields), strict=False)
+    found: object = table
+    return found
 
 
 def without(*fields: str) -> Without:
@@ -58,7 +77,8 @@ def without(*fields: str) -> Without:
     The value is stored whole; only what counts as a change is narrowed.
 
     Args:
-        fields: Keys of a dict, fields of a dataclass or columns of a table; of a list, those of each item.
+        fields: Keys of a dict, fields of a dataclass or columns of a table; of a list, those of each item. A dot leads
+            inside: ``"posts.meta.at"``, through lists too. A key that has the dot in its name comes first.
 
     Returns:
         A function for ``data_version=``.
@@ -68,6 +88,8 @@ def without(*fields: str) -> Without:
 
     >>> without("fetched_at")({"n": 3, "fetched_at": "10:02"})
     {'n': 3}
+    >>> without("posts.at")({"posts": [{"id": 1, "at": "10:02"}]})
+    {'posts': [{'id': 1}]}
     """
     given: tuple[object, ...] = fields
     if not fields or not all(isinstance(field, str) for field in given):
