@@ -135,6 +135,15 @@ def test_alone_it_says_how_the_assets_stand(shell: Shell) -> None:
     assert len(shell().stdout.splitlines()) == 4
 
 
+def test_alone_it_asks_about_an_asset_that_the_answer_is_known_of(shell: Shell) -> None:
+    shell("build")
+    shell.write(HEAD + '@materialize("eu://sales")\ndef europe() -> int:\n    return 1\n')
+    shell("build")
+    command = shell().stdout.splitlines()[2].split("  ")[3].strip()
+    assert command == "nacre why eu://sales"
+    assert "eu://sales" in shell(*command.split()[1:]).stdout
+
+
 def test_an_empty_folder_is_told_how_to_begin(shell: Shell) -> None:
     Path("pipeline.py").unlink()
     shown = shell().stdout

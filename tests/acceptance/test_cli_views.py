@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -169,6 +170,13 @@ def test_tables_fit_the_terminal_and_are_whole_in_a_pipe(monkeypatch: pytest.Mon
     monkeypatch.delenv("COLUMNS")
     monkeypatch.setattr(layout, "width", lambda: None)
     assert "x" * 60 in layout.table(rows, ["n", "long", "wide"])[1]
+
+
+def test_a_terminal_that_does_not_know_its_size_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 1))
+    monkeypatch.setattr(os, "get_terminal_size", lambda number: os.terminal_size((0, 0)))
+    assert layout.fit("x" * 300) == "x" * 300
 
 
 def test_colour_is_only_for_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from nacre.cli.layout import ago, count, print_next
+from nacre.cli.layout import ago, count, names_of, print_next
 from nacre.cli.paint import paint
 from nacre.cli.session import Session
 from nacre.cli.states import Standing, standings
 from nacre.cli.streams import echo
-from nacre.planning.explain import short
 
 
 def show() -> None:
@@ -49,9 +48,10 @@ def _commands(session: Session, found: list[Standing]) -> list[tuple[str, str]]:
             ("nacre build -m FILE", "build the assets of a file"),
             ("nacre --help", "all commands"),
         ]
-    ask = next((each for each in found if each.state in ("stale", "new")), found[-1])
-    is_declared = any(each.state != "stored" for each in found)
-    name = short(ask.asset)
+    declared = [each for each in found if each.state != "stored"]
+    is_declared = bool(declared)
+    ask = next((each for each in found if each.state in ("stale", "new")), (declared or found)[-1])
+    name = names_of(each.asset for each in found)[ask.asset]
     first = (
         ("nacre build", "build what must be built") if is_declared else ("nacre build -m FILE", "build more")
     )
