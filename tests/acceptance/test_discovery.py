@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import nacre
-from nacre.errors import SourceDrift, UnknownName, UsageError
+from nacre.errors import InvalidOption, SourceDrift, UnknownName, UsageError
 from sandbox import Sandbox
 
 
@@ -144,3 +144,17 @@ def test_an_argument_whose_name_says_secret_is_not_written_anywhere(project: San
     assert b"hunter2" not in stored
     assert b"ada" in stored
     assert sys.modules[module.__name__] is module
+
+
+@pytest.mark.parametrize("odd", ["", ".", "..", "./"])
+def test_a_folder_is_no_module(project: Sandbox, odd: str) -> None:
+    with pytest.raises(UsageError, match="No module or file"):
+        nacre.build("*", modules=[odd])
+
+
+def test_a_run_name_that_cannot_be_made_is_told_and_a_missing_argument_first(project: Sandbox) -> None:
+    module = project.module('@flow(flow_run_name="for {day:%Y}")\ndef daily(day):\n    return day\n')
+    with pytest.raises(InvalidOption, match="run name cannot be made"):
+        module.daily("monday")
+    with pytest.raises(TypeError, match="day"):
+        module.daily()

@@ -29,6 +29,8 @@ def load_module(module: ModuleType | str | os.PathLike[str], folder: str = ".") 
     if isinstance(module, ModuleType):
         return module
     text = os.fspath(module)
+    if not text.strip(".") or (os.path.isdir(os.path.join(folder, text)) and not text.isidentifier()):
+        raise UsageError(f"No module or file: {text!r}", {"given": text}, "name a file: pipeline.py")
     if text.endswith(".py") or os.sep in text:
         return _load_file(os.path.realpath(os.path.join(folder, text)), text)
     try:

@@ -13,7 +13,7 @@ from typing import cast
 from nacre import context
 from nacre.declare.flow import Flow
 from nacre.declare.parameters import bind, call_arguments, defaults
-from nacre.errors import StepFailed, UpstreamFailed
+from nacre.errors import InvalidOption, StepFailed, UpstreamFailed
 from nacre.execute.active import ActiveRun
 from nacre.execute.artifacts import Draft, create, update_progress
 from nacre.execute.effects import drive, drive_async, is_async
@@ -227,7 +227,15 @@ def _run_name(flow: Flow[..., object], bound: Mapping[str, object]) -> str:
     named = flow.options.run_name
     if named is None:
         return flow.name
-    return named() if callable(named) else named.format(**{**defaults(flow.fn), **bound})
+    if callable(named):
+        return named()
+    try:
+        return named.format(**{**defaults(flow.fn), **bound})
+    except KeyError:
+        return flow.name  # an argument is missing, and calling the function will say so
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        facts = {"flow": f"{flow.name} at {flow.place}", "flow_run_name": named, "problem": error}
+        raise InvalidOption("The flow's run name cannot be made from its arguments", facts) from None
 
 
 _SECRET = re.compile(r"passw|secret|token|credential|api_?key", re.IGNORECASE)
