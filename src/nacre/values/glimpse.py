@@ -54,7 +54,7 @@ def preview(value: object, rows: int = 20) -> Preview:
         shown = bytes(value[:_BYTES])
         return Preview("bytes", text=shown.hex(" "), total=len(value), complete=len(value) <= _BYTES)
     if library(value) == "pathlib" and hasattr(value, "is_dir"):
-        return _file(value)  # type: ignore[arg-type]  # only a path on this machine has is_dir
+        return _file(value, rows)  # type: ignore[arg-type]  # only a path on this machine has is_dir
     table = _table(value, rows)
     return table if table is not None else _value(value, rows)
 
@@ -66,13 +66,36 @@ def _text(value: str, rows: int) -> Preview:
     return Preview("text", text=shown, total=len(value), complete=len(value) <= limit and len(lines) <= rows)
 
 
-def _file(path: Path) -> Preview:
+def _file(path: Path, rows: int) -> Preview:
+    """Show what a file holds: what it is called says little, as a stored one is read from a private copy."""
     if path.is_dir():
         names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
         shown = "\n".join(names[:_COLUMNS])
         return Preview("file", text=shown, total=len(names), complete=len(names) <= _COLUMNS)
-    size = path.stat().st_size if path.exists() else None
-    return Preview("file", text=path.name, total=size, complete=False)
+    if not path.is_file():
+        return Preview("file", text=path.name, complete=False)
+    size = path.stat().st_size
+    with path.open("rb") as source:
+        data = source.read(rows * 200)
+    inner = _decoded(data)
+    shown = preview(data if inner is None else inner, rows).text
+    is_whole = len(data) == size and (len(data) <= _BYTES if inner is None else inner.count("\n") <= rows)
+    noun = "byte" if size == 1 else "bytes"
+    # The size is said first, so no total follows: what is shown may be lines or bytes.
+    lines = [f"file of {size:,} {noun}", *shown.splitlines(), *([] if is_whole else ["…"])]
+    return Preview("file", text="\n".join(lines), complete=is_whole)
+
+
+def _decoded(data: bytes) -> str | None:
+    """Read the beginning of a file as text, or give None where it is none."""
+    import codecs  # imported late: only files need it
+
+    try:
+        # A character may be cut at the end, which only a last part forbids.
+        found = codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in found else found
 
 
 def _table(value: Any, rows: int) -> Preview | None:
