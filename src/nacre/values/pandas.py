@@ -6,7 +6,7 @@ never imported here; NaN in a float column counts as null, as pandas itself has 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nacre.encoding import digest
@@ -18,12 +18,11 @@ from nacre.values.identity import Nested, ValueIdentity
 def identify(value: Any, nested: Nested) -> ValueIdentity | None:
     """Identify a frame or series, or give None for any other type."""
     if type(value).__name__ == "DataFrame":
-        columns = [value.iloc[:, position] for position in range(value.shape[1])]
-        extra = _index(value.index, nested) + _labels(value.columns, nested) + _types(columns, nested)
+        extra = _index(value.index, nested) + _labels(value.columns, nested) + _types(value.dtypes, nested)
         return arrow.identity(to_arrow(value), extra=extra, mutable=True)
     if type(value).__name__ == "Series":
         frame = value.to_frame("value")
-        extra = b"series" + nested(value.name) + _index(value.index, nested) + _types([value], nested)
+        extra = b"series" + nested(value.name) + _index(value.index, nested) + _types([value.dtype], nested)
         return arrow.identity(to_arrow(frame), extra=extra, mutable=True, label="series")
     return None
 
@@ -73,12 +72,12 @@ def _index(index: Any, nested: Nested) -> bytes:
         [pa.array(level, from_pandas=True) for level in levels], names=[str(i) for i in range(len(levels))]
     )
     found = b"index" + nested(list(index.names)) + bytes.fromhex(arrow.identity(table).digest)
-    return found + _types(levels, nested)
+    return found + _types([level.dtype for level in levels], nested)
 
 
-def _types(columns: list[Any], nested: Nested) -> bytes:
+def _types(dtypes: Iterable[Any], nested: Nested) -> bytes:
     """Describe the dtypes that Arrow's types do not tell apart: nullable ones, and what categories there are."""
-    found = {position: _type(column.dtype) for position, column in enumerate(columns)}
+    found = {position: _type(dtype) for position, dtype in enumerate(dtypes)}
     told = {position: what for position, what in found.items() if what}
     return b"types" + nested(told) if told else b""
 
