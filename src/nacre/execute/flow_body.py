@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
-from nacre import context
 from nacre.declare.flow import Flow
 from nacre.declare.options import Hook
 from nacre.declare.parameters import annotation
@@ -13,8 +13,8 @@ from nacre.errors import InvalidOption
 from nacre.execute.active import ActiveRun
 from nacre.execute.effects import Call, Effects, Pause, call_back
 from nacre.execute.futures import TaskFuture
-from nacre.execute.prints import Sink, install, print_sink
 from nacre.execute.state import Completed, Running, State, failed_with
+from nacre.execute.step import Inside
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,8 @@ class FlowBody:
         """Run the function; ends in the flow's final state and never raises what user code raised."""
         options = self._flow.options
         self._run_hooks(options.on_running, Running())
-        call = Call(
-            self._flow.fn, lambda: _InsideFlow(self.run), self._args, self._kwargs, options.timeout_seconds
-        )
+        inside = partial(Inside, self.run, None, log_prints=self.run.log_prints)
+        call = Call(self._flow.fn, inside, self._args, self._kwargs, options.timeout_seconds)
         n_calls = 0
         while True:
             n_calls += 1
@@ -114,32 +113,3 @@ def _final(value: object) -> State[object]:
         failed = [state for state in states if not state.is_completed()]
         return failed[0] if failed else Completed("All states completed.", [state.data for state in states])
     return Completed(data=value)
-
-
-class _InsideFlow:
-    """The context of a flow's function: its run, no step, and where its prints go."""
-
-    __slots__ = ("_run", "_tokens")
-
-    def __init__(self, run: ActiveRun) -> None:
-        self._run = run
-
-    def __enter__(self) -> None:
-        sink: Sink | None = None
-        if self._run.log_prints:
-            install()
-            sink = self._log_print
-        self._tokens = (
-            context.current_run.set(self._run),
-            context.current_step.set(None),
-            print_sink.set(sink),
-        )
-
-    def __exit__(self, *error: object) -> None:
-        run, step, sink = self._tokens
-        context.current_run.reset(run)
-        context.current_step.reset(step)
-        print_sink.reset(sink)
-
-    def _log_print(self, line: str) -> None:
-        self._run.log(logging.INFO, line)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -186,7 +187,8 @@ def _attempts(step: StepRun, bound: Mapping[str, object]) -> Effects[object]:
     """Call the function until it returns, its retries are used up, or its condition says no."""
     options = step.task.options
     args, kwargs = call_arguments(step.task.fn, bound)
-    call = Call(step.task.fn, lambda: _Inside(step), args, kwargs, options.timeout_seconds)
+    inside = partial(Inside, step.run, step, log_prints=step.log_prints)
+    call = Call(step.task.fn, inside, args, kwargs, options.timeout_seconds)
     while True:
         step.run_count += 1
         try:
@@ -315,23 +317,30 @@ def _run_hooks(step: StepRun, hooks: Sequence[Hook], state: Callable[[], State[o
             )
 
 
-class _Inside:
-    """The context of user code: the run, the step, and where its prints go."""
+class Inside:
+    """The context of user code: the run, the step if there is one, and where prints go.
 
-    __slots__ = ("_step", "_tokens")
+    Args:
+        run: The run it belongs to.
+        step: The step whose function it is; None for a flow's own.
+        log_prints: True where prints become log lines.
+    """
 
-    def __init__(self, step: StepRun) -> None:
+    __slots__ = ("_log_prints", "_run", "_step", "_tokens")
+
+    def __init__(self, run: context.RunContext, step: StepRun | None, *, log_prints: bool) -> None:
+        self._run = run
         self._step = step
+        self._log_prints = log_prints
 
     def __enter__(self) -> None:
-        step = self._step
         sink: Sink | None = None
-        if step.log_prints:
+        if self._log_prints:
             install()
             sink = self._log_print
         self._tokens = (
-            context.current_run.set(step.run),
-            context.current_step.set(step),
+            context.current_run.set(self._run),
+            context.current_step.set(self._step),
             print_sink.set(sink),
         )
 
@@ -342,4 +351,4 @@ class _Inside:
         print_sink.reset(sink)
 
     def _log_print(self, line: str) -> None:
-        self._step.log(logging.INFO, line)
+        (self._step or self._run).log(logging.INFO, line)
