@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 import nacre
@@ -280,3 +282,12 @@ def test_tasks_submitted_outside_a_flow_each_have_a_run(project: Sandbox) -> Non
     module.raw.submit().wait()
     assert module.scaled.submit(n=2).result() == [6, 2]
     assert [run.kind for run in project.runs()] == ["call", "call"]
+
+
+def test_one_submit_after_another_needs_no_more_threads(project: Sandbox) -> None:
+    """What ended is let go, so that a long-lived process does not gather it."""
+    module = project.module("@task\ndef one():\n    return 1\n")
+    before = {thread.ident for thread in threading.enumerate()}
+    assert [module.one.submit().result() for _ in range(50)] == [1] * 50
+    started = [t for t in threading.enumerate() if t.ident not in before and t.name == "nacre-worker"]
+    assert len(started) <= 3

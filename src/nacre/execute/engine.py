@@ -89,6 +89,7 @@ class Engine:
 
         # What a thread of ours submits it may also wait for, so that must not queue behind it.
         threads = Threads[None](1) if current_thread().name.startswith("nacre-") else self._threads
+        threads.wait_any(timeout_s=0)  # nobody else asks for what ended: the futures carry it
         threads.submit(lambda: inherited.run(work))
         if threads is not self._threads:
             threads.close()

@@ -65,6 +65,25 @@ class Inline(Generic[T]):
         """Nothing to release."""
 
 
+_Outcome = tuple[T | None, BaseException | None]
+
+
+def _outcome(work: Callable[[], T]) -> _Outcome[T]:
+    """Run work to what it returned or raised, to be handed to the waiting thread."""
+    try:
+        return work(), None
+    except BaseException as raised:  # the thread that waits raises it
+        return None, raised
+
+
+def _results(taken: list[_Outcome[T]]) -> list[T]:
+    """Return what was returned, or raise what was raised first."""
+    for _, error in taken:
+        if error is not None:
+            raise error
+    return [result for result, _ in taken]  # type: ignore[misc]  # no error means a result
+
+
 class Threads(Generic[T]):
     """Runs work in daemon threads, started as needed and at most ``max_workers``; leaving Python never waits for them.
 
@@ -75,7 +94,7 @@ class Threads(Generic[T]):
     def __init__(self, max_workers: int) -> None:
         self._max_workers = max_workers
         self._waiting: queue.SimpleQueue[Callable[[], T] | None] = queue.SimpleQueue()
-        self._finished: deque[tuple[T | None, BaseException | None]] = deque()
+        self._finished: deque[_Outcome[T]] = deque()
         self._changed = threading.Condition()
         self._n_workers = 0
         self._n_open = 0
@@ -97,12 +116,7 @@ class Threads(Generic[T]):
             taken = list(self._finished)
             self._finished.clear()
             self._n_open -= len(taken)
-        results: list[T] = []
-        for result, error in taken:
-            if error is not None:
-                raise error
-            results.append(result)  # type: ignore[arg-type]  # no error means a result
-        return results
+        return _results(taken)
 
     def cancel(self) -> None:
         """Forget work that has not started."""
@@ -124,14 +138,9 @@ class Threads(Generic[T]):
 
     def _work(self) -> None:
         while (work := self._waiting.get()) is not None:
-            result: T | None = None
-            error: BaseException | None = None
-            try:
-                result = work()
-            except BaseException as raised:  # handed to the waiting thread
-                error = raised
+            outcome = _outcome(work)
             with self._changed:
-                self._finished.append((result, error))
+                self._finished.append(outcome)
                 self._changed.notify()
 
 
@@ -148,7 +157,7 @@ class Growing(Generic[T]):
     def __init__(self, max_workers: int) -> None:
         self._max_workers = max_workers
         self._waiting: deque[Callable[[], T]] = deque()
-        self._finished: deque[tuple[T | None, BaseException | None]] = deque()
+        self._finished: deque[_Outcome[T]] = deque()
         lock = threading.Lock()
         self._has_work = threading.Condition(lock)
         self._has_results = threading.Condition(lock)
@@ -181,10 +190,7 @@ class Growing(Generic[T]):
             self._finished.clear()
             self._n_open -= len(taken)
             self._told_at = monotonic()
-        for _, error in taken:
-            if error is not None:
-                raise error
-        return [result for result, _ in taken]  # type: ignore[misc]  # no error means a result
+        return _results(taken)
 
     def cancel(self) -> None:
         """Forget work that has not started."""
@@ -218,14 +224,9 @@ class Growing(Generic[T]):
 
     def _work(self) -> None:
         while (work := self._next()) is not None:
-            result: T | None = None
-            error: BaseException | None = None
-            try:
-                result = work()
-            except BaseException as raised:  # handed to the waiting thread
-                error = raised
+            outcome = _outcome(work)
             with self._has_results:
-                self._finished.append((result, error))
+                self._finished.append(outcome)
                 now = monotonic()
                 if not self._waiting or now - self._told_at > _MOMENT_S:
                     self._told_at = now
