@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from nacre import context
-from nacre.declare.options import FLOW_NAMES, FlowOptions, Hook, Options, check_template, decode
+from nacre.declare.hooked import Hooked
+from nacre.declare.options import FLOW_NAMES, FlowOptions, Options, check_template, decode
 from nacre.errors import InvalidOption
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Flow(Generic[P, R]):
+class Flow(Hooked, Generic[P, R]):
     """A function whose calls to tasks and flows are recorded as one run. Keeps the function's signature.
 
     Args:
@@ -21,7 +22,7 @@ class Flow(Generic[P, R]):
         options: What the user said, decoded.
     """
 
-    __slots__ = ("__weakref__", "fn", "name", "options")
+    __slots__ = ("__weakref__", "fn")
 
     def __init__(self, fn: Callable[P, R], options: Options) -> None:
         check_template(options.run_name, fn)
@@ -60,23 +61,6 @@ class Flow(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Flow {self.name}>"
-
-    def on_completion(self, hook: Hook) -> Hook:
-        """Add a hook that runs when a run of this flow ends well; usable as a decorator."""
-        return self._add_hook("on_completion", hook)
-
-    def on_failure(self, hook: Hook) -> Hook:
-        """Add a hook that runs when a run of this flow fails; usable as a decorator."""
-        return self._add_hook("on_failure", hook)
-
-    def on_running(self, hook: Hook) -> Hook:
-        """Add a hook that runs when a run of this flow starts; usable as a decorator."""
-        return self._add_hook("on_running", hook)
-
-    def _add_hook(self, kind: str, hook: Hook) -> Hook:
-        present = getattr(self.options, kind)
-        self.options = decode({kind: (*present, hook)}, self.name, self.options, FLOW_NAMES)
-        return hook
 
 
 @overload

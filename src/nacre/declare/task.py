@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar, Unpack,
 
 from nacre import context
 from nacre.declare.asset import Asset
-from nacre.declare.options import DEFAULTS, Hook, Options, TaskOptions, decode
+from nacre.declare.hooked import Hooked
+from nacre.declare.options import DEFAULTS, Options, TaskOptions, decode
 from nacre.errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Task(Generic[P, R]):
+class Task(Hooked, Generic[P, R]):
     """A function the engine runs, reuses and records. Keeps the function's signature.
 
     Args:
@@ -35,7 +36,7 @@ class Task(Generic[P, R]):
     ``key`` is the step's identity: its first asset's key, else ``task://module.name``.
     """
 
-    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "key", "name", "options", "variant_of")
+    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "key", "variant_of")
 
     def __init__(
         self,
@@ -119,23 +120,6 @@ class Task(Generic[P, R]):
     def __repr__(self) -> str:
         keys = ", ".join(asset.key for asset in self.assets)
         return f"<Task {self.name}{' → ' + keys if keys else ''}>"
-
-    def on_completion(self, hook: Hook) -> Hook:
-        """Add a hook that runs when a step of this task ends well; usable as a decorator."""
-        return self._add_hook("on_completion", hook)
-
-    def on_failure(self, hook: Hook) -> Hook:
-        """Add a hook that runs when a step of this task fails for good; usable as a decorator."""
-        return self._add_hook("on_failure", hook)
-
-    def on_running(self, hook: Hook) -> Hook:
-        """Add a hook that runs when a step of this task starts; usable as a decorator."""
-        return self._add_hook("on_running", hook)
-
-    def _add_hook(self, kind: str, hook: Hook) -> Hook:
-        present = getattr(self.options, kind)
-        self.options = decode({kind: (*present, hook)}, self.name, self.options)
-        return hook
 
 
 class Future(Protocol[R_co]):
