@@ -1,0 +1,103 @@
+"""Makes or takes, inside a run, the assets that missing arguments of a call name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nacre.declare.discover import assets_beside
+from nacre.declare.parameters import Parameter
+from nacre.errors import MissingArgument
+from nacre.execute.active import ActiveRun
+from nacre.execute.made import Made
+from nacre.execute.run import PlanRun
+from nacre.execute.step import calling_steps
+from nacre.graph.graph import AnyTask, Graph
+from nacre.graph.infer import infer
+from nacre.graph.validate import closest, validate
+from nacre.planning.build import build
+
+
+def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, str]:
+    """Materialize or reuse, inside a run, the assets that missing arguments of a call name.
+
+    Args:
+        run: The run of the call.
+        task: What is called.
+        wanted: Its parameters that were not given.
+
+    Returns:
+        Parameter name to asset key, for those that name one.
+
+    Raises:
+        MissingArgument: One names no asset; the closest name is offered.
+    """
+    own = {asset.key for asset in task.assets}
+    beside = [each for each in assets_beside(task) if own.isdisjoint(asset.key for asset in each.assets)]
+    inferred = infer([*beside, task] if task.assets else beside)
+    found: dict[str, str] = {}
+    if task.assets and task.key in inferred.graph.upstream:
+        found = {edge.parameter: edge.asset for edge in inferred.graph.upstream[task.key] if edge.parameter}
+    else:
+        found = {p.name: key for p in wanted for key in [p.asset or _only(inferred.names.get(p.name))] if key}
+    for parameter in wanted:
+        if parameter.name not in found and parameter.is_required:
+            facts = {"function": f"{task.name} at {task.place}", "asset": task.key if task.assets else ""}
+            hints = closest(parameter.name, inferred)
+            hints.append(f"or pass it: {task.name}({parameter.name}=…)")
+            raise MissingArgument(
+                f"Argument {parameter.name!r} was not given and names no asset", facts, hints
+            )
+    named = {p.name: found[p.name] for p in wanted if p.name in found}
+    steps = {inferred.graph.producer[a] for a in named.values() if a in inferred.graph.producer}
+    validate(inferred, steps)
+    _make(run, inferred.graph, steps, list(named.values()))
+    return named
+
+
+def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Iterable[str]) -> None:
+    """Make what a call needs; what another call of the run is making right now is waited for, not made twice."""
+    shared = run.shared
+    callers = {step.task.key for step in calling_steps()}
+    claimed = shared.claim(lambda: _open(graph, steps, shared.made), callers)
+    try:
+        open_graph = graph.restrict(claimed)
+        shared.producers.update(open_graph.tasks)
+        given = {asset: made.version for asset, made in shared.made.items()}
+        plan = PlanRun(run, build(open_graph, run.facts, given))
+        plan.execute()
+        for step, error in plan.errors.items():
+            raise MissingFailed(step, error)
+        for asset in assets:
+            plan.made(asset)
+    finally:
+        shared.release(claimed)
+
+
+def _open(graph: Graph, steps: Iterable[str], made: Mapping[str, Made]) -> set[str]:
+    """Collect what must be looked at for some steps: everything upstream, up to what this run made already."""
+    found: set[str] = set()
+    waiting = [step for step in steps if step not in made]
+    while waiting:
+        step = waiting.pop()
+        if step not in found:
+            found.add(step)
+            waiting += [above for above in graph.above[step] if above not in made]
+    return found
+
+
+class MissingFailed(Exception):
+    """An asset that a missing argument names could not be made.
+
+    Args:
+        step: The step that failed.
+        error: Why.
+    """
+
+    def __init__(self, step: str, error: BaseException) -> None:
+        super().__init__(step)
+        self.step = step
+        self.error = error
+
+
+def _only(keys: list[str] | None) -> str:
+    return keys[0] if keys and len(keys) == 1 else ""
