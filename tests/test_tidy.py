@@ -35,6 +35,7 @@ LAYERS = [
     ("survey",),
     ("execute",),
     ("schedule.loop", "config", "project", "api"),
+    ("views",),
     ("",),  # the root package: lazy, so that a face may ask it for the version
     ("__main__", "cli", "web", "notebook"),
     ("integrations",),
@@ -64,8 +65,22 @@ THIRD_PARTY = {
     "blake3": ("encoding", "values", "store"),
     "click": ("cli",),
     "cronsim": ("schedule.trigger",),
-    "duckdb": ("values", "store"),
-    "msgspec": ("store", "catalog", "config", "values", "execute", "survey", "project"),
+    "dbt": ("integrations.dbt",),
+    "duckdb": ("values", "store", "integrations.dbt"),
+    "jinja2": ("web",),
+    "markdown_it": ("web",),
+    "msgspec": (
+        "store",
+        "catalog",
+        "config",
+        "values",
+        "execute",
+        "survey",
+        "project",
+        "schedule.loop",
+        "views",
+    ),
+    "nh3": ("web",),
     "numpy": ("values", "store"),
     "obstore": ("store",),
     "pandas": ("values", "store"),
@@ -73,9 +88,12 @@ THIRD_PARTY = {
     "pyarrow": ("values", "store"),
     "pydantic": ("values", "store"),
     "rich": ("cli",),
+    "sse_starlette": ("web",),
+    "starlette": ("web",),
+    "uvicorn": ("web",),
 }
 # Too slow to import for everyone: only inside the function that needs them.
-HEAVY = {"duckdb", "numpy", "pandas", "polars", "pyarrow", "pydantic", "rich"}
+HEAVY = {"dbt", "duckdb", "numpy", "pandas", "polars", "obstore", "pyarrow", "pydantic", "rich"}
 
 # Faces people import from; they hold no logic, and may load what they export when first asked (PEP 562).
 # `nacre.version` is one too: it wraps the identity of code (above) and of values (below) under one name.

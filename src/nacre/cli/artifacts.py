@@ -11,14 +11,15 @@ from collections.abc import Mapping
 import click
 
 from nacre.catalog.history import ArtifactRow
-from nacre.cli.layout import ago, count, print_json, print_lines, size, table
+from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.paint import paint
-from nacre.cli.session import Session
 from nacre.cli.streams import echo
 from nacre.errors import UsageError
 from nacre.planning.explain import short
 from nacre.store.records import Artifact, decode
+from nacre.views.session import Session
+from nacre.views.words import ago, count, size
 
 _LINK = re.compile(r"\[(.*)\]\((.*)\)\Z", re.DOTALL)
 _BAR = 30

@@ -7,16 +7,17 @@ import click
 from nacre import context
 from nacre.api import Request, building
 from nacre.cli.errors import FAILED, failure
-from nacre.cli.layout import SHORT, names_of, print_json, print_next
+from nacre.cli.layout import print_json, print_next
 from nacre.cli.options import json_option, modules_option, refresh_option, reuse_sources_option
 from nacre.cli.paint import paint
 from nacre.cli.progress import StepLines, StepObjects
-from nacre.cli.session import Session
 from nacre.cli.streams import echo
 from nacre.execute.active import ActiveRun
 from nacre.execute.report import duration
 from nacre.execute.result import RunResult, StepResult
 from nacre.planning.reason import Cause
+from nacre.views.session import Session
+from nacre.views.words import SHORT, names_of
 
 _ORDER = ("built", "checked", "reused", "skipped", "failed")
 

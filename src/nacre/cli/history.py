@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from nacre.catalog.history import HistoryRow
-from nacre.cli.layout import SHORT, ago, print_json, print_lines, size, table
+from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option, modules_option
-from nacre.cli.session import Session
 from nacre.cli.streams import echo
 from nacre.execute.report import duration
 from nacre.planning.explain import short
+from nacre.views.session import Session
+from nacre.views.words import SHORT, ago, size
 
 
 @click.command("history")

@@ -7,14 +7,10 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.planning.explain import short
 
-#: As many characters of an id or digest as a person is shown.
-SHORT = 12
 _MIN_LAST = 12
 
 
@@ -56,41 +52,6 @@ def fit(line: str) -> str:
     """Cut a line to the terminal; in a pipe it stays whole."""
     limit = width()
     return line if limit is None or _width(line) <= limit else _fit(line, limit).rstrip()
-
-
-def ago(at: str | datetime, now: datetime) -> str:
-    """Say how long ago something was: ``2 min ago``."""
-    then = datetime.fromisoformat(at) if isinstance(at, str) else at
-    seconds = (now - then.astimezone(UTC)).total_seconds()
-    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size):,} {name} ago"
-    return "just now" if seconds < 5 else f"{int(seconds)} s ago"
-
-
-def size(n_bytes: int) -> str:
-    """Show a number of bytes: ``812 B``, ``1.4 MB``."""
-    if n_bytes < 1000:
-        return f"{n_bytes} B"
-    amount = float(n_bytes)
-    for unit in ("kB", "MB", "GB"):
-        amount /= 1000
-        if amount < 1000:
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1000:,.1f} TB"
-
-
-def count(n: int, noun: str) -> str:
-    """Count something: ``1 asset``, ``3 assets``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def names_of(keys: Iterable[str]) -> dict[str, str]:
-    """Name each asset of one listing: by its short name, or by its key where another has the same."""
-    named: dict[str, list[str]] = {}
-    for key in dict.fromkeys(keys):
-        named.setdefault(short(key), []).append(key)
-    return {key: name if len(same) == 1 else key for name, same in named.items() for key in same}
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -9,8 +9,8 @@ import click
 from nacre.cli.layout import print_json, print_lines
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.paint import paint
-from nacre.cli.session import Session
 from nacre.planning.explain import short
+from nacre.views.session import Session
 
 Neighbours = Callable[[str], Iterable[str]]
 

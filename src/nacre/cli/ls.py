@@ -6,13 +6,14 @@ from fnmatch import fnmatchcase
 
 import click
 
-from nacre.cli.layout import ago, names_of, print_json, print_lines, size, table
+from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option, modules_option
-from nacre.cli.session import Session
-from nacre.cli.states import GLYPHS, Standing, standings
 from nacre.cli.streams import echo
 from nacre.planning.explain import short
 from nacre.store.records import Output
+from nacre.views.session import Session
+from nacre.views.standing import GLYPHS, Standing, standings
+from nacre.views.words import ago, names_of, size
 
 
 @click.command("ls")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from nacre.api import planned_steps
-from nacre.cli.layout import count, fit, names_of, print_json
+from nacre.cli.layout import fit, print_json
 from nacre.cli.options import json_option, modules_option, refresh_option, reuse_sources_option
 from nacre.cli.paint import paint
-from nacre.cli.session import Session
 from nacre.cli.streams import echo
 from nacre.execute.result import StepResult
 from nacre.planning.decide import Action
+from nacre.views.session import Session
+from nacre.views.words import count, names_of
 
 GLYPHS = {"check": "~", "build": "+", "reuse": "=", "pending": "?"}
 _COLOURS = {"check": "check", "build": "build", "reuse": "quiet", "pending": "pending"}

@@ -12,11 +12,10 @@ import click
 
 from nacre.cli.errors import FAILED, failure
 from nacre.cli.frames import split
-from nacre.cli.layout import SHORT, names_of, print_json, print_lines
+from nacre.cli.layout import print_json, print_lines
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.paint import paint
 from nacre.cli.progress import StepLines
-from nacre.cli.session import Session
 from nacre.cli.show import preview_lines
 from nacre.cli.streams import echo
 from nacre.declare.discover import assets_in, flows_in, load_module
@@ -26,6 +25,8 @@ from nacre.declare.task import Task
 from nacre.errors import InvalidOption, NacreError, UsageError
 from nacre.execute.report import duration, summary
 from nacre.values import preview
+from nacre.views.session import Session
+from nacre.views.words import SHORT, names_of
 
 Runnable = Flow[..., object] | Task[..., object]
 _MAX_LINES = 20

@@ -5,16 +5,17 @@ from __future__ import annotations
 import click
 
 from nacre.catalog.history import HistoryRow
-from nacre.cli.layout import SHORT, ago, count, fit, print_lines, size, table
+from nacre.cli.layout import fit, print_lines, table
 from nacre.cli.options import modules_option
 from nacre.cli.paint import paint
-from nacre.cli.session import Session
 from nacre.cli.streams import echo
 from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.report import duration
 from nacre.planning.explain import short
 from nacre.store.records import Head, decode, head_path
 from nacre.values import Preview, preview
+from nacre.views.session import Session
+from nacre.views.words import SHORT, ago, count, size
 
 _NOUNS = {"text": "character", "bytes": "byte", "table": "row"}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from nacre.cli.layout import ago, count, names_of, print_next
+from nacre.cli.layout import print_next
 from nacre.cli.paint import paint
-from nacre.cli.session import Session
-from nacre.cli.states import Standing, standings
 from nacre.cli.streams import echo
+from nacre.views.session import Session
+from nacre.views.standing import Standing, standings
+from nacre.views.words import ago, count, names_of
 
 
 def show() -> None:

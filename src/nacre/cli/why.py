@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from nacre.cli.frames import shorter
-from nacre.cli.layout import SHORT, ago, fit
+from nacre.cli.layout import fit
 from nacre.cli.options import modules_option
 from nacre.cli.paint import paint
 from nacre.cli.plan import GLYPHS
-from nacre.cli.session import Session
 from nacre.cli.streams import echo
 from nacre.execute.report import duration
 from nacre.graph.select import resolve
@@ -17,6 +16,8 @@ from nacre.planning.decide import Action
 from nacre.planning.explain import sentence, short
 from nacre.planning.plan import Step
 from nacre.store.records import Action as Record
+from nacre.views.session import Session
+from nacre.views.words import SHORT, ago
 
 _MAX_PARTS = 8
 

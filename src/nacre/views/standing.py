@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nacre.cli.session import Session
 from nacre.planning.decide import Action, runs_every_time
 from nacre.planning.explain import sentence
 from nacre.planning.plan import Step
+from nacre.views.session import Session
 
 GLYPHS = {"fresh": "=", "check": "~", "stale": "+", "new": "+", "pending": "?", "stored": "·"}
 
