@@ -123,9 +123,10 @@ def call_arguments(
     variadic = code is None or code.co_flags & 0x0C or code.co_posonlyargcount or hasattr(fn, "__self__")
     if not variadic:
         return (), dict(bound)
+    from collections import OrderedDict
     from inspect import BoundArguments, signature
 
-    arranged = BoundArguments(signature(fn), dict(bound))
+    arranged = BoundArguments(signature(fn), OrderedDict(bound))
     return arranged.args, arranged.kwargs
 
 

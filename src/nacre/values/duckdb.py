@@ -5,6 +5,7 @@ A relation is a query: identifying it runs the query once; ``settle`` it first t
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -13,6 +14,9 @@ from nacre.values.identity import Nested, ValueIdentity
 
 #: How long to leave a busy connection alone.
 _PAUSE_S = 0.005
+#: Before DuckDB 2, a query ends whatever another thread runs on the same connection, and relations do not say which
+#: connection is theirs. One query uses all cores, so taking turns costs little.
+_turn = threading.Lock()
 
 
 def identify(value: Any, nested: Nested) -> ValueIdentity | None:
@@ -33,7 +37,8 @@ def to_arrow(relation: Any) -> Any:
     fetch = getattr(relation, "to_arrow_table", None) or relation.fetch_arrow_table
     while True:
         try:
-            return fetch()
+            with _turn:
+                return fetch()
         except Exception as error:
             # The connection refuses while another step's call is running on it, instead of waiting.
             if type(error).__name__ != "ResourceInUseException":
