@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from nacre.errors import UsageError
 
 STORE_FOLDER = ".nacre"
+PLACES_EXAMPLE = 'write: [places]  "s3://lake" = "./lake"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,14 @@ class Settings:
         modules: Files or modules that ``nacre build`` finds assets in.
         env: Environment whose heads are read and moved.
         file: Where the settings were read from; empty where there is no file.
+        places: Beginnings of keys, each with the absolute folder or URL that its values are published to.
     """
 
     store: str = STORE_FOLDER
     modules: tuple[str, ...] = ()
     env: str = "default"
     file: str = ""
+    places: tuple[tuple[str, str], ...] = ()
 
 
 def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -60,7 +63,22 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     given = environ.get("NACRE_STORE")
     said_in = "NACRE_STORE" if given else file if "store" in texts else ""
     store = _store(root, given or str(texts.get("store", STORE_FOLDER)), said_in)
-    return Settings(store, tuple(modules), str(texts.get("env", "default")), file)
+    places = _places(root, table.get("places", {}), file)
+    return Settings(store, tuple(modules), str(texts.get("env", "default")), file, places)
+
+
+def _places(root: str, given: object, file: str) -> tuple[tuple[str, str], ...]:
+    """Read the table that maps beginnings of keys to folders, relative to the project, or URLs."""
+    if not isinstance(given, Mapping):
+        raise UsageError("Setting 'places' must be a table", {"file": file}, PLACES_EXAMPLE)
+    found = []
+    for start, place in given.items():
+        if not isinstance(place, str) or not place.strip() or "://" not in start:
+            facts = {"file": file, "places": f"{start!r} = {place!r}"}
+            raise UsageError("A place maps the beginning of keys to a folder or URL", facts, PLACES_EXAMPLE)
+        folder = os.path.expanduser(place.removeprefix("file://"))
+        found.append((start, place if "://" in folder else os.path.normpath(os.path.join(root, folder))))
+    return tuple(found)
 
 
 def _store(root: str, given: str, said_in: str) -> str:
