@@ -332,10 +332,8 @@ def _relation(table: Any) -> object:
     import duckdb as engine  # heavy, so imported when asked for
 
     # A connection refuses a second call while it is busy, and steps run in parallel. A cursor is a connection of its
-    # own to the database of the default one, so duckdb.sql() still finds the relation by its name; before DuckDB 2 it
-    # takes none but those of the default connection.
-    connection = engine.cursor() if int(engine.__version__.partition(".")[0]) >= 2 else engine
-    found: object = connection.from_arrow(_arrow(table))
+    # own to the database of the default one, so from DuckDB 2 on duckdb.sql() still finds the relation by its name.
+    found: object = engine.cursor().from_arrow(_arrow(table))
     return found
 
 
