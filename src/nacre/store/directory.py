@@ -74,17 +74,7 @@ class DirectoryObjects:
     def copy(self, source: str, target: str) -> None:
         """Copy an object, sharing its blocks where the file system can."""
         with self.get(source) as origin, self.put(target) as file:
-            try:
-                _clone(origin.fileno(), file.fileno())
-            except OSError as error:
-                if is_no_room(error):
-                    raise
-                # Clones are not offered by every file system; begin again by hand.
-                origin.seek(0)
-                file.seek(0)
-                file.truncate()
-                while chunk := origin.read(_COPY_BYTES):
-                    file.write(chunk)
+            copy_bytes(origin, file)
 
     def delete(self, name: str) -> None:
         """Remove an object; nothing happens where there is none. Its directory stays, for writers on their way."""
@@ -117,7 +107,7 @@ class DirectoryObjects:
             changed = _make_folders(target.parent)
             _link(unfinished, target)
             for folder in changed:
-                _sync_folder(folder)
+                sync_folder(folder)
 
 
 def _flush(path: Path, file: BinaryIO) -> None:
@@ -158,12 +148,36 @@ def _link(unfinished: Path, target: Path) -> None:
         os.rename(unfinished, target)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def copy_bytes(origin: BinaryIO, file: BinaryIO) -> None:
+    """Copy one open file into another, sharing its blocks where both lie in a file system that can.
+
+    Args:
+        origin: At its beginning; any reader, a real file where blocks shall be shared.
+        file: Empty and writable.
+
+    Raises:
+        OSError: There is no room, or a disk fails.
+    """
+    try:
+        _clone(origin.fileno(), file.fileno())
+    except OSError as error:
+        if is_no_room(error):
+            raise
+        # Clones are not offered by every file system, and not every reader is a file; begin again by hand.
+        origin.seek(0)
+        file.seek(0)
+        file.truncate()
+        while chunk := origin.read(_COPY_BYTES):
+            file.write(chunk)
 
 
 def _clone(source: int, target: int) -> None:

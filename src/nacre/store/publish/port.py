@@ -1,0 +1,71 @@
+"""The port of publishing: where files lie that people and other programs read by the key's own name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple, Protocol
+
+from nacre.store.port import ObjectStore
+
+
+class Content(NamedTuple):
+    """The bytes of a version, for a place to copy in the cheapest way it knows.
+
+    Args:
+        objects: The store the version lies in.
+        object: Name of its object there; empty where the bytes are ``inline``.
+        inline: The bytes of a small version.
+        size_bytes: How many bytes there are.
+    """
+
+    objects: ObjectStore
+    object: str
+    inline: bytes
+    size_bytes: int
+
+    def open(self) -> BinaryIO:
+        """Open the bytes for reading.
+
+        Raises:
+            FileNotFoundError: The object is gone.
+        """
+        from io import BytesIO
+
+        return self.objects.get(self.object) if self.object else BytesIO(self.inline)
+
+
+class Place(Protocol):
+    """One bucket, or the file system. Paths are slash-separated and relative to it, without a leading slash."""
+
+    def check(self, path: str) -> None:
+        """Find out, before the first step of a run, whether a file could be put here; leaves nothing behind.
+
+        Args:
+            path: Of a file that shall be put; it need not exist.
+
+        Raises:
+            StoreUnavailable: The place cannot be reached, or does not exist.
+            StoreReadOnly: It does not let us write, or not without credentials.
+        """
+        ...
+
+    def put(self, path: str, content: Content) -> str:
+        """Put a file, over the one that is there. Atomic for readers, durable on return, idempotent.
+
+        Within one bucket the bytes are copied by the server; within one file system blocks are shared where it can.
+
+        Returns:
+            The mark of the file that lies there now.
+
+        Raises:
+            StoreError: It could not be put; what lay there before is whole.
+        """
+        ...
+
+    def marks(self, paths: Sequence[str]) -> dict[str, str]:
+        """Say what lies at some paths: each that has a file, with its mark.
+
+        A mark changes when the file does; two marks are compared for equality only. One request for up to 1,000
+        files below a common folder, not one for each.
+        """
+        ...
