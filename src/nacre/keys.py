@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from nacre.encoding import digest
 from nacre.errors import SAFE, InvalidKey
@@ -20,12 +21,11 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]+")
 _GENERIC = frozenset({"data", "part", "index"})
 
 
-def validate_key(key: object, dimensions: frozenset[str] = frozenset()) -> str:
+def validate_key(key: object) -> str:
     """Check an asset key: a URI by Prefect's rules, with a guard against path traversal.
 
     Args:
-        key: The key as the user wrote it.
-        dimensions: Partition dimensions that may stand as ``{name}`` in the key.
+        key: The key as the user wrote it; a partition's dimension may stand in it as ``{name}``.
 
     Returns:
         The key, unchanged.
@@ -45,12 +45,12 @@ def validate_key(key: object, dimensions: frozenset[str] = frozenset()) -> str:
             {"key": repr(key)},
             scheme or "a scheme has lower-case letters and digits only",
         )
-    plain = re.sub(_DIMENSION, lambda m: m[1] if m[1] in dimensions else m[0], key)
+    plain = re.sub(_DIMENSION, r"\1", key)
     bad = re.search(_RESTRICTED, plain) or re.search(_BRACES, plain)
     if bad:
         hint = ""
         if bad[0] in "{}":
-            hint = "a {dimension} may stand in a key only where its partitions declare it"
+            hint = "a {dimension} is one name in braces, and only where partitions= declares it"
         raise InvalidKey(f"Asset key cannot contain {bad[0]!r}", {"key": repr(key)}, hint)
     if len(key) > MAX_KEY_LENGTH:
         raise InvalidKey(
@@ -64,6 +64,76 @@ def validate_key(key: object, dimensions: frozenset[str] = frozenset()) -> str:
             "a key names one place; write the path it means",
         )
     return key
+
+
+def dimensions(key: str) -> list[str]:
+    """Name the dimensions that stand in braces in a key, in order."""
+    return re.findall(_DIMENSION, key) if "{" in key else []
+
+
+def require_dimensions(keys: Iterable[str], known: str) -> None:
+    """Check that what stands in braces in keys is what their partitions are values of.
+
+    Args:
+        keys: Of what one function makes.
+        known: The dimension of its partitions; empty where it has none.
+
+    Raises:
+        InvalidKey: Another name stands there.
+    """
+    for key in keys:
+        for found in dimensions(key):
+            if found != known:
+                hint = "a {dimension} may stand in a key only where its partitions declare it"
+                example = f'partitions=DailyPartitions("2026-11-01", dimension="{found}")'
+                raise InvalidKey("Asset key cannot contain '{'", {"key": repr(key)}, (hint, example))
+
+
+# ── slots: an asset, or one partition of it ───────────────────────────────────────────────────────────────────────────
+
+#: Stands in no key, so that a slot can be taken apart again.
+_SLOT = "#"
+
+
+def slot(key: str, partition: str = "") -> str:
+    """Name what has a version of its own: an asset by its key, a partition by key and partition.
+
+    >>> slot("s3://lake/posts/date={date}/posts.parquet", "2026-11-01")
+    's3://lake/posts/date={date}/posts.parquet#2026-11-01'
+    """
+    return f"{key}{_SLOT}{partition}" if partition else key
+
+
+def key_of(slot: str) -> str:
+    """Return the asset key of a slot."""
+    return slot.partition(_SLOT)[0]
+
+
+def partition_of(slot: str) -> str:
+    """Return the partition of a slot; empty for the whole asset."""
+    return slot.partition(_SLOT)[2]
+
+
+def resolved(slot: str) -> str:
+    """Return the key of a slot with its partition where the dimension stands.
+
+    >>> resolved("s3://lake/posts/date={date}/posts.parquet#2026-11-01")
+    's3://lake/posts/date=2026-11-01/posts.parquet'
+    """
+    key, _, partition = slot.partition(_SLOT)
+    return re.sub(_DIMENSION, lambda _: partition, key) if partition else key
+
+
+def validate_partition(partition: object) -> str:
+    """Check a partition: it becomes part of a path and of a slot.
+
+    Raises:
+        InvalidKey: It is empty, hidden, or has a character that means something in a path.
+    """
+    if not isinstance(partition, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:+=@-]*", partition):
+        hint = "letters, digits and _ . : + = @ -, the first a letter, digit or _"
+        raise InvalidKey("A partition cannot be named that", {"partition": repr(partition)}, hint)
+    return partition
 
 
 def validate_artifact_key(key: object) -> str:

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nacre.errors import InvalidKey
-from nacre.keys import key_name, key_path, validate_artifact_key, validate_key
+from nacre.keys import (
+    dimensions,
+    key_name,
+    key_of,
+    key_path,
+    partition_of,
+    resolved,
+    slot,
+    validate_artifact_key,
+    validate_key,
+    validate_partition,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,10 +57,31 @@ def test_a_key_cannot_leave_its_place(key: str) -> None:
         validate_key(key)
 
 
-def test_a_dimension_may_stand_where_partitions_declare_it() -> None:
-    assert validate_key("s3://a/{date}.csv", frozenset({"date"})) == "s3://a/{date}.csv"
-    with pytest.raises(InvalidKey, match="partitions declare it"):
-        validate_key("s3://a/{day}.csv", frozenset({"date"}))
+def test_a_dimension_may_stand_in_a_key_in_braces() -> None:
+    assert validate_key("s3://a/date={date}/{region}.csv") == "s3://a/date={date}/{region}.csv"
+    assert dimensions("s3://a/date={date}/{region}.csv") == ["date", "region"]
+    for key in ("s3://a/{a b}.csv", "s3://a/{.csv", "s3://a/}.csv", "s3://a/{}.csv", "s3://a/{0}.csv"):
+        with pytest.raises(InvalidKey, match="cannot contain"):
+            validate_key(key)
+
+
+def test_a_slot_can_be_taken_apart_again() -> None:
+    key = "s3://a/date={date}/b.csv"
+    assert key_of(slot(key, "2026-11-01")) == key
+    assert partition_of(slot(key, "2026-11-01")) == "2026-11-01"
+    assert resolved(slot(key, "2026-11-01")) == "s3://a/date=2026-11-01/b.csv"
+    assert (slot("s3://a/b"), key_of("s3://a/b"), partition_of("s3://a/b"), resolved("s3://a/b")) == (
+        "s3://a/b",
+        "s3://a/b",
+        "",
+        "s3://a/b",
+    )
+
+
+@pytest.mark.parametrize("partition", ["", ".", "..", "a/b", "a#b", "a b", "{a}", "a\\b", "é", 7])
+def test_a_partition_is_one_plain_segment_of_a_path(partition: object) -> None:
+    with pytest.raises(InvalidKey, match="partition cannot be named"):
+        validate_partition(partition)
 
 
 def test_the_longest_key_has_512_characters() -> None:

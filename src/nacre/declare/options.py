@@ -15,6 +15,8 @@ from nacre.errors import InvalidOption, NotYetEffective
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from nacre.declare.partitions import Partitions
+
 MAX_DELAYS = 50
 #: Seconds that every clock can wait for, a hundred years; neither infinity nor nan is below.
 _LONGEST = 100 * 365 * 86_400.0
@@ -54,6 +56,7 @@ class TaskOptions(TypedDict, total=False):
     viz_return_value: object
     asset_deps: Sequence[object] | None
     data_version: Callable[..., object] | None
+    partitions: Partitions | None
 
 
 class FlowOptions(TypedDict, total=False):
@@ -103,6 +106,7 @@ class Options(NamedTuple):
     on_running: tuple[Hook, ...] = ()
     validate_parameters: bool = True
     data_version: Callable[..., object] | None = None
+    partitions: Partitions | None = None
 
 
 DEFAULTS = Options()
@@ -316,6 +320,13 @@ def _flag(value: object, name: str, owner: str) -> bool | None:
     return value
 
 
+def _partitions(value: object, name: str, owner: str) -> object:
+    if value is not None and not (hasattr(value, "closes_at") and hasattr(value, "dimension")):
+        hint = 'write partitions=DailyPartitions("2026-11-01")'
+        raise _bad(name, value, owner, "must be partitions", hint)
+    return value
+
+
 _CONVERT: Mapping[str, Callable[[object, str, str], object]] = {
     "name": _name,
     "run_name": _run_name,
@@ -336,6 +347,7 @@ _CONVERT: Mapping[str, Callable[[object, str, str], object]] = {
     "on_running": _hooks,
     "validate_parameters": lambda value, name, owner: bool(_flag(value, name, owner)),
     "data_version": _function,
+    "partitions": _partitions,
 }
 
 

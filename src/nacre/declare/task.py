@@ -13,6 +13,7 @@ from nacre.declare.asset import Asset
 from nacre.declare.hooked import Hooked
 from nacre.declare.options import DEFAULTS, Options, TaskOptions, decode
 from nacre.errors import InvalidOption
+from nacre.keys import require_dimensions
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -47,6 +48,7 @@ class Task(Hooked, Generic[P, R]):
         by: str | None = None,
         variant_of: Task[P, R] | None = None,
     ) -> None:
+        require_dimensions([asset.key for asset in assets], _dimension(options.partitions))
         self.variant_of = variant_of
         self.fn = fn
         self.options = options
@@ -189,6 +191,8 @@ def task_of(fn: Callable[P, R], options: TaskOptions) -> Task[P, R]:
     _require_function(fn, "@task")
     name = getattr(fn, "__name__", repr(fn))
     decoded = decode(cast("dict[str, object]", options), name)
+    if decoded.partitions is not None:
+        raise InvalidOption("Only assets have partitions", {"function": name}, "use @materialize")
     return Task(fn, decoded, asset_deps=as_assets(options.get("asset_deps") or ()))
 
 
@@ -200,7 +204,8 @@ def materialize(
     Args:
         assets: Keys or assets; with more than one, the function returns a tuple, a mapping by key, or None.
         by: What outside nacre makes them, such as ``dbt``.
-        options: Every option of ``@task``, and ``data_version=`` (a function value → what identifies its content).
+        options: Every option of ``@task``, ``data_version=`` (a function value → what identifies its content) and
+            ``partitions=`` (how it is sliced).
 
     Returns:
         A decorator that keeps the function's signature.
@@ -219,6 +224,7 @@ def materialize(
             "@materialize needs the key of what it makes", hint='write @materialize("asset://name")'
         )
     made = as_assets(assets)
+    require_dimensions([asset.key for asset in made], _dimension(options.get("partitions")))
     deps = as_assets(options.get("asset_deps") or ()) if options else ()
 
     def decorate(fn: Callable[P, R]) -> Task[P, R]:
@@ -233,6 +239,10 @@ def materialize(
         return Task(fn, decoded, made, deps, by)
 
     return decorate
+
+
+def _dimension(partitions: object) -> str:
+    return str(getattr(partitions, "dimension", ""))  # whether it is one is judged where options are decoded
 
 
 def _require_function(fn: object, decorator: str) -> None:

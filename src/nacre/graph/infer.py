@@ -67,7 +67,10 @@ def infer(tasks: Iterable[AnyTask]) -> Inferred:
             upstream[step] = plain
             continue
         edges = []
+        sliced = task.options.partitions
         for parameter in parameters(task.fn):
+            if sliced is not None and parameter.name == sliced.dimension:
+                continue  # it receives the partition
             found = index.resolve(parameter, task)
             if len(found) == 1:
                 edges.append(Edge(parameter.name, found[0]))
@@ -114,7 +117,7 @@ class _Index:
     def plain_edges(self, step: str, task: AnyTask) -> tuple[Edge, ...] | None:
         """Tell the edges of a task whose parameters each name one asset of its module; None where it takes more."""
         named = plain_names(task.fn)
-        if named is None or task.asset_deps:
+        if named is None or task.asset_deps or task.options.partitions is not None:
             return None
         scope = self._by_module[_scope(task)]
         edges = []

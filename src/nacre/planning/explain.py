@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from nacre.keys import key_name
+from nacre.keys import key_name, key_of, partition_of
 from nacre.planning.reason import Cause, Reason
 from nacre.version.outline import Change
 
@@ -83,9 +83,15 @@ def _renamed(change: Change) -> list[tuple[tuple[str, ...], str]]:
     return [(change.added, "added"), (change.removed, "removed")]
 
 
-def short(key: str) -> str:
-    """Name an asset as a person would: its key's own name, else the key."""
-    return key_name(key) or key
+def short(slot: str) -> str:
+    """Name an asset as a person would: its key's own name, else the key; one partition of it in brackets.
+
+    >>> short("s3://lake/posts/date={date}/posts.parquet#2026-11-01")
+    'posts[2026-11-01]'
+    """
+    key, partition = key_of(slot), partition_of(slot)
+    name = key_name(key) or key
+    return f"{name}[{partition}]" if partition else name
 
 
 def _fields(change: Change) -> tuple[str, ...]:

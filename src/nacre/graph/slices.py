@@ -1,0 +1,158 @@
+"""From a graph of assets to one of slots: each partition a step. Pure; decides which partitions are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from nacre.declare.partitions import Partitions, between
+from nacre.errors import DefinitionError, UnknownName
+from nacre.graph.graph import AnyTask, Edge, Graph, steps_above
+from nacre.keys import slot
+
+Asked = Callable[[AnyTask], Sequence[str]]
+"""Which partitions of a partitioned task are to be looked at."""
+
+
+def asked(now: datetime, given: Sequence[str], missing: bool, stored: Mapping[str, Collection[str]]) -> Asked:
+    """Make the answer to which partitions are wanted.
+
+    Args:
+        now: Aware; partitions that have not begun are none.
+        given: Partitions, or ranges ``first..last``, both included; none for all that have begun.
+        missing: True for only those without a version.
+        stored: Asset key to its partitions that have a version.
+
+    Returns:
+        A function that lists a task's, in order; it raises ``UnknownName`` where one given does not exist.
+    """
+
+    def partitions_of(task: AnyTask) -> Sequence[str]:
+        partitions = task.options.partitions
+        assert partitions is not None
+        keys: Sequence[str] = partitions.keys(now)
+        if given:
+            chosen = {key for text in given for key in _range(partitions, text, now)}
+            keys = [key for key in keys if key in chosen]
+        if missing:
+            there = stored.get(task.key, ())
+            keys = [key for key in keys if key not in there]
+        return keys
+
+    return partitions_of
+
+
+def _range(partitions: Partitions, text: str, now: datetime) -> list[str]:
+    first, dots, last = text.partition("..")
+    return between(partitions, first.strip(), last.strip() if dots else first.strip(), now)
+
+
+def has_partitions(graph: Graph) -> bool:
+    """Say whether any step is partitioned."""
+    return any(task.options.partitions is not None for task in graph.tasks.values())
+
+
+def wanted(graph: Graph, targets: Collection[str], asked: Asked, now: datetime) -> dict[str, list[str]]:
+    """Find the partitions of each partitioned step that a build looks at.
+
+    What was asked for counts for the targets and for what is read whole (by an asset without partitions, or of another
+    dimension); what a partition of the same dimension reads is the partition of the same name.
+
+    Args:
+        graph: Valid and restricted to what is needed.
+        targets: The steps that were selected.
+        asked: Which partitions were asked for.
+        now: Aware.
+
+    Raises:
+        UnknownName: A partition reads one of the same name that its upstream does not have.
+    """
+    found: dict[str, set[str]] = {}
+    for step in reversed(graph.order):
+        task = graph.tasks[step]
+        own = task.options.partitions
+        if own is not None and (step in targets or step not in found):
+            found.setdefault(step, set()).update(asked(task))
+        for above in graph.above[step]:
+            upstream = graph.tasks[above]
+            theirs = upstream.options.partitions
+            if theirs is None:
+                continue
+            if own is None or own.dimension != theirs.dimension:
+                found.setdefault(above, set()).update(asked(upstream))
+            else:
+                _require(theirs, found[step], upstream, task)
+                found.setdefault(above, set()).update(found[step])
+    return {step: _ordered(graph.tasks[step], keys, now) for step, keys in found.items()}
+
+
+def _require(partitions: Partitions, keys: Collection[str], upstream: AnyTask, task: AnyTask) -> None:
+    lacking = sorted(key for key in keys if not partitions.contains(key))
+    if lacking:
+        facts = {"asset": task.key, "reads": upstream.key, "lacks": f"{lacking[0]} ({len(lacking)} in all)"}
+        hint = f"let {task.name} begin where {upstream.name} does, or give other partitions"
+        raise UnknownName(f"{task.name} needs a partition that {upstream.name} does not have", facts, hint)
+
+
+def _ordered(task: AnyTask, keys: Collection[str], now: datetime) -> list[str]:
+    partitions = task.options.partitions
+    assert partitions is not None
+    return [key for key in partitions.keys(now) if key in keys]
+
+
+def sliced(graph: Graph, wanted: Mapping[str, Sequence[str]], stored: Mapping[str, Collection[str]]) -> Graph:
+    """Make the graph of slots: a step for each wanted partition, an edge for each partition that is read.
+
+    Args:
+        graph: Of assets.
+        wanted: Partitioned step to the partitions that become steps.
+        stored: Asset key to its partitions that have a version: what reads an asset whole reads these too.
+
+    Returns:
+        A graph whose steps and assets are slots; linear in steps and edges.
+
+    Raises:
+        DefinitionError: Something reads an asset whole that has no partition, and none is wanted.
+    """
+    tasks: dict[str, AnyTask] = {}
+    producer: dict[str, str] = {}
+    upstream: dict[str, tuple[Edge, ...]] = {}
+    for step in graph.order:
+        task = graph.tasks[step]
+        for partition in wanted[step] if task.options.partitions is not None else [""]:
+            name = slot(step, partition)
+            tasks[name] = task
+            producer.update({slot(asset.key, partition): name for asset in task.assets})
+            edges = [
+                each
+                for edge in graph.upstream[step]
+                for each in _edges(graph, edge, task, partition, wanted, stored)
+            ]
+            upstream[name] = tuple(edges)
+    return Graph(tasks, producer, upstream, steps_above(producer, upstream), tuple(tasks))
+
+
+def _edges(
+    graph: Graph,
+    edge: Edge,
+    task: AnyTask,
+    partition: str,
+    wanted: Mapping[str, Sequence[str]],
+    stored: Mapping[str, Collection[str]],
+) -> list[Edge]:
+    """Give the edges of one slot for one edge of its asset."""
+    maker = graph.producer.get(edge.asset, "")
+    theirs = graph.tasks[maker].options.partitions if maker else None
+    there = stored.get(edge.asset, ())
+    if theirs is None and not there:
+        return [edge]
+    own = task.options.partitions
+    if own is not None and (own.dimension == theirs.dimension if theirs is not None else partition in there):
+        return [Edge(edge.parameter, slot(edge.asset, partition))]
+    keys = sorted({*wanted.get(maker, ()), *there})
+    if not keys:
+        facts = {"asset": task.key, "reads": edge.asset}
+        raise DefinitionError(
+            "What is read whole has no partition yet", facts, "build a partition of it first"
+        )
+    return [Edge(edge.parameter, slot(edge.asset, each)) for each in keys]
