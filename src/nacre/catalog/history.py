@@ -9,11 +9,15 @@ import msgspec
 from nacre.catalog import lineage
 from nacre.catalog.lineage import InputRow
 from nacre.catalog.queries import QUERIES, Read, Row
+from nacre.keys import slot
 from nacre.store.records import StepRecord
 
 
 class HeadRow(Row, frozen=True, gc=False):
-    """What is current for an asset-partition. ``at`` is ISO 8601 text in UTC, as in all rows here."""
+    """What is current for an asset-partition. ``at`` is ISO 8601 text in UTC, as in all rows here.
+
+    ``published`` is the version whose file lies at the asset's place (0: none); ``mark`` tells that file from others.
+    """
 
     asset: str
     partition: str
@@ -22,6 +26,13 @@ class HeadRow(Row, frozen=True, gc=False):
     data_version: str
     run: str
     at: str
+    published: int = 0
+    mark: str = ""
+
+    @property
+    def slot(self) -> str:
+        """The asset's key, with the partition where it is one."""
+        return slot(self.asset, self.partition)
 
 
 class HistoryRow(Row, frozen=True, gc=False):

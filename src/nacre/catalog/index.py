@@ -21,7 +21,7 @@ from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _CHUNK_ROWS = 1_000
 _Row = tuple[object, ...]
 
@@ -50,6 +50,8 @@ class _Head(msgspec.Struct, gc=False):
     # Decoded entry by entry: of a long history only the end is new.
     history: list[msgspec.Raw]
     partition: str = ""
+    published: int = 0
+    mark: str = ""
 
 
 class _Run(msgspec.Struct, gc=False):
@@ -200,29 +202,33 @@ def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> N
             continue
         head = _decoded(_decode_head, data, path)
         env, asset, partition = place = head.env, head.asset, head.partition
-        row: _Row = ()
-        for entry in _new_entries(connection, place, head.history, path):
-            seq = entry.seq
-            row = (env, asset, partition, seq, entry.fingerprint, entry.data_version, entry.run, entry.at)
-            materializations.append(row)
+        current = _decoded(_decode_entry, head.history[-1], path)
+        heads.append((*_version_row(place, current), head.published, head.mark))
+        for entry in _new_entries(connection, place, head.history, current, path):
+            materializations.append(_version_row(place, entry))
             for parameter, (upstream, upstream_seq) in entry.inputs.items():
-                lineage.append((env, asset, partition, seq, parameter, upstream, upstream_seq))
-        if row:
-            heads.append(row)
+                lineage.append((env, asset, partition, entry.seq, parameter, upstream, upstream_seq))
     connection.executemany(QUERIES["put_head"], heads)
     connection.executemany(QUERIES["put_materialization"], materializations)
     connection.executemany(QUERIES["put_lineage"], lineage)
 
 
+def _version_row(place: tuple[str, str, str], entry: _Entry) -> _Row:
+    return (*place, entry.seq, entry.fingerprint, entry.data_version, entry.run, entry.at)
+
+
 def _new_entries(
-    connection: sqlite3.Connection, place: tuple[str, str, str], history: list[msgspec.Raw], path: str
+    connection: sqlite3.Connection,
+    place: tuple[str, str, str],
+    history: list[msgspec.Raw],
+    current: _Entry,
+    path: str,
 ) -> list[_Entry]:
     """The entries that may not be indexed yet, oldest first: nearly always only the last."""
-    last = [_decoded(_decode_entry, raw, path) for raw in history[-1:]]
     if len(history) <= 1:
-        return last
+        return [current]
     known = connection.execute(QUERIES["known_seq"], place).fetchone()
-    if known is None or known[0] > last[0].seq:
+    if known is None or known[0] > current.seq:
         return [_decoded(_decode_entry, raw, path) for raw in history]
     found: list[_Entry] = []
     for raw in reversed(history):

@@ -16,15 +16,17 @@ SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?
 
 -- put_head --
 -- An older state of a head never overwrites a newer one.
-INSERT INTO heads (env, asset, partition, seq, fingerprint, data_version, run, at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO heads (env, asset, partition, seq, fingerprint, data_version, run, at, published, mark)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (env, asset, partition) DO UPDATE SET
     seq = excluded.seq,
     fingerprint = excluded.fingerprint,
     data_version = excluded.data_version,
     run = excluded.run,
-    at = excluded.at
-WHERE excluded.seq > heads.seq
+    at = excluded.at,
+    published = excluded.published,
+    mark = excluded.mark
+WHERE excluded.seq >= heads.seq
 
 -- put_materialization --
 INSERT INTO materializations (env, asset, partition, seq, fingerprint, data_version, run, at)
@@ -79,7 +81,7 @@ DELETE FROM artifacts WHERE id = ?
 INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 
 -- heads --
-SELECT asset, partition, seq, fingerprint, data_version, run, at
+SELECT asset, partition, seq, fingerprint, data_version, run, at, published, mark
 FROM heads
 WHERE env = ?
 ORDER BY asset, partition

@@ -10,6 +10,8 @@ CREATE TABLE IF NOT EXISTS heads (
     data_version TEXT NOT NULL,
     run TEXT NOT NULL,
     at TEXT NOT NULL,
+    published INTEGER NOT NULL,
+    mark TEXT NOT NULL,
     PRIMARY KEY (env, asset, partition)
 ) WITHOUT ROWID;
 

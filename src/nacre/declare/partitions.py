@@ -45,6 +45,14 @@ class Partitions(Protocol):
         """Give a partition as a parameter's annotation wants it; its key where there is none."""
         ...
 
+    def key(self, value: object) -> str:
+        """Give the key of a partition that was passed as a value.
+
+        Raises:
+            UnknownName: It is none of them.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DailyPartitions:
@@ -110,6 +118,12 @@ class DailyPartitions:
             return datetime.combine(date.fromisoformat(key), time(), _zone(self.timezone))
         return date.fromisoformat(key) if as_type is date else key
 
+    def key(self, value: object) -> str:
+        """Give the key of a day: of a ``date``, of a ``datetime`` in the zone, or text."""
+        if isinstance(value, datetime):
+            value = value.astimezone(_zone(self.timezone)).date() if value.tzinfo else value.date()
+        return _known(self, value.isoformat() if isinstance(value, date) else str(value))
+
 
 @dataclass(frozen=True, slots=True)
 class StaticPartitions:
@@ -152,6 +166,10 @@ class StaticPartitions:
         """Give the name."""
         return key
 
+    def key(self, value: object) -> str:
+        """Give the name."""
+        return _known(self, str(value))
+
 
 def between(partitions: Partitions, first: str, last: str, now: datetime) -> list[str]:
     """List the partitions from one to another, both included.
@@ -170,6 +188,12 @@ def between(partitions: Partitions, first: str, last: str, now: datetime) -> lis
             f"{last!r} comes before {first!r}", {partitions.dimension: f"{first}..{last}"}, "turn them round"
         )
     return keys[start : stop + 1]
+
+
+def _known(partitions: Partitions, key: str) -> str:
+    if not partitions.contains(key):
+        raise UnknownName(f"There is no partition {key!r}", {partitions.dimension: f"one of {partitions}"})
+    return key
 
 
 def _check_dimension(name: object) -> None:

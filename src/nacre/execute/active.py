@@ -18,6 +18,7 @@ from nacre.execute.recording import Recording
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
+from nacre.keys import partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import Facts
@@ -215,20 +216,21 @@ class ActiveRun:
             self,
             self.workspace.clock.now(),
             self.log_prints if prints is None else prints,
-            self._current_outputs(task, decision) if decision is not None else {},
+            self._current_outputs(decision) if decision is not None else {},
             caller=context.current_step.get(),
             fingerprint=decision.fingerprint if decision is not None else "",
+            partition=decision.recipe.partition if decision is not None else "",
         )
 
-    def _current_outputs(self, task: AnyTask, decision: Decision) -> dict[str, Output]:
+    def _current_outputs(self, decision: Decision) -> dict[str, Output]:
         """Collect what is current and whole; only a fresh result that was asked for is worth looking at the bytes."""
         heads, contents = self.facts.heads, self.workspace.contents
         found = {}
-        for asset in task.assets:
-            head = heads.get(asset.key)
-            output = self.versions.output(head.fingerprint, asset.key) if head else None
+        for made in decision.recipe.assets:
+            head = heads.get(made)
+            output = self.versions.output(head.fingerprint, made) if head else None
             if output is not None and not (decision.overwrites and contents.is_damaged(output)):
-                found[asset.key] = output
+                found[made] = output
         return found
 
     def finish(
@@ -242,11 +244,11 @@ class ActiveRun:
         """Take the receipt of a step that made its assets: commit it, unless its content is what is current.
 
         Returns:
-            Asset key to the version made. The step is reported when its group is durable.
+            Slot to the version made. The step is reported when its group is durable.
         """
-        fingerprint, is_new = self.recorded_as(task, decision, receipt)
-        made = self._make(task, receipt, is_new)
-        heads = [self.facts.heads.get(asset.key) for asset in task.assets]
+        fingerprint, is_new = self.recorded_as(decision, receipt)
+        made = self._make(receipt, is_new)
+        heads = [self.facts.heads.get(each) for each in decision.recipe.assets]
         checked = decision.action is Planned.CHECK and all(
             head is not None and head.data_version == each.version.data_version
             for head, each in zip(heads, made.values(), strict=True)
@@ -256,6 +258,7 @@ class ActiveRun:
             action="built",
             reason=reason,
             assets=tuple(asset.key for asset in task.assets),
+            partition=decision.recipe.partition,
             started_at=receipt.started_at,
             duration_s=receipt.duration_s,
             attempts=receipt.attempts,
@@ -273,38 +276,38 @@ class ActiveRun:
         for asset, output in receipt.outputs.items():
             self.shared.outlines[asset, output.data_version] = output.outline
 
-    def recorded_as(self, task: AnyTask, decision: Decision, receipt: Receipt) -> tuple[str, bool]:
+    def recorded_as(self, decision: Decision, receipt: Receipt) -> tuple[str, bool]:
         """Say what a receipt is recorded under, and whether that makes a new version of its assets."""
         if decision.action is not Planned.CHECK:
             return decision.fingerprint, True
-        versions = [receipt.outputs[asset.key].data_version for asset in task.assets]
+        made = decision.recipe.assets
+        versions = [receipt.outputs[each].data_version for each in made]
         fingerprint = observed_fingerprint(decision.fingerprint, versions)
-        heads = [self.facts.heads.get(asset.key) for asset in task.assets]
+        heads = [self.facts.heads.get(each) for each in made]
         is_new = any(head is None or head.fingerprint != fingerprint for head in heads)
         if not is_new and decision.overwrites:
-            is_new = len(self._current_outputs(task, decision)) < len(task.assets)
+            is_new = len(self._current_outputs(decision)) < len(made)
         return fingerprint, is_new
 
     def take(self, task: AnyTask, decision: Decision) -> Mapping[str, Made]:
         """Take a known result; moves the head when another version is current."""
-        made = self.look_up(task, decision)
+        made = self.look_up(decision)
         if decision.moves_head:
-            keys = tuple(asset.key for asset in task.assets)
-            record = StepRecord(step=task.key, action="reused", reason=decision.reason, assets=keys)
+            record = reused(task, decision.recipe.partition, decision.reason)
             self._commit(
                 self._recording().taken(task, decision, self.versions.action(decision.fingerprint)), record
             )
         return made
 
-    def look_up(self, task: AnyTask, decision: Decision) -> dict[str, Made]:
+    def look_up(self, decision: Decision) -> dict[str, Made]:
         """Find what is stored of a known result."""
         made: dict[str, Made] = {}
-        for asset in task.assets:
-            head = self.facts.heads.get(asset.key)
+        for each in decision.recipe.assets:
+            head = self.facts.heads.get(each)
             if decision.moves_head or head is None:
-                made[asset.key] = self._stored(asset.key, decision.fingerprint, head.seq + 1 if head else 1)
+                made[each] = self._stored(each, decision.fingerprint, head.seq + 1 if head else 1)
             else:
-                made[asset.key] = self._stored(asset.key, head.fingerprint, head.seq)
+                made[each] = self._stored(each, head.fingerprint, head.seq)
         return made
 
     def current(self, asset: str) -> Made:
@@ -339,6 +342,7 @@ class ActiveRun:
                 action="failed",
                 reason=reason,
                 assets=keys,
+                partition=partition_of(receipt.key),
                 started_at=receipt.started_at,
                 duration_s=receipt.duration_s,
                 attempts=receipt.attempts,
@@ -365,16 +369,15 @@ class ActiveRun:
         self.counts["reused"] = self.counts.get("reused", 0) + n_steps
         self.emit("reused", {"n_steps": n_steps})
 
-    def _make(self, task: AnyTask, receipt: Receipt, is_new: bool) -> dict[str, Made]:
+    def _make(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:
         made = {}
-        for asset in task.assets:
-            output = receipt.outputs[asset.key]
-            head = self.facts.heads.get(asset.key)
+        for each, output in receipt.outputs.items():
+            head = self.facts.heads.get(each)
             seq = head.seq + is_new if head else 1
-            version = InputVersion("", asset.key, output.data_version, seq)
+            version = InputVersion("", each, output.data_version, seq)
             if self.kind != "build":  # a build's plan keeps its own
-                self.shared.outlines[asset.key, output.data_version] = output.outline
-            made[asset.key] = Made(version, output, receipt.values[asset.key], receipt.digests[asset.key])
+                self.shared.outlines[each, output.data_version] = output.outline
+            made[each] = Made(version, output, receipt.values[each], receipt.digests[each])
         return made
 
     def _recording(self) -> Recording:
@@ -430,7 +433,7 @@ class ActiveRun:
                 return
             # In a flow the head moves once, at the end, to the last version in call order; the record is kept now.
             for move in commit.moves:
-                waiting = self.shared.moves.setdefault(move.asset, [])
+                waiting = self.shared.moves.setdefault(slot(move.asset, move.partition), [])
                 waiting.append(commit._replace(action=None, moves=(move,)))
             self._committer().add(commit._replace(moves=()))
             self.flush()
@@ -451,6 +454,13 @@ class ActiveRun:
             last = [commit for commit in commits if commit.moves[0].data_version == current]
             if last:
                 self._committer().add(last[-1])
+
+
+def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepRecord:
+    """Make the record of a step whose result is taken."""
+    keys = tuple(asset.key for asset in task.assets)
+    step = slot(task.key, partition)
+    return StepRecord(step=step, action="reused", reason=reason, assets=keys, partition=partition, seq=seq)
 
 
 def replace_seq(record: StepRecord, seq: int) -> StepRecord:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
+
+import msgspec
 
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter, annotation, bind, defaults, parameters
 from nacre.errors import (
     CyclicAssets,
     InputMutated,
+    MissingArgument,
     TypeMismatch,
     UnserialisableValue,
     UpstreamFailed,
 )
-from nacre.execute.active import ActiveRun
+from nacre.execute.active import ActiveRun, reused
+from nacre.execute.arguments import is_part, load_arguments, partition_argument
 from nacre.execute.effects import Effects, Until
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
@@ -24,9 +29,11 @@ from nacre.execute.state import Completed, State, StateType, failed_with
 from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import asset_names, infer
+from nacre.keys import key_of, partition_of, slot
 from nacre.planning.build import recipe_settings
-from nacre.planning.decide import Action, Decision, decide, observed
+from nacre.planning.decide import Action, Decision, closed, decide, observed
 from nacre.planning.explain import sentence
+from nacre.planning.plan import slots_of
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import StepRecord
 from nacre.values import identify
@@ -65,6 +72,7 @@ class Called:
         self._kwargs = kwargs
         self._wait_for = wait_for
         self._parameters: dict[str, Parameter] = {}
+        self._partition = ""
 
     def effects(self) -> Effects[State[object]]:
         """Run or reuse the task; ends in a final state and never raises what user code raised."""
@@ -74,6 +82,7 @@ class Called:
             for each in self._wait_for:
                 self._resolve(each, "")
             bound = {name: self._resolve(value, name) for name, value in given.items()}
+            self._partition = self._choose_partition(bound)
             versions = self._add_missing(bound)
         except UpstreamFailed as error:
             self._skipped(str(error.facts.get("upstream", "")))
@@ -112,23 +121,50 @@ class Called:
         return state.data
 
     def _skipped(self, upstream: str) -> None:
-        keys = tuple(asset.key for asset in self.task.assets)
         reason = Reason(Cause.UPSTREAM_FAILED, upstream)
-        self.run.report(StepRecord(step=self.task.key, action="skipped", reason=reason, assets=keys))
+        record = reused(self.task, self._partition, reason)
+        self.run.report(msgspec.structs.replace(record, action="skipped"))
 
-    def _add_missing(self, bound: dict[str, object]) -> dict[str, InputVersion]:
+    def _choose_partition(self, bound: dict[str, object]) -> str:
+        """Find the slice that the call makes: the one that was passed, else that of what was passed.
+
+        Raises:
+            MissingArgument: Neither says which.
+            UnknownName: There is no such partition.
+        """
+        partitions = self.task.options.partitions
+        if partitions is None:
+            return ""
+        dimension = partitions.dimension
+        passed = partitions.key(bound.pop(dimension)) if dimension in bound else ""
+        exact = (self._exact(name, value) for name, value in bound.items() if not passed)
+        found = {partition_of(version.asset) for version in exact if version is not None} - {""}
+        if not passed and len(found) != 1:
+            facts = {"asset": self.task.key, "function": f"{self.task.name} at {self.task.place}"}
+            hints = (f"pass it: {self.task.name}({dimension}=…)", "or build it: nacre build --partition …")
+            raise MissingArgument(f"{self.task.name} has partitions, and this call names none", facts, hints)
+        chosen = passed or partitions.key(found.pop())
+        bound.update(partition_argument(self.task, chosen))
+        return chosen
+
+    def _add_missing(self, bound: dict[str, object]) -> dict[str, list[InputVersion]]:
         """Materialize or reuse the assets that missing arguments name, and bind their values."""
         wanted = [p for p in self._parameters.values() if p.name not in bound and (p.is_required or p.asset)]
-        made_here: dict[str, str] = {}
-        if wanted:
-            made_here = ensure(self.run, self.task, wanted)
-        versions: dict[str, InputVersion] = {}
-        for name, asset in made_here.items():
-            made = self.run.shared.made[asset]
-            bound[name] = made.load(
-                self.run.workspace.contents, annotation(self.task.fn, name), self.task.name
-            )
-            versions[name] = made.version._replace(parameter=name)
+        if not wanted:
+            return {}
+        edges = ensure(self.run, self.task, wanted, self._partition)
+        made, contents = self.run.shared.made, self.run.workspace.contents
+
+        def load(slot: str, as_type: object | None) -> object:
+            return made[slot].load(contents, as_type, self.task.name)
+
+        def whole(slots: Sequence[str], as_type: object | None) -> object:
+            return contents.read_whole({partition_of(each): made[each].output for each in slots}, as_type)
+
+        bound.update(load_arguments(self.task, self._partition, edges, load, whole))
+        versions: dict[str, list[InputVersion]] = {}
+        for name, each in edges:
+            versions.setdefault(name, []).append(made[each].version._replace(parameter=name))
         return versions
 
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,8 +172,7 @@ class Called:
     def _run_plain(self, bound: Mapping[str, object]) -> Effects[State[object]]:
         upstream = {v.asset: v for name, value in bound.items() for v in self._lineage_of(value, name)}
         for dep in self.task.asset_deps:
-            upstream.setdefault(dep.key, self._dependency(dep.key))
-        upstream.update({dep.key: self._dependency(dep.key) for dep in self.task.asset_deps})
+            upstream.update({each.asset: each for each in self._dependencies(dep.key)})
         step = self.run.start_step(self.task, None)
         receipt = yield from run_step(step, lambda: bound, self.run.workspace)
         if receipt.error is not None:
@@ -150,10 +185,13 @@ class Called:
         return Completed(data=receipt.value)
 
     def _materialize(
-        self, bound: Mapping[str, object], versions: Mapping[str, InputVersion]
+        self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
     ) -> Effects[State[object]]:
         recipe, derived, problem = self._recipe(bound, versions)
         is_source = not recipe.inputs and not derived and not self._names_assets()
+        if is_source and self._partition:
+            settings = closed(self.task.options, self._partition, self.run.facts.now)
+            recipe = recipe._replace(settings={**recipe.settings, **settings})
         shared = self.run.shared
         fingerprint = recipe.fingerprint()
         while True:
@@ -230,7 +268,9 @@ class Called:
         """List the asset versions passed as arguments, each with the parameter it was passed by."""
         versions = self.run.shared.versions
         found = [
-            (each, versions.get((each.asset, each.data_version))) for each in recipe.inputs if each.parameter
+            (each, versions.get((each.asset, each.data_version)))
+            for each in recipe.inputs
+            if each.parameter and not is_part(each.asset, recipe.partition)
         ]
         return [replace(made, version=each) for each, made in found if made is not None]
 
@@ -245,10 +285,7 @@ class Called:
             value = values[first.version.asset]
         self._hold(made, value, fingerprint)
         if not is_reported:
-            keys, seq = tuple(made), first.version.seq
-            self.run.report(
-                StepRecord(step=self.task.key, action="reused", reason=reason, assets=keys, seq=seq)
-            )
+            self.run.report(reused(self.task, self._partition, reason, first.version.seq))
         return Completed(sentence(reason), value, name="Cached")
 
     def _value(self, made: Made) -> object:
@@ -271,7 +308,7 @@ class Called:
             return
         parts = value.values() if isinstance(value, Mapping) else value
         if isinstance(value, Mapping):
-            parts = [value[key] for key in made]
+            parts = [value[key_of(each)] for each in made]
         for each, part in zip(made.values(), parts, strict=True):  # type: ignore[call-overload]
             holdings.hold(part, [each.version], is_exact=True)
 
@@ -287,7 +324,7 @@ class Called:
     # ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _recipe(
-        self, bound: Mapping[str, object], versions: Mapping[str, InputVersion]
+        self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
     ) -> tuple[Recipe, list[InputVersion], Reason | None]:
         """Split the arguments into asset versions, versions they derive from, and plain parameters."""
         inputs: list[InputVersion] = []
@@ -295,10 +332,12 @@ class Called:
         digests: dict[str, str] = {}
         problem: Reason | None = None
         for name in sorted(bound, key=self._position):
+            if self._partition and name == getattr(self.task.options.partitions, "dimension", ""):
+                continue
             value = bound[name]
-            exact = versions.get(name) or self._exact(name, value)
-            if exact is not None:
-                inputs.append(exact._replace(parameter=name))
+            exact = self._exact(name, value) if name not in versions else None
+            if name in versions or exact is not None:
+                inputs += versions.get(name) or [cast(InputVersion, exact)._replace(parameter=name)]
                 continue
             derived += [v._replace(parameter=name, derived=True) for v in self._lineage_of(value, name)]
             try:
@@ -309,12 +348,14 @@ class Called:
                 # It cannot be told whether this argument changed, so the step runs and its record is its own.
                 problem = Reason(Cause.UNKNOWN, f"argument `{name}` ({type(value).__name__})")
                 digests[name] = f"unknown {self.run.workspace.new_id()}"
-        passed = {each.asset for each in inputs}
-        inputs.extend(self._dependency(dep.key) for dep in self.task.asset_deps if dep.key not in passed)
-        keys = [asset.key for asset in self.task.assets]
+        passed = {key_of(each.asset) for each in inputs}
+        for dep in self.task.asset_deps:
+            inputs += self._dependencies(dep.key) if dep.key not in passed else ()
+        keys = slots_of(self.task, self._partition)
         self.run.shared.producers.setdefault(keys[0], self.task)
         code = self.run.workspace.code.of(self.task).digest
-        return Recipe(keys, code, inputs, digests, recipe_settings(self.task)), derived, problem
+        recipe = Recipe(keys, code, inputs, digests, recipe_settings(self.task), self._partition)
+        return recipe, derived, problem
 
     def _position(self, name: str) -> int:
         """Order inputs as a build does: as the parameters are written, variadic ones last."""
@@ -328,6 +369,15 @@ class Called:
             return name in standard and identify(standard[name]).digest == digest
         except UnserialisableValue:
             return False
+
+    def _dependencies(self, asset: str) -> list[InputVersion]:
+        """Give the current versions of one of ``asset_deps``: of its partition of this name, else of all it has."""
+        heads, made = self.run.facts.heads, self.run.shared.made
+        own = slot(asset, self._partition)
+        if own in made or own in heads:
+            return [self._dependency(own)]
+        parts = sorted(each for each in {*heads, *made} if partition_of(each) and key_of(each) == asset)
+        return [self._dependency(each) for each in parts or [asset]]
 
     def _dependency(self, asset: str) -> InputVersion:
         made = self.run.shared.made.get(asset)
@@ -364,14 +414,18 @@ class Called:
             made = self.run.shared.made.get(parameter.asset)
             return made.version if made else None
         scope = id(getattr(self.task.fn, "__globals__", None))
-        found = [made for asset, made in self.run.shared.made.items() if name in self._names_of(asset, scope)]
+        found = [
+            made
+            for asset, made in self.run.shared.made.items()
+            if not is_part(asset, self._partition) and name in self._names_of(asset, scope)
+        ]
         return found[0].version if len(found) == 1 else None
 
     def _names_of(self, asset: str, scope: int) -> set[str]:
         producer = self.run.shared.producers.get(asset)
         if producer is None or id(getattr(producer.fn, "__globals__", None)) != scope:
             return set()
-        return {name for name, key in asset_names(producer) if key == asset}
+        return {name for name, key in asset_names(producer) if key == key_of(asset)}
 
     def _lineage_of(self, value: object, name: str = "") -> list[InputVersion]:
         """Collect what a value came from: by object, by future, else by the parameter's name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter
@@ -11,22 +11,26 @@ from nacre.execute.active import ActiveRun
 from nacre.execute.made import Made
 from nacre.execute.run import PlanRun
 from nacre.execute.step import calling_steps
-from nacre.graph.graph import AnyTask, Graph
+from nacre.graph.graph import AnyTask, Edge, Graph
 from nacre.graph.infer import infer
+from nacre.graph.slices import has_partitions, sliced, slots_read, stored_partitions
+from nacre.graph.slices import wanted as wanted_partitions
 from nacre.graph.validate import closest, validate
+from nacre.keys import partition_of
 from nacre.planning.build import build
 
 
-def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, str]:
+def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter], partition: str = "") -> list[Edge]:
     """Materialize or reuse, inside a run, the assets that missing arguments of a call name.
 
     Args:
         run: The run of the call.
         task: What is called.
         wanted: Its parameters that were not given.
+        partition: Which slice the call makes; empty for the whole.
 
     Returns:
-        Parameter name to asset key, for those that name one.
+        The slots that the parameters read, for those that name an asset.
 
     Raises:
         MissingArgument: One names no asset; the closest name is offered.
@@ -49,15 +53,37 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter]) -> dict[str, 
             )
     named = {p.name: found[p.name] for p in wanted if p.name in found}
     steps = {inferred.graph.producer[a] for a in named.values() if a in inferred.graph.producer}
-    validate(inferred, steps)
-    _make(run, inferred.graph, steps, list(named.values()))
-    return named
+    graph = validate(inferred, steps)
+    edges = [Edge(name, asset) for name, asset in named.items()]
+    if any(map(partition_of, run.facts.heads)) or has_partitions(graph):
+        graph, edges = _sliced(run, graph, steps, edges, task, partition)
+        steps = {graph.producer[edge.asset] for edge in edges if edge.asset in graph.producer}
+    _make(run, graph, steps, [edge.asset for edge in edges])
+    return edges
+
+
+def _sliced(
+    run: ActiveRun, graph: Graph, steps: set[str], edges: list[Edge], task: AnyTask, partition: str
+) -> tuple[Graph, list[Edge]]:
+    """Slice what a call needs: the partition of its own name, or all that have begun."""
+    stored, now = stored_partitions(run.facts.heads), run.facts.now
+    own = task.options.partitions
+
+    def asked(upstream: AnyTask) -> Sequence[str]:
+        theirs = upstream.options.partitions
+        assert theirs is not None
+        same = own is not None and own.dimension == theirs.dimension
+        return [partition] if same else theirs.keys(now)
+
+    chosen = wanted_partitions(graph, steps, asked, now)
+    reads = [each for edge in edges for each in slots_read(graph, edge, task, partition, chosen, stored)]
+    return sliced(graph, chosen, stored), reads
 
 
 def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Iterable[str]) -> None:
     """Make what a call needs; what another call of the run is making right now is waited for, not made twice."""
     shared = run.shared
-    callers = {step.task.key for step in calling_steps()}
+    callers = {step.key for step in calling_steps()}
     claimed = shared.claim(lambda: _open(graph, steps, shared.made), callers)
     try:
         open_graph = graph.restrict(claimed)

@@ -9,6 +9,7 @@ import msgspec
 from nacre.execute.step import Receipt
 from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
+from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import HeadFact
@@ -23,7 +24,7 @@ class Recording:
     Args:
         workspace: Time, ids, environment and code versions.
         run: The run's id.
-        heads: Asset key to what was current when the run looked.
+        heads: Slot to what was current when the run looked.
     """
 
     def __init__(self, workspace: Workspace, run: str, heads: Mapping[str, HeadFact]) -> None:
@@ -49,7 +50,7 @@ class Recording:
             derived: Versions its arguments came from without being them.
         """
         action = self._action(task, decision, receipt, fingerprint, derived)
-        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in action.inputs}
+        inputs = {each.name: (each.asset, each.seq) for each in action.inputs}
         return Commit(
             fingerprint=fingerprint,
             run=self._run,
@@ -57,7 +58,12 @@ class Recording:
             at=self._workspace.clock.now(),
             action=action,
             moves=tuple(
-                self._move(output.asset, output.data_version, inputs, receipt.metadata.get(output.asset))
+                self._move(
+                    slot(output.asset, action.partition),
+                    output.data_version,
+                    inputs,
+                    receipt.metadata.get(output.asset),
+                )
                 for output in action.outputs
             ),
             overwrites=decision.overwrites,
@@ -72,28 +78,36 @@ class Recording:
             action: Its record, which also knows what its arguments derived from.
         """
         recorded = action.inputs if action is not None else ()
-        inputs = {each.parameter or each.asset: (each.asset, each.seq) for each in recorded}
-        inputs |= {each.parameter or each.asset: (each.asset, each.seq) for each in decision.recipe.inputs}
+        inputs = {each.name: (each.asset, each.seq) for each in recorded}
+        inputs |= {each.name: (key_of(each.asset), each.seq) for each in decision.recipe.inputs}
         return Commit(
             fingerprint=decision.fingerprint,
             run=self._run,
             attempt=self._workspace.new_id(),
             at=self._workspace.clock.now(),
             moves=tuple(
-                self._move(asset.key, decision.data_versions[asset.key], inputs) for asset in task.assets
+                self._move(each, decision.data_versions[each], inputs) for each in decision.recipe.assets
             ),
         )
 
     def _move(
         self,
-        asset: str,
+        made: str,
         data_version: str,
         inputs: Mapping[str, tuple[str, int]],
         metadata: Mapping[str, object] | None = None,
     ) -> Move:
-        head = self._heads.get(asset)
+        head = self._heads.get(made)
         texts = {name: _as_text(value) for name, value in (metadata or {}).items()}
-        return Move(self._workspace.env, asset, data_version, inputs, head.seq if head else 0, texts)
+        return Move(
+            self._workspace.env,
+            key_of(made),
+            data_version,
+            inputs,
+            head.seq if head else 0,
+            texts,
+            partition_of(made),
+        )
 
     def _action(
         self,
@@ -109,12 +123,13 @@ class Recording:
             fingerprint=fingerprint,
             task=task.name,
             code=recipe.code,
-            outputs=tuple([receipt.outputs[asset.key] for asset in task.assets]),
+            outputs=tuple([receipt.outputs[each] for each in recipe.assets]),
             attempt=receipt.attempt,
             run=self._run,
             started_at=receipt.started_at,
             duration_s=receipt.duration_s,
             env=self._workspace.env,
+            partition=recipe.partition,
             inputs=tuple([_input(each) for each in (*recipe.inputs, *derived)]),
             parameters=dict(recipe.parameters),
             recipe=dict(recipe.settings),
@@ -127,7 +142,8 @@ class Recording:
 def _input(version: InputVersion) -> Input:
     return Input(
         parameter=version.parameter,
-        asset=version.asset,
+        asset=key_of(version.asset),
+        partition=partition_of(version.asset),
         data_version=version.data_version,
         seq=version.seq,
         derived=version.derived,

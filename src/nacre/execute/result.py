@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nacre.errors import StepFailed
+from nacre.keys import resolved, slot
 from nacre.planning.explain import UNCHANGED, sentence, short
 from nacre.planning.reason import Reason
 
@@ -22,6 +23,7 @@ class StepResult(NamedTuple):
         checked: True for a source that ran and found the content it had before.
         version: The asset's version number now; 0 where there is none.
         error: What went wrong; empty when nothing did.
+        partition: Which slice; empty for the whole.
     """
 
     asset: str
@@ -31,6 +33,12 @@ class StepResult(NamedTuple):
     checked: bool = False
     version: int = 0
     error: str = ""
+    partition: str = ""
+
+    @property
+    def slot(self) -> str:
+        """What tells it from every other entry: the key, with the partition where it is one."""
+        return slot(self.asset, self.partition)
 
     @property
     def reason(self) -> str:
@@ -41,8 +49,8 @@ class StepResult(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The asset as a person would name it."""
-        return short(self.asset)
+        """The asset as a person would name it; one partition of it in brackets."""
+        return short(self.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class RunResult:
         steps: One entry per selected asset, upstream before downstream.
         duration_s: Seconds, from survey to the last commit.
         remedies: One-line changes that would let more be reused next time.
-        errors: Asset key to the exception that ended its step.
+        errors: Slot to the exception that ended its step.
     """
 
     id: str
@@ -94,8 +102,8 @@ class RunResult:
         Raises:
             StepFailed: Names the first failed asset; its own exception is chained.
         """
-        for asset, error in self.errors.items():
-            raise StepFailed(f"{short(asset)} failed", {"asset": asset, "run": self.id}) from error
+        for made, error in self.errors.items():
+            raise StepFailed(f"{short(made)} failed", {"asset": resolved(made), "run": self.id}) from error
 
     def __str__(self) -> str:
         lines = [f"{step.action:<8} {step.name:<24} {step.reason}" for step in self.steps]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from nacre.declare.parameters import annotation
-from nacre.execute.active import ActiveRun
+from msgspec.structs import replace
+
+from nacre.execute.active import ActiveRun, reused
+from nacre.execute.arguments import load_arguments
 from nacre.execute.effects import drive
 from nacre.execute.executor import Growing, Inline
 from nacre.execute.made import Made
 from nacre.execute.report import remedy_line
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.step import Receipt, run_step
+from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action
 from nacre.planning.explain import remedy
 from nacre.planning.plan import Outcome, Plan, Step
@@ -92,18 +95,19 @@ class PlanRun:
 
     def _arguments(self, step: Step) -> Callable[[], Mapping[str, object]]:
         edges = self._plan.graph.upstream[step.key]
-        task, run = step.task, self._run
+        task = step.task
 
-        def load() -> dict[str, object]:
-            return {
-                edge.parameter: self.made(edge.asset).lend(
-                    run.workspace.contents, annotation(task.fn, edge.parameter), task.name
-                )
-                for edge in edges
-                if edge.parameter
-            }
+        contents, partition = self._run.workspace.contents, partition_of(step.key)
 
-        return load
+        def lend(slot: str, as_type: object | None) -> object:
+            return self.made(slot).lend(contents, as_type, task.name)
+
+        def whole(slots: Sequence[str], as_type: object | None) -> object:
+            return contents.read_whole(
+                {partition_of(each): self.made(each).output for each in slots}, as_type
+            )
+
+        return lambda: load_arguments(task, partition, edges, lend, whole)
 
     def made(self, asset: str) -> Made:
         """Return an asset of this run; one that is reused is looked up when a step first wants it."""
@@ -114,7 +118,7 @@ class PlanRun:
         step = self._plan.steps.get(self._plan.graph.producer.get(asset, ""))
         with shared.lock:
             if step is not None and step.decision is not None:
-                shared.made.update(self._run.look_up(step.task, step.decision))
+                shared.made.update(self._run.look_up(step.decision))
             else:
                 shared.made[asset] = self._run.current(asset)
         return shared.made[asset]
@@ -130,7 +134,7 @@ class PlanRun:
         else:
             outlines = {asset: output.outline for asset, output in receipt.outputs.items()}
             versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
-            _, is_new = self._run.recorded_as(step.task, step.decision, receipt)
+            _, is_new = self._run.recorded_as(step.decision, receipt)
             settled = self._plan.advance(step.key, Outcome(versions, outlines, is_new))
             made = self._run.finish(step.task, step.decision, receipt, step.reason)
             self._run.shared.made.update(made)
@@ -150,10 +154,7 @@ class PlanRun:
                 self._readers[edge.asset] -= 1
             if edge.asset in made:
                 made[edge.asset].give_back(step.task.name)
-        for asset in [
-            *(edge.asset for edge in self._plan.graph.upstream[step.key]),
-            *(asset.key for asset in step.task.assets),
-        ]:
+        for asset in [*(edge.asset for edge in self._plan.graph.upstream[step.key]), *step.assets]:
             if self._readers.get(asset) == 0 and self._run.kind == "build":
                 made.pop(asset, None)
 
@@ -162,8 +163,8 @@ class PlanRun:
         n_quiet = 0
         for step in steps:
             if step.action is Action.SKIP:
-                keys = tuple(asset.key for asset in step.task.assets)
-                self._run.report(StepRecord(step=step.key, action="skipped", reason=step.reason, assets=keys))
+                record = reused(step.task, partition_of(step.key), step.reason)
+                self._run.report(replace(record, action="skipped"))
             elif step.action is Action.REUSE and step.decision is not None:
                 if step.decision.moves_head:
                     self._run.shared.made.update(self._run.take(step.task, step.decision))
@@ -176,10 +177,8 @@ class PlanRun:
 
     def _report_reused(self, step: Step) -> None:
         head = self._run.facts.heads.get(step.key)
-        keys = tuple(asset.key for asset in step.task.assets)
         seq = head.seq if head else 0
-        record = StepRecord(step=step.key, action="reused", reason=step.reason, assets=keys, seq=seq)
-        self._run.report(record)
+        self._run.report(reused(step.task, partition_of(step.key), step.reason, seq))
 
     def result(self) -> RunResult:
         """Say what happened to each asset, upstream first."""
@@ -189,17 +188,18 @@ class PlanRun:
         remedies: dict[str, None] = {}
         for step in self._plan.steps.values():
             record = records.get(step.key)
-            steps.extend(_result(asset.key, step, record) for asset in step.task.assets)
-            line = remedy(step.reason, step.key) if step.reason.change is not None else ""
+            steps.extend(_result(each, step, record) for each in step.assets)
+            line = remedy(step.reason, key_of(step.key)) if step.reason.change is not None else ""
             if line:
-                remedies[remedy_line(step.key, line)] = None
+                remedies[remedy_line(key_of(step.key), line)] = None
         return RunResult(self._run.id, self._run.name, tuple(steps), duration_s, tuple(remedies), self.errors)
 
 
-def _result(asset: str, step: Step, record: StepRecord | None) -> StepResult:
+def _result(made: str, step: Step, record: StepRecord | None) -> StepResult:
+    asset, partition = key_of(made), partition_of(made)
     if record is None:
         action = "skipped" if step.action is Action.SKIP else "reused"
-        return StepResult(asset, action, step.reason)
+        return StepResult(asset, action, step.reason, partition=partition)
     return StepResult(
         asset,
         record.action,
@@ -208,4 +208,5 @@ def _result(asset: str, step: Step, record: StepRecord | None) -> StepResult:
         record.checked,
         record.seq,
         record.error,
+        partition,
     )

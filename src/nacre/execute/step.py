@@ -25,6 +25,7 @@ from nacre.execute.prints import Sink, install, print_sink
 from nacre.execute.state import Completed, Running, State, failed_with
 from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
+from nacre.keys import key_of, resolved, slot
 from nacre.store.records import Output
 from nacre.values import identify
 
@@ -43,9 +44,10 @@ class StepRun:
         run: The run it belongs to.
         started_at: Aware UTC.
         log_prints: True where prints become log lines.
-        previous: Asset key to its current stored content, so that unchanged content is not written again.
+        previous: Slot to its current stored content, so that unchanged content is not written again.
         caller: The step whose function called this one, if any.
         fingerprint: Of the recipe it makes; empty for a plain task.
+        partition: Which slice it makes; empty for the whole.
     """
 
     task: AnyTask
@@ -56,6 +58,7 @@ class StepRun:
     previous: Mapping[str, Output] = field(default_factory=dict)
     caller: context.StepContext | None = None
     fingerprint: str = ""
+    partition: str = ""
     run_count: int = 0
     metadata: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -69,6 +72,11 @@ class StepRun:
     def assets(self) -> Sequence[str]:
         """Keys of the assets it materializes."""
         return [asset.key for asset in self.task.assets]
+
+    @property
+    def key(self) -> str:
+        """The slot of the step."""
+        return slot(self.task.key, self.partition)
 
     @property
     def tags(self) -> frozenset[str]:
@@ -101,9 +109,9 @@ class Receipt(NamedTuple):
         duration_s: Seconds, retries and storing included.
         attempts: How often the function was called.
         value: What the function returned.
-        values: Asset key to value.
-        digests: Asset key to the content of its whole value.
-        outputs: Asset key to what was stored.
+        values: Slot to value.
+        digests: Slot to the content of its whole value.
+        outputs: Slot to what was stored.
         metadata: Asset key to what the function attached.
         error: Why nothing was made.
     """
@@ -143,12 +151,13 @@ def run_step(
     try:
         _run_hooks(step, step.task.options.on_running, Running)
         value = yield from _attempts(step, arguments())
-        values = split_outputs(step.task, value)
-        for key, each in values.items():
-            output, digests[key] = _store(step, key, each, workspace)
-            if output.is_by_key != isinstance(value, Mapping) and len(values) > 1:
+        for key, each in split_outputs(step.task, value).items():
+            made = slot(key, step.partition)
+            values[made] = each
+            output, digests[made] = _store(step, made, each, workspace)
+            if output.is_by_key != isinstance(value, Mapping) and len(step.task.assets) > 1:
                 output = replace(output, is_by_key=not output.is_by_key)
-            outputs[key] = output
+            outputs[made] = output
         _run_hooks(step, step.task.options.on_completion, lambda: Completed(data=value))
     except (KeyboardInterrupt, GeneratorExit):
         raise
@@ -158,7 +167,7 @@ def run_step(
         failure = failed_with(error)
         _run_hooks(step, step.task.options.on_failure, lambda: failure)
     return Receipt(
-        key=step.task.key,
+        key=step.key,
         attempt=step.id,
         started_at=step.started_at,
         duration_s=workspace.clock.monotonic() - start,
@@ -276,20 +285,20 @@ def rule_name(task: AnyTask) -> str:
     return "" if rule is None else getattr(rule, "__qualname__", None) or repr(rule)
 
 
-def _store(step: StepRun, key: str, value: object, workspace: Workspace) -> tuple[Output, str]:
+def _store(step: StepRun, made: str, value: object, workspace: Workspace) -> tuple[Output, str]:
     """Store one value; returns what the record keeps of it, and the digest of the whole value."""
     task = step.task
     try:
         identity = identify(value)
         rule = rule_name(task)
         data_version = data_version_of(task, value) if rule else identity.digest
-        before = step.previous.get(key)
+        before = step.previous.get(made)
         if before is not None and _is_unchanged(task, before, data_version, workspace):
             # Equal content is not written again: the new record points at the bytes that are there.
             return before, identity.digest
-        return workspace.contents.write(key, value, identity, data_version, rule), identity.digest
+        return workspace.contents.write(key_of(made), value, identity, data_version, rule), identity.digest
     except NacreError as error:
-        error.about("asset", key)
+        error.about("asset", resolved(made))
         raise
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from nacre.declare.partitions import Partitions, between
 from nacre.errors import DefinitionError, UnknownName
 from nacre.graph.graph import AnyTask, Edge, Graph, steps_above
-from nacre.keys import slot
+from nacre.keys import key_of, partition_of, slot
 
 Asked = Callable[[AnyTask], Sequence[str]]
 """Which partitions of a partitioned task are to be looked at."""
@@ -126,13 +126,23 @@ def sliced(graph: Graph, wanted: Mapping[str, Sequence[str]], stored: Mapping[st
             edges = [
                 each
                 for edge in graph.upstream[step]
-                for each in _edges(graph, edge, task, partition, wanted, stored)
+                for each in slots_read(graph, edge, task, partition, wanted, stored)
             ]
             upstream[name] = tuple(edges)
     return Graph(tasks, producer, upstream, steps_above(producer, upstream), tuple(tasks))
 
 
-def _edges(
+def stored_partitions(slots: Iterable[str]) -> dict[str, set[str]]:
+    """Collect the partitions among some slots, by asset key."""
+    found: dict[str, set[str]] = {}
+    for each in slots:
+        partition = partition_of(each)
+        if partition:
+            found.setdefault(key_of(each), set()).add(partition)
+    return found
+
+
+def slots_read(
     graph: Graph,
     edge: Edge,
     task: AnyTask,

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from nacre.declare.options import Options
+from nacre.keys import key_of
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact
 from nacre.planning.reason import Cause, Reason
-from nacre.version.fingerprint import Recipe
+from nacre.version.fingerprint import Recipe, observed_fingerprint
 from nacre.version.outline import compare
 
 
@@ -54,6 +55,16 @@ class Decision(NamedTuple):
 
 
 _UNCHANGED = Reason(Cause.UNCHANGED)
+#: A setting of the recipe of a source's partition into which nothing more comes: run once more, and then never again.
+CLOSED = "closed"
+
+
+def closed(options: Options, partition: str, now: datetime) -> dict[str, str]:
+    """Give the setting that marks a partition as closed; nothing while more may come into it."""
+    closes_at = (
+        options.partitions.closes_at(partition) if options.partitions is not None and partition else None
+    )
+    return {CLOSED: partition} if closes_at is not None and closes_at <= now else {}
 
 
 def runs_every_time(options: Options, is_source: bool, reuse_sources: bool = False) -> bool:
@@ -77,12 +88,22 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
     """
     fingerprint = recipe.fingerprint()
     refresh = facts.refresh
-    asked = options.refresh_cache or (bool(refresh) and ("*" in refresh or recipe.assets[0] in refresh))
+    asked = options.refresh_cache or (
+        bool(refresh) and ("*" in refresh or key_of(recipe.assets[0]) in refresh)
+    )
     if runs_every_time(options, is_source):
         head = facts.heads.get(recipe.assets[0])
         if is_source and facts.reuse_sources and all(asset in facts.heads for asset in recipe.assets):
             versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
-            return Decision(Action.REUSE, Reason(Cause.UNCHANGED), fingerprint, recipe, versions)
+            return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
+        if (
+            CLOSED in recipe.settings
+            and not asked
+            and (versions := _observed(recipe, fingerprint, facts.heads))
+        ):
+            return Decision(
+                Action.REUSE, _unchanged(recipe, facts, Cause.CLOSED), fingerprint, recipe, versions
+            )
         reason = Reason(Cause.FIRST) if head is None else Reason(Cause.SOURCE)
         return Decision(Action.CHECK, reason, fingerprint, recipe, overwrites=asked)
     if asked:
@@ -97,7 +118,7 @@ def _from_known(options: Options, recipe: Recipe, fingerprint: str, facts: Facts
     if first is not None and first.fingerprint == fingerprint and _all_at(recipe.assets, fingerprint, heads):
         if options.cache_expiration is None or not _expired(options, datetime.fromisoformat(first.at), facts):
             versions = {asset: heads[asset].data_version for asset in recipe.assets}
-            return Decision(Action.REUSE, _UNCHANGED, fingerprint, recipe, versions)
+            return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
         return Decision(Action.BUILD, Reason(Cause.EXPIRED), fingerprint, recipe, overwrites=True)
     known = facts.known(fingerprint)
     if known is not None:
@@ -110,6 +131,23 @@ def _from_known(options: Options, recipe: Recipe, fingerprint: str, facts: Facts
     evidence = facts.evidence(first.fingerprint)
     reason = why(recipe, facts.code(recipe.assets[0]), evidence, facts)
     return Decision(Action.BUILD, reason, fingerprint, recipe)
+
+
+def _unchanged(recipe: Recipe, facts: Facts, cause: Cause = Cause.UNCHANGED) -> Reason:
+    """Say that the current version is taken, and that its file must be put back where it is not as published."""
+    if facts.drifted and not facts.drifted.isdisjoint(recipe.assets):
+        return Reason(Cause.DRIFT, recipe.assets[0])
+    return _UNCHANGED if cause is Cause.UNCHANGED else Reason(cause)
+
+
+def _observed(recipe: Recipe, fingerprint: str, heads: Mapping[str, HeadFact]) -> dict[str, str]:
+    """Give the current versions where they are what this very recipe brought when it last ran; else nothing."""
+    found = {asset: heads[asset] for asset in recipe.assets if asset in heads}
+    versions = {asset: head.data_version for asset, head in found.items()}
+    if len(found) < len(recipe.assets):
+        return {}
+    expected = observed_fingerprint(fingerprint, list(versions.values()))
+    return versions if all(head.fingerprint == expected for head in found.values()) else {}
 
 
 def _all_at(assets: Sequence[str], fingerprint: str, heads: Mapping[str, HeadFact]) -> bool:
@@ -180,7 +218,7 @@ def _code_causes(recipe: Recipe, code: CodeFact, evidence: Evidence) -> list[Rea
 
 def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reason]:
     causes = []
-    now = {each.parameter or each.asset: each for each in recipe.inputs}
+    now = {each.name: each for each in recipe.inputs}
     for name, each in now.items():
         before = evidence.inputs.get(name)
         if before is None or before[0] != each.asset:

@@ -11,7 +11,7 @@ from nacre.version.outline import Outline
 
 
 class HeadFact(Protocol):
-    """What is current for an asset-partition."""
+    """What is current for a slot: an asset, or one partition of it."""
 
     @property
     def seq(self) -> int:
@@ -47,7 +47,7 @@ class Evidence(NamedTuple):
     Args:
         code: Code version.
         parts: Qualified name to ``(place, digest)`` of each piece of code.
-        inputs: Parameter, or asset key for ``asset_deps``, to ``(asset, data version)``.
+        inputs: Name of each input, as ``InputVersion.name``, to ``(slot, data version)``.
         parameters: Name to digest.
         settings: Name to value.
     """
@@ -102,13 +102,14 @@ class Facts(NamedTuple):
 
     Args:
         now: Aware UTC.
-        heads: Asset slot to what is current there.
+        heads: Slot to what is current there.
         code: Step key to its code version.
         known: Fingerprint to the recorded result, None where there is none.
         evidence: Fingerprint to what that version was made of.
         outline: ``(asset, data version)`` to what that version looked like.
-        refresh: Steps to run whatever is known; ``*`` means all.
+        refresh: Assets to run whatever is known; ``*`` means all.
         reuse_sources: True where sources with a current version are not looked at again.
+        drifted: Slots whose published file is gone or no longer what was published.
     """
 
     now: datetime
@@ -119,3 +120,4 @@ class Facts(NamedTuple):
     outline: Callable[[str, str], Outline | None]
     refresh: frozenset[str] = frozenset()
     reuse_sources: bool = False
+    drifted: frozenset[str] = frozenset()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
 from nacre.graph.graph import AnyTask, Graph
-from nacre.planning.decide import Action, Decision, decide, observed
+from nacre.keys import partition_of, slot
+from nacre.planning.decide import Action, Decision, closed, decide, observed
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import InputVersion, Recipe
@@ -33,7 +34,7 @@ class Outcome(NamedTuple):
 
 @dataclass(slots=True)
 class Step:
-    """One step of a plan. ``decision`` is None while an upstream is still to run."""
+    """One step of a plan; ``key`` is its slot. ``decision`` is None while an upstream is still to run."""
 
     key: str
     task: AnyTask
@@ -42,6 +43,16 @@ class Step:
     decision: Decision | None = None
     is_source: bool = False
     is_done: bool = False
+
+    @property
+    def assets(self) -> list[str]:
+        """The slots it makes."""
+        return slots_of(self.task, partition_of(self.key) if "#" in self.key else "")
+
+
+def slots_of(task: AnyTask, partition: str) -> list[str]:
+    """List the slots that a task makes for one partition; its keys where it has none."""
+    return [slot(asset.key, partition) if partition else asset.key for asset in task.assets]
 
 
 def outline_in(
@@ -137,7 +148,7 @@ class Plan:
 
     def _is_given(self, step: Step) -> bool:
         given = self._given
-        return bool(given) and all(asset.key in given for asset in step.task.assets)
+        return bool(given) and all(asset in given for asset in step.assets)
 
     def _decide(self, step: Step) -> None:
         """Decide a step whose upstreams are all settled."""
@@ -162,10 +173,20 @@ class Plan:
             else:
                 data_version, seq = version.data_version, version.seq
             inputs.append(InputVersion(parameter, asset, data_version, seq))
-        assets = [asset.key for asset in step.task.assets]
+        assets = step.assets
         code = self.facts.code(step.key).digest
         settings = self._settings.get(step.key)
+        if "#" in step.key:
+            return self._recipe_of_partition(step, code, inputs, settings or {})
         return Recipe(assets, code, inputs, settings=settings) if settings else Recipe(assets, code, inputs)
+
+    def _recipe_of_partition(
+        self, step: Step, code: str, inputs: Sequence[InputVersion], settings: Mapping[str, str]
+    ) -> Recipe:
+        partition = partition_of(step.key)
+        if step.is_source:
+            settings = {**settings, **closed(step.task.options, partition, self.facts.now)}
+        return Recipe(step.assets, code, inputs, settings=settings, partition=partition)
 
     def _settle(self, step: Step, data_versions: Mapping[str, str], is_new: bool) -> None:
         for asset, data_version in data_versions.items():

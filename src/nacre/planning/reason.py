@@ -41,6 +41,10 @@ class Cause(enum.StrEnum):
     LOST = "lost"
     #: Its lineage or identity cannot be known, so it runs.
     UNKNOWN = "unknown"
+    #: Nothing more comes into this partition of a source, and it was built after it had closed.
+    CLOSED = "closed"
+    #: Its published file is gone or was changed, so it is published again; ``subject`` is where.
+    DRIFT = "drift"
     #: An upstream must run first; whether this one runs depends on what comes out.
     PENDING = "pending"
     #: An upstream failed; ``subject`` is its asset key.

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from nacre.errors import SAFE, StoreUnavailable
+from nacre.keys import partition_of, slot
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.records import (
     Action,
@@ -34,7 +35,7 @@ class Move(NamedTuple):
         env: Environment.
         asset: Key.
         data_version: The content it moves to.
-        inputs: Parameter to ``(asset, seq)`` that were read.
+        inputs: Name of each input, as ``Input.name``, to ``(asset, seq)``.
         surveyed_seq: The head's seq when the run looked; 0 where there was none.
         metadata: What the step attached.
         partition: Which slice.
@@ -232,6 +233,7 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
         partition=present.partition,
         history=history,
         published=present.published,
+        mark=present.mark,
         held=present.held,
         metadata={**present.metadata, **move.metadata},
     )
@@ -239,9 +241,12 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
 
 def _dominates(move: Move, current: Materialization) -> bool:
     """Say whether our inputs are at least as new as those of the version that is current."""
-    theirs = dict(current.inputs.values())
-    ours = dict(move.inputs.values())
-    return bool(ours) and all(ours.get(asset, 0) >= seq for asset, seq in theirs.items())
+    theirs, ours = _seqs(current.inputs), _seqs(move.inputs)
+    return bool(ours) and all(ours.get(slot, 0) >= seq for slot, seq in theirs.items())
+
+
+def _seqs(inputs: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+    return {slot(asset, partition_of(name)): seq for name, (asset, seq) in inputs.items()}
 
 
 def _differs(action: Action, commit: Commit) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from typing import BinaryIO, cast
 
 from blake3 import blake3
@@ -98,6 +98,24 @@ class Contents:
             if not reads_on:
                 source.close()
         return value
+
+    def read_whole(self, outputs: Mapping[str, Output], as_type: object | None = None) -> object:
+        """Load the partitions of an asset as one value; all of their bytes are verified first.
+
+        Args:
+            outputs: Partition to what its action record says, in the order they shall come in.
+            as_type: As in ``formats.load_whole``.
+
+        Raises:
+            CorruptObject: Bytes are missing or are not the ones that were stored.
+            TypeMismatch: They cannot become that type.
+        """
+        with ExitStack() as opened:
+            parts = {
+                name: (output.format, opened.enter_context(self.open(output)))
+                for name, output in outputs.items()
+            }
+            return formats.load_whole(parts, as_type)
 
     def is_damaged(self, output: Output) -> bool:
         """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""

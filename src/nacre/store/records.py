@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from nacre.errors import SAFE, CorruptRecord
-from nacre.keys import key_path
+from nacre.keys import key_path, slot
 from nacre.planning.reason import Reason
 from nacre.version.outline import Outline
 
@@ -53,6 +53,11 @@ class Input(Record, frozen=True, kw_only=True):
     partition: str = ""
     seq: int = 0
     derived: bool = False
+
+    @property
+    def name(self) -> str:
+        """What tells it from the other inputs of a step: parameter or key, with the partition where it is one."""
+        return slot(self.parameter or self.asset, self.partition)
 
 
 class Read(Record, frozen=True, kw_only=True):
@@ -113,7 +118,11 @@ class Action(Record, frozen=True, kw_only=True):
 
 
 class Materialization(Record, frozen=True, kw_only=True):
-    """One entry of a head's history: ``vN`` of an asset-partition in an environment."""
+    """One entry of a head's history: ``vN`` of an asset-partition in an environment.
+
+    ``inputs`` maps a parameter (or key, of what was no parameter) to asset and seq; a partition that was read stands
+    under ``parameter#partition``.
+    """
 
     seq: int
     fingerprint: str
@@ -125,13 +134,18 @@ class Materialization(Record, frozen=True, kw_only=True):
 
 
 class Head(Record, frozen=True, kw_only=True):
-    """``heads/<env>/<asset>[/<partition>]``: what is current. Replaced by token; ``history`` ends with the current."""
+    """``heads/<env>/<asset>[/<partition>]``: what is current. Replaced by token; ``history`` ends with the current.
+
+    ``published`` is the seq of the version whose file lies at the asset's place (0: none), ``mark`` what its place says
+    of that file.
+    """
 
     env: str
     asset: str
     history: tuple[Materialization, ...]
     partition: str = ""
     published: int = 0
+    mark: str = ""
     held: str = ""
     metadata: dict[str, str] = {}
 

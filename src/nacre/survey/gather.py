@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from nacre.catalog.history import Catalog
+from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult
 from nacre.store.port import RecordStore
 from nacre.store.records import Action, Output, action_path, decode
@@ -42,11 +43,12 @@ class Versions:
         """Take a record that was just committed."""
         self._actions[action.fingerprint] = action
 
-    def output(self, fingerprint: str, asset: str) -> Output | None:
-        """Return what a recipe made for one asset."""
+    def output(self, fingerprint: str, slot: str) -> Output | None:
+        """Return what a recipe made for one slot."""
         action = self.action(fingerprint)
         if action is None:
             return None
+        asset = key_of(slot)
         return next((output for output in action.outputs if output.asset == asset), None)
 
     def known(self, fingerprint: str) -> KnownResult | None:
@@ -54,7 +56,8 @@ class Versions:
         action = self.action(fingerprint)
         if action is None:
             return None
-        return KnownResult({out.asset: out.data_version for out in action.outputs}, action.started_at)
+        made = {slot(out.asset, action.partition): out.data_version for out in action.outputs}
+        return KnownResult(made, action.started_at)
 
     def evidence(self, fingerprint: str) -> Evidence | None:
         """Return what a version was made of, for planning."""
@@ -62,18 +65,18 @@ class Versions:
         if action is None:
             return None
         inputs = {
-            each.parameter or each.asset: (each.asset, each.data_version)
+            each.name: (slot(each.asset, each.partition), each.data_version)
             for each in action.inputs
             if not each.derived
         }
         parts = {part.name: (part.place, part.digest) for part in action.parts}
         return Evidence(action.code, parts, inputs, action.parameters, action.recipe)
 
-    def outline(self, asset: str, data_version: str) -> Outline | None:
-        """Return what an asset looked like at a data version of its history; None where it is not kept."""
-        for row in self._catalog.history(self._env, asset):
+    def outline(self, slot: str, data_version: str) -> Outline | None:
+        """Return what a slot looked like at a data version of its history; None where it is not kept."""
+        for row in self._catalog.history(self._env, key_of(slot), partition_of(slot)):
             if row.data_version == data_version:
-                output = self.output(row.fingerprint, asset)
+                output = self.output(row.fingerprint, slot)
                 return output.outline if output else None
         return None
 
@@ -102,7 +105,7 @@ def gather(
     Returns:
         The facts; linear in heads.
     """
-    heads = {row.asset: row for row in catalog.heads(env) if not row.partition}
+    heads = {row.slot: row for row in catalog.heads(env)}
     return Facts(
         now=now,
         heads=heads,

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from nacre.encoding import digest_texts
+from nacre.keys import key_of, partition_of, slot
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -21,7 +22,7 @@ class InputVersion(NamedTuple):
 
     Args:
         parameter: The parameter it is passed by; empty for one of ``asset_deps``.
-        asset: Its key.
+        asset: Its slot: the key, with the partition where it is one.
         data_version: Its content.
         seq: Which version it is, 0 where not recorded yet; not part of the identity.
         derived: True where the value came from the asset but was changed before it was passed.
@@ -33,12 +34,18 @@ class InputVersion(NamedTuple):
     seq: int = 0
     derived: bool = False
 
+    @property
+    def name(self) -> str:
+        """What tells it from the other inputs of a step: parameter or key, with the partition where it is one."""
+        partition = partition_of(self.asset)
+        return slot(self.parameter or key_of(self.asset), partition)
+
 
 class Recipe(NamedTuple):
     """Everything the result of a step depends on.
 
     Args:
-        assets: Keys the step makes, in order.
+        assets: Slots the step makes, in order.
         code: Its code version.
         inputs: Asset versions it reads, in parameter order.
         parameters: Other parameters: name to the digest of the value.
@@ -56,8 +63,10 @@ class Recipe(NamedTuple):
     def fingerprint(self) -> str:
         """Digest the recipe; 64 hexadecimal digits."""
         texts = [str(len(self.assets)), *self.assets, self.partition, self.code, str(len(self.inputs))]
-        for parameter, _, data_version, _, _ in self.inputs:
-            texts += (parameter, data_version)
+        for parameter, asset, data_version, _, _ in self.inputs:
+            # A partition that is read by the one of its name is the same for each of them; others enter by name.
+            other = partition_of(asset) if "#" in asset else ""
+            texts += (slot(parameter, other if other != self.partition else ""), data_version)
         if self.parameters or self.settings:
             for part in (self.parameters, self.settings):
                 texts.append(str(len(part)))

@@ -8,5 +8,6 @@ from __future__ import annotations
 from nacre.store.formats.parquet import reads_on, streams
 from nacre.store.formats.port import Format
 from nacre.store.formats.saving import by_name, choose, load, save
+from nacre.store.formats.whole import load_whole
 
-__all__ = ["Format", "by_name", "choose", "load", "reads_on", "save", "streams"]
+__all__ = ["Format", "by_name", "choose", "load", "load_whole", "reads_on", "save", "streams"]

@@ -93,23 +93,34 @@ class Parquet:
 
     def load(self, source: BinaryIO, as_type: object | None) -> object:
         """Read the table as the annotation asks, else as the library it came from, else as Arrow."""
-        import pyarrow.parquet as pq  # heavy, so imported when a table is met
+        return _batches(source) if streams(as_type) else made_as(read_table(source), as_type)
 
-        if streams(as_type):
-            return _batches(source)
-        table = _restored(pq.ParquetFile(source).read())
-        metadata = table.schema.metadata or {}
-        stored = metadata.get(_TYPE, b"pyarrow.Table").decode()
-        asked = stored if as_type is None else label(as_type)
-        make = _MAKE.get(asked)
-        if make is None:
-            raise mismatch(f"a table ({stored})", as_type)
-        try:
-            return make(table)
-        except ImportError:
-            if as_type is not None:
-                raise
-            return _arrow(table)
+
+def read_table(source: BinaryIO) -> Any:
+    """Read a stored table, with what its schema says of where it came from."""
+    import pyarrow.parquet as pq  # heavy, so imported when a table is met
+
+    return _restored(pq.ParquetFile(source).read())
+
+
+def made_as(table: Any, as_type: object | None) -> object:
+    """Turn a table that was read into what was asked for, else what it was saved from, else Arrow.
+
+    Raises:
+        TypeMismatch: A table cannot become that type.
+    """
+    metadata = table.schema.metadata or {}
+    stored = metadata.get(_TYPE, b"pyarrow.Table").decode()
+    asked = stored if as_type is None else label(as_type)
+    make = _MAKE.get(asked)
+    if make is None:
+        raise mismatch(f"a table ({stored})", as_type)
+    try:
+        return make(table)
+    except ImportError:
+        if as_type is not None:
+            raise
+        return _arrow(table)
 
 
 def is_table(value: object) -> bool:
