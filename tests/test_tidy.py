@@ -34,7 +34,7 @@ LAYERS = [
     ("catalog",),
     ("survey",),
     ("execute",),
-    ("schedule.loop", "config", "project", "api"),
+    ("schedule.loop", "config", "project", "builds", "loading", "api"),
     ("views",),
     ("",),  # the root package: lazy, so that a face may ask it for the version
     ("__main__", "cli", "web", "notebook"),

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from nacre import context
 
 if TYPE_CHECKING:
-    from nacre.api import Lineage, PlanResult, build, lineage, load, plan
+    from nacre.api import Lineage, PlanResult, build, lineage, load, location, plan
     from nacre.declare.asset import Asset
     from nacre.declare.flow import Flow, flow
+    from nacre.declare.partitions import DailyPartitions, StaticPartitions
     from nacre.declare.tags import tags
     from nacre.declare.task import Task, materialize, task
     from nacre.execute.futures import unmapped
@@ -27,17 +28,20 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Asset",
+    "DailyPartitions",
     "Flow",
     "Lineage",
     "PlanResult",
     "RunResult",
     "State",
+    "StaticPartitions",
     "Task",
     "build",
     "flow",
     "get_run_logger",
     "lineage",
     "load",
+    "location",
     "materialize",
     "plan",
     "stable",
@@ -49,17 +53,20 @@ __all__ = [
 
 _HOMES = {
     "Asset": "nacre.declare.asset",
+    "DailyPartitions": "nacre.declare.partitions",
     "Flow": "nacre.declare.flow",
     "Lineage": "nacre.api",
     "PlanResult": "nacre.api",
     "RunResult": "nacre.execute.result",
     "State": "nacre.execute.state",
+    "StaticPartitions": "nacre.declare.partitions",
     "Task": "nacre.declare.task",
     "build": "nacre.api",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",
     "lineage": "nacre.api",
     "load": "nacre.api",
+    "location": "nacre.api",
     "materialize": "nacre.declare.task",
     "plan": "nacre.api",
     "stable": "nacre.version.code",

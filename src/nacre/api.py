@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from nacre import context
+from nacre.builds import Module, Request, building, make_plan, planned_steps
 from nacre.declare.asset import Asset
-from nacre.declare.discover import assets_beside, assets_in, load_module
 from nacre.declare.task import Task
-from nacre.errors import NotMaterialized, UsageError, said
+from nacre.errors import said
 from nacre.execute.active import ActiveRun
 from nacre.execute.result import RunResult, StepResult
-from nacre.execute.run import PlanRun
-from nacre.execute.workspace import Reporter, Workspace
-from nacre.graph.infer import Inferred, infer
-from nacre.graph.select import select as select_steps
-from nacre.graph.select import unknown
-from nacre.graph.validate import require_known, validate
-from nacre.keys import key_name
-from nacre.planning.build import build as build_plan
-from nacre.planning.plan import Plan
-from nacre.project import Project, current_project
-from nacre.survey.gather import Versions
+from nacre.keys import key_name, key_of, slot
+from nacre.loading import find_stored, load_current
+from nacre.project import current_project
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Module = ModuleType | str | os.PathLike[str]
 Selector = str | Asset | Task[..., Any]
-
-DEFAULT_FILE = "pipeline.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +59,14 @@ class PlanResult:
         return "\n".join(f"{step.action:<8} {step.name:<24} {step.reason}" for step in self.steps)
 
 
-class Request(NamedTuple):
-    """What to build, and how.
-
-    Args:
-        select: Selectors: keys, names, ``+a``, ``a+``, ``tag:x``, globs.
-        modules: Where the assets are declared.
-        refresh: Run what is selected even where its result is known; ``+`` includes everything upstream.
-        reuse_sources: Take sources as they are, without looking whether the world changed.
-    """
-
-    select: tuple[str, ...]
-    modules: tuple[Module, ...] = ()
-    refresh: str = ""
-    reuse_sources: bool = False
-
-
 def build(
     select: Selector | Iterable[Selector],
     *,
     modules: Sequence[Module] | Module | None = None,
     refresh: bool = False,
     reuse_sources: bool = False,
+    partition: str | Sequence[str] = (),
+    missing: bool = False,
 ) -> RunResult:
     """Build assets and what they need, in order, running only what must run.
 
@@ -104,16 +76,18 @@ def build(
             started script, else ``pipeline.py``.
         refresh: Run the selected assets even where their result is known.
         reuse_sources: Take sources as they are, without looking whether the world changed.
+        partition: Partitions, or ranges ``first..last`` with both ends; by default all that have begun.
+        missing: Only the partitions that have no version.
 
     Returns:
-        One entry per asset with action and reason. A failed step is an entry, not an exception; see
-        ``RunResult.raise_for_failure``.
+        One entry per asset, or partition of one, with action and reason. A failed step is an entry, not an exception;
+        see ``RunResult.raise_for_failure``.
 
     Raises:
         DefinitionError: The declared assets are wrong; nothing was run.
         StoreError: The store refused.
     """
-    request = Request(_texts(select), _modules(modules), "selected" if refresh else "", reuse_sources)
+    request = _request(select, modules, refresh, reuse_sources, partition, missing)
     with building(current_project(_first_file(request.modules)), request) as execution:
         execution.execute()
     result = execution.result()
@@ -128,6 +102,8 @@ def plan(
     modules: Sequence[Module] | Module | None = None,
     refresh: bool = False,
     reuse_sources: bool = False,
+    partition: str | Sequence[str] = (),
+    missing: bool = False,
 ) -> PlanResult:
     """Say what a build would do and why, without running anything or reading data.
 
@@ -136,28 +112,32 @@ def plan(
         modules: As in ``build``.
         refresh: As in ``build``.
         reuse_sources: As in ``build``.
+        partition: As in ``build``.
+        missing: As in ``build``.
 
     Returns:
-        One entry per asset.
+        One entry per asset, or partition of one.
 
     Raises:
         DefinitionError: The declared assets are wrong.
     """
-    request = Request(_texts(select), _modules(modules), "selected" if refresh else "", reuse_sources)
+    request = _request(select, modules, refresh, reuse_sources, partition, missing)
     made = make_plan(current_project(_first_file(request.modules)), request)
     return PlanResult(tuple(planned_steps(made)))
 
 
 @overload
-def load(key: str | Asset, as_type: type[T]) -> T: ...
+def load(key: str | Asset, as_type: type[T], *, partition: str = "") -> T: ...
 @overload
-def load(key: str | Asset, as_type: None = None) -> object: ...
-def load(key: str | Asset, as_type: type[T] | None = None) -> object:
+def load(key: str | Asset, as_type: None = None, *, partition: str = "") -> object: ...
+def load(key: str | Asset, as_type: type[T] | None = None, *, partition: str = "") -> object:
     """Load the current version of an asset.
 
     Args:
         key: Its key, or its name where only one asset has it.
-        as_type: Type to load as, such as ``pl.DataFrame``; by default the type it was saved from.
+        as_type: Type to load as, such as ``pl.DataFrame``; by default the type it was saved from. The partitions of an
+            asset together are one table, or ``dict[str, …]`` by partition.
+        partition: One partition of it; by default the whole.
 
     Returns:
         The value; its bytes were verified.
@@ -170,11 +150,30 @@ def load(key: str | Asset, as_type: type[T] | None = None) -> object:
     name = key.key if isinstance(key, Asset) else key
     if isinstance(run, ActiveRun):
         made = run.shared.made
-        found = [name] if name in made else [asset for asset in made if key_name(asset) == name]
+        wanted = slot(name, partition)
+        found = [wanted] if wanted in made else [each for each in made if _means(each, name, partition)]
         if len(found) == 1:
             return run.workspace.contents.read(made[found[0]].output, as_type)
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace(creates=False)
-    return load_current(workspace, name, as_type)
+    return load_current(workspace, name, as_type, partition)
+
+
+def _means(made: str, name: str, partition: str) -> bool:
+    return key_name(key_of(made)) == name and made == slot(key_of(made), partition)
+
+
+def location(key: str | Asset, *, partition: str = "") -> str:
+    """Say where the file of an asset lies that others read without nacre.
+
+    Args:
+        key: Its key; ``{date}`` in it stays where no partition is given.
+        partition: One partition of it.
+
+    Returns:
+        An absolute path or a URL, by the project's ``places``; empty where the key names no place.
+    """
+    name = key.key if isinstance(key, Asset) else key
+    return current_project().publisher.location(slot(name, partition))
 
 
 def lineage(key: str | Asset) -> Lineage:
@@ -192,166 +191,18 @@ def lineage(key: str | Asset) -> Lineage:
     return Lineage(catalog.upstream(workspace.env, asset), catalog.downstream(workspace.env, asset))
 
 
-# ── the same, for the faces ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-@contextmanager
-def building(project: Project, request: Request, reporter: Reporter | None = None) -> Iterator[PlanRun]:
-    """Plan a build and begin its run; the block executes it, so that few frames stand above the user's."""
-    run = ActiveRun(project.workspace(), _run_name(request), "build", reporter)
-    with long_lived():
-        plan = _planned(project, request, run)
-        gc.freeze()
-    try:
-        with run.going():
-            yield PlanRun(run, plan)
-    finally:
-        gc.unfreeze()
-
-
-def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:
-    """Build what is requested, in one run."""
-    with building(project, request, reporter) as execution:
-        execution.execute()
-    return execution.result()
-
-
-def make_plan(project: Project, request: Request) -> Plan:
-    """Plan what is requested, without running anything."""
-    return _planned(project, request, ActiveRun(project.workspace(creates=False), "plan", "build", None))
-
-
-def _planned(project: Project, request: Request, run: ActiveRun) -> Plan:
-    """Load, infer, validate, survey and plan; everything that is wrong is found here, before the run begins."""
-    inferred = declared(project, request.modules)
-    steps = select_steps(inferred, request.select)
-    graph = validate(inferred, steps)
-    run.shared.producers.update(graph.tasks)
-    run.workspace.code.prepare(graph.tasks.values())
-    facts = run.survey(_refreshed(request, steps), request.reuse_sources)
-    require_known(inferred, graph, facts.heads)
-    return build_plan(graph, facts)
-
-
-def _run_name(request: Request) -> str:
-    """Name a run after what was asked for, cut where that is long."""
-    more = len(request.select) - 3
-    return ", ".join(request.select[:3]) + (f" and {more} more" if more > 0 else "")
-
-
-@contextmanager
-def long_lived() -> Iterator[None]:
-    """Hold the garbage collector back while a plan is made: all of it lives as long as the run does."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def planned_steps(plan: Plan) -> list[StepResult]:
-    """Turn a plan into one entry per asset."""
-    found = []
-    for step in plan.steps.values():
-        for asset in step.task.assets:
-            head = plan.facts.heads.get(asset.key)
-            found.append(
-                StepResult(asset.key, step.action.value, step.reason, version=head.seq if head else 0)
-            )
-    return found
-
-
-def declared(project: Project, modules: Sequence[Module]) -> Inferred:
-    """Load modules and infer the graph of what they declare.
-
-    Raises:
-        UsageError: There is no module to look in; says what to type.
-    """
-    given = list(modules) or list(project.settings.modules)
-    folder = os.getcwd() if modules else project.root
-    if not given:
-        main = sys.modules.get("__main__")
-        if main is not None and assets_in([main]):
-            given = [main]
-        elif os.path.isfile(os.path.join(project.root, DEFAULT_FILE)):
-            given, folder = [DEFAULT_FILE], project.root
-    if not given:
-        facts = {"looked for": f"[tool.nacre] modules, then {os.path.join(project.root, DEFAULT_FILE)}"}
-        hints = ("say where: nacre build NAME -m my_assets.py", "or start one: nacre init")
-        raise UsageError("No assets to build: no module was given", facts, hints)
-    loaded = [load_module(each, folder) for each in given]
-    tasks = assets_in(loaded)
-    if not tasks:
-        names = ", ".join(getattr(module, "__file__", None) or module.__name__ for module in loaded)
-        raise UsageError(
-            "No assets are declared", {"in": names}, 'write @materialize("asset://name") above a function'
-        )
-    return _with_needed(tasks, loaded)
-
-
-def _with_needed(tasks: list[Task[..., Any]], loaded: Sequence[ModuleType]) -> Inferred:
-    """Infer the graph of what modules declare, and of what their assets need from the modules they were written in.
-
-    An asset imported from another module brings its upstreams with it, and nothing else of that module.
-    """
-    known = {id(vars(module)) for module in loaded}
-    needed: list[Task[..., Any]] = []
-    for task in tasks:  # grows while it is walked: what is needed may have been imported too
-        scope = id(getattr(task.fn, "__globals__", None))
-        if scope not in known:
-            known.add(scope)
-            needed += [each for each in assets_beside(task) if each not in tasks and each not in needed]
-    if not needed:
-        return infer(tasks)
-    graph = infer([*tasks, *needed]).graph
-    wanted = graph.ancestors(task.key for task in tasks)
-    return infer([*tasks, *(task for task in needed if task.key in wanted)])
-
-
-def find_stored(workspace: Workspace, name: str) -> str:
-    """Find the key of a stored asset by key or name.
-
-    Raises:
-        NotMaterialized: There is none; offers the closest name and says where it looked.
-    """
-    keys = [row.asset for row in workspace.catalog.heads(workspace.env)]
-    if name in keys:
-        return name
-    named = [key for key in keys if key_name(key) == name]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        facts = {str(number + 1): key for number, key in enumerate(named)}
-        raise NotMaterialized(f"{name!r} could mean several stored assets", facts, "give the key instead")
-    facts = {"looked in": workspace.location, "environment": workspace.env}
-    if not keys:
-        raise NotMaterialized(
-            f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build"
-        )
-    raise NotMaterialized(
-        f"{name!r} is not stored", facts, unknown(name, [*filter(None, map(key_name, keys)), *keys]).hint
-    )
-
-
-def load_current(workspace: Workspace, name: str, as_type: object | None = None) -> object:
-    """Load the current version of a stored asset."""
-    rows = workspace.catalog.history(workspace.env, name) if "://" in name else []
-    asset = name if rows else find_stored(workspace, name)
-    rows = rows or workspace.catalog.history(workspace.env, asset)
-    output = Versions(workspace.records, workspace.catalog, workspace.env).output(rows[0].fingerprint, asset)
-    if output is None:
-        raise NotMaterialized(
-            f"The record of {asset} is gone", {"store": workspace.location}, f"nacre build {asset}"
-        )
-    return workspace.contents.read(output, as_type)
-
-
-def _refreshed(request: Request, steps: Sequence[str]) -> frozenset[str]:
-    if not request.refresh:
-        return frozenset()
-    return frozenset(["*"] if request.refresh == "all" else steps)
+def _request(
+    select: Selector | Iterable[Selector],
+    modules: Sequence[Module] | Module | None,
+    refresh: bool,
+    reuse_sources: bool,
+    partition: str | Sequence[str],
+    missing: bool,
+) -> Request:
+    partitions = (partition,) if isinstance(partition, str) else tuple(partition)
+    mode = "selected" if refresh else ""
+    chosen = tuple(filter(None, partitions))
+    return Request(_texts(select), _modules(modules), mode, reuse_sources, chosen, missing)
 
 
 def _texts(select: Selector | Iterable[Selector]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ The tree is grouped by what the catcher does::
     │   ├── StepFailed · StepTimedOut · UpstreamFailed
     │   └── UnserialisableValue · TypeMismatch · OutputMismatch · InputMutated
     ├── StoreError             the store refused or is damaged
-    │   ├── StoreUnavailable · StoreReadOnly · StoreFull · StoreTooNew
+    │   ├── StoreUnavailable · StoreReadOnly · StoreFull · StoreTooNew · NotPublished
     │   └── CorruptObject · CorruptRecord
     ├── NotMaterialized        nothing stored under that key (yet)
     ├── MissingContext         called outside a run or step
@@ -263,6 +263,12 @@ class StoreTooNew(StoreError, RuntimeError):
     """The store was written by a newer nacre."""
 
     kind = "store-too-new"
+
+
+class NotPublished(StoreError, OSError):
+    """A version is stored, but its file could not be put where its key says."""
+
+    kind = "not-published"
 
 
 class CorruptObject(StoreError, ValueError):

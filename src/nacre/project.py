@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from nacre import context
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import Event, MemoryIndex, append_events, apply, is_current, prepare
-from nacre.config import Settings, find_root, read_settings
+from nacre.config import PLACES_EXAMPLE, Settings, find_root, read_settings
 from nacre.errors import UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
@@ -23,6 +24,10 @@ from nacre.store.embedded import SqliteRecords
 from nacre.store.ids import new_id
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.port import ObjectStore, RecordStore
+from nacre.store.publish.files import FilePlace
+from nacre.store.publish.port import Place
+from nacre.store.publish.publisher import Publisher
+from nacre.store.records import DEFAULT_ENV
 from nacre.survey.codes import Codes
 
 AppendEvents = Callable[[str, Sequence[Event]], None]
@@ -75,6 +80,12 @@ class Project:
             self._workspace = self._open() if self.is_stored else self._in_memory("memory://")
         return self._workspace
 
+    @cached_property
+    def publisher(self) -> Publisher:
+        """What puts versions where their keys say; only the default environment publishes."""
+        is_active = self.settings.env == DEFAULT_ENV
+        return Publisher(self.settings.places, _open_place, is_active=is_active)
+
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""
         return Engine(self.workspace(), reporter)
@@ -120,6 +131,7 @@ class Project:
             clock=self._clock,
             new_id=new_id,
             append_events=send,
+            publisher=self.publisher,
         )
 
 
@@ -190,6 +202,14 @@ def _folder(path: str) -> str:
 def _roots(root: str) -> list[str]:
     roots = [root, _started_in()]
     return list(dict.fromkeys(os.path.realpath(each) for each in roots))
+
+
+def _open_place(root: str) -> Place:
+    if root:
+        raise UsageError(
+            f"No driver publishes to {root.partition('://')[0]}://", {"place": root}, PLACES_EXAMPLE
+        )
+    return FilePlace()
 
 
 def _records_file(store: str) -> str:

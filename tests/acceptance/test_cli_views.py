@@ -122,7 +122,7 @@ def test_lineage_is_a_tree_both_ways(shell: Shell) -> None:
 
 def test_a_tree_ends_where_assets_need_each_other() -> None:
     around = {"x://a": ["x://b"], "x://b": ["x://a", "x://c"], "x://c": ["x://b"]}
-    lines = lineage._tree(SimpleNamespace(heads={}), "x://a", around.__getitem__)  # type: ignore[arg-type]
+    lines = lineage._tree(SimpleNamespace(slots={}), "x://a", around.__getitem__)  # type: ignore[arg-type]
     assert [line.split("─ ")[1].split(" ")[0] for line in lines] == ["b", "a", "c", "b"]
     assert lines[1].endswith("(above)")
 

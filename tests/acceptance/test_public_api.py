@@ -116,6 +116,7 @@ def test_a_step_of_a_result_says_what_happened(project: Sandbox) -> None:
 
 def test_load_takes_a_key_a_name_or_an_asset_and_a_type(project: Sandbox) -> None:
     pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    project.map("s3://lake", "lake")
     module = project.module("""
         import polars as pl
         @materialize("s3://lake/rain.parquet")

@@ -121,5 +121,13 @@ def test_another_dimension_is_read_whole() -> None:
 
 
 def test_a_graph_without_partitions_says_so() -> None:
-    assert has_partitions(pipeline())
-    assert not has_partitions(pipeline().restrict({"a://feed"}))
+    assert has_partitions(pipeline(), [])
+    assert not has_partitions(pipeline().restrict({"a://feed"}), ["a://other#2026-11-01"])
+
+
+def test_what_is_stored_by_partition_counts_where_nobody_here_makes_it() -> None:
+    alone = pipeline().restrict({"a://week"})
+    stored = {f"a://daily/{{date}}#{day}" for day in DAYS[:2]}
+    assert has_partitions(alone, stored)
+    found = sliced(alone, {}, {"a://daily/{date}": set(DAYS[:2])})
+    assert found.upstream["a://week"] == tuple(Edge("daily", each) for each in sorted(stored))

@@ -103,6 +103,10 @@ class Catalog:
         """What is current in an environment, by asset and partition."""
         return self._read(QUERIES["heads"], (env,), HeadRow)
 
+    def heads_of(self, env: str, asset: str) -> list[HeadRow]:
+        """What is current of one asset, by partition; one row where it has none."""
+        return self._read(QUERIES["heads_of"], (env, asset), HeadRow)
+
     def history(self, env: str, asset: str, partition: str = "") -> list[HistoryRow]:
         """The versions of an asset-partition, newest first."""
         return self._read(QUERIES["history"], (env, asset, partition), HistoryRow)

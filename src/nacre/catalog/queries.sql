@@ -86,6 +86,12 @@ FROM heads
 WHERE env = ?
 ORDER BY asset, partition
 
+-- heads_of --
+SELECT asset, partition, seq, fingerprint, data_version, run, at, published, mark
+FROM heads
+WHERE env = ? AND asset = ?
+ORDER BY partition
+
 -- history --
 SELECT seq, fingerprint, data_version, run, at
 FROM materializations

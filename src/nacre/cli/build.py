@@ -5,16 +5,23 @@ from __future__ import annotations
 import click
 
 from nacre import context
-from nacre.api import Request, building
+from nacre.builds import Request, building
 from nacre.cli.errors import FAILED, failure
 from nacre.cli.layout import print_json, print_next
-from nacre.cli.options import json_option, modules_option, refresh_option, reuse_sources_option
+from nacre.cli.options import (
+    json_option,
+    modules_option,
+    partition_options,
+    refresh_option,
+    reuse_sources_option,
+)
 from nacre.cli.paint import paint
 from nacre.cli.progress import StepLines, StepObjects
 from nacre.cli.streams import echo
 from nacre.execute.active import ActiveRun
 from nacre.execute.report import duration
 from nacre.execute.result import RunResult, StepResult
+from nacre.keys import key_of, partition_of
 from nacre.planning.reason import Cause
 from nacre.views.session import Session
 from nacre.views.words import SHORT, names_of
@@ -27,6 +34,7 @@ _ORDER = ("built", "checked", "reused", "skipped", "failed")
 @modules_option
 @refresh_option
 @reuse_sources_option
+@partition_options
 @json_option
 @click.pass_context
 def command(
@@ -35,6 +43,8 @@ def command(
     modules: tuple[str, ...],
     refresh: bool,
     reuse_sources: bool,
+    partitions: tuple[str, ...],
+    missing: bool,
     as_json: bool,
 ) -> None:
     """Build assets and what they need, in order; run only what must run.
@@ -43,7 +53,8 @@ def command(
     Nothing selected means everything.
     """
     session = Session(modules)
-    request = Request(select or ("*",), modules, "selected" if refresh else "", reuse_sources)
+    mode = "selected" if refresh else ""
+    request = Request(select or ("*",), modules, mode, reuse_sources, partitions, missing)
     reporter = StepObjects() if as_json else StepLines()
     with session.running(lambda: reporter):
         with building(session.project, request, reporter) as execution:
@@ -64,7 +75,8 @@ def _known_assets() -> list[str]:
     run = context.current_run.get()
     if not isinstance(run, ActiveRun):
         return []
-    return [*(asset.key for task in run.shared.producers.values() for asset in task.assets), *run.facts.heads]
+    declared = (asset.key for task in run.shared.producers.values() for asset in task.assets)
+    return [*declared, *map(key_of, run.facts.heads)]
 
 
 def _print_run(result: RunResult) -> None:
@@ -98,9 +110,9 @@ def _print_result(result: RunResult, names: dict[str, str], modules: tuple[str, 
 
 
 def _print_failures(result: RunResult, names: dict[str, str], *, full: bool) -> None:
-    for asset, error in result.errors.items():
-        skipped = [names[step.asset] for step in result.steps if _is_skipped_by(step, asset)]
-        echo("\n" + failure(error, names.get(asset, asset), skipped, full=full), err=True)
+    for made, error in result.errors.items():
+        skipped = [_name(names, step.slot) for step in result.steps if _is_skipped_by(step, made)]
+        echo("\n" + failure(error, _name(names, made), skipped, full=full), err=True)
     counts = result.counts
     n_kept = sum(counts.get(kind, 0) for kind in ("built", "checked", "reused"))
     kept = (
@@ -111,7 +123,12 @@ def _print_failures(result: RunResult, names: dict[str, str], *, full: bool) -> 
     echo(f"\nStored data is safe: {kept}; the next build goes on from there.", err=True)
 
 
-def _is_skipped_by(step: StepResult, asset: str) -> bool:
+def _name(names: dict[str, str], made: str) -> str:
+    name = names.get(key_of(made), key_of(made))
+    return f"{name}[{partition_of(made)}]" if partition_of(made) else name
+
+
+def _is_skipped_by(step: StepResult, made: str) -> bool:
     return (
-        step.action == "skipped" and step.cause.cause is Cause.UPSTREAM_FAILED and step.cause.subject == asset
+        step.action == "skipped" and step.cause.cause is Cause.UPSTREAM_FAILED and step.cause.subject == made
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from nacre.catalog.history import HistoryRow
+from nacre.catalog.lineage import InputRow
 from nacre.cli.layout import print_json, print_lines, table
-from nacre.cli.options import json_option, modules_option
+from nacre.cli.options import json_option, modules_option, one_partition_option
 from nacre.cli.streams import echo
 from nacre.execute.report import duration
-from nacre.planning.explain import short
+from nacre.keys import key_of, partition_of
+from nacre.views.neighbours import made_from
 from nacre.views.session import Session
 from nacre.views.words import SHORT, ago, size
 
@@ -25,13 +27,14 @@ from nacre.views.words import SHORT, ago, size
     metavar="N",
     help="How many versions.",
 )
+@one_partition_option
 @modules_option
 @json_option
-def command(asset: str, limit: int, modules: tuple[str, ...], as_json: bool) -> None:
+def command(asset: str, limit: int, partition: str, modules: tuple[str, ...], as_json: bool) -> None:
     """List the versions of an asset, newest first: when, from what, by which run."""
     session = Session(modules)
-    key = session.find(asset)
-    rows = session.workspace.catalog.history(session.workspace.env, key)
+    key = session.current(asset, partition).slot
+    rows = session.workspace.catalog.history(session.workspace.env, key_of(key), partition)
     if as_json:
         for row in rows[:limit]:
             print_json(_fields(session, key, row))
@@ -42,9 +45,9 @@ def command(asset: str, limit: int, modules: tuple[str, ...], as_json: bool) -> 
         echo(f"… and {len(rows) - limit:,} more (-n {len(rows)})")
 
 
-def _inputs(session: Session, key: str, seq: int) -> list[tuple[str, str, int]]:
-    rows = session.workspace.catalog.inputs(session.workspace.env, key, seq)
-    return [(row.parameter, row.upstream, row.upstream_seq) for row in rows]
+def _inputs(session: Session, key: str, seq: int) -> list[InputRow]:
+    catalog, env = session.workspace.catalog, session.workspace.env
+    return catalog.inputs(env, key_of(key), seq, partition_of(key))
 
 
 def _row(session: Session, key: str, row: HistoryRow) -> list[str]:
@@ -55,8 +58,7 @@ def _row(session: Session, key: str, row: HistoryRow) -> list[str]:
         duration(action.duration_s) if action else "",
         size(output.size_bytes) if output else "",
         row.data_version[:SHORT],
-        ", ".join(f"{short(upstream)} v{seq}" for _, upstream, seq in _inputs(session, key, row.seq))
-        or "(source)",
+        made_from(_inputs(session, key, row.seq)) or "(source)",
         row.run[:SHORT],
     ]
 
@@ -64,11 +66,17 @@ def _row(session: Session, key: str, row: HistoryRow) -> list[str]:
 def _fields(session: Session, key: str, row: HistoryRow) -> dict[str, object]:
     action, output = session.action(row.fingerprint), session.output(row.fingerprint, key)
     inputs = [
-        {"parameter": parameter, "asset": upstream, "version": seq}
-        for parameter, upstream, seq in _inputs(session, key, row.seq)
+        {
+            "parameter": key_of(each.parameter),
+            "asset": each.upstream,
+            **({"partition": partition_of(each.parameter)} if partition_of(each.parameter) else {}),
+            "version": each.upstream_seq,
+        }
+        for each in _inputs(session, key, row.seq)
     ]
     return {
-        "asset": key,
+        "asset": key_of(key),
+        **({"partition": partition_of(key)} if partition_of(key) else {}),
         "version": row.seq,
         "at": row.at,
         "run": row.run,

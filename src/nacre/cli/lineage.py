@@ -45,8 +45,10 @@ def command(asset: str, modules: tuple[str, ...], as_json: bool) -> None:
 
 
 def _label(session: Session, key: str) -> str:
-    head = session.heads.get(key)
-    return f"{short(key)} v{head.seq}" if head else f"{short(key)} (not stored)"
+    rows = session.slots.get(key, [])
+    if rows and rows[0].partition:
+        return f"{short(key)} ×{len(rows)}"
+    return f"{short(key)} v{rows[0].seq}" if rows else f"{short(key)} (not stored)"
 
 
 def _tree(session: Session, root: str, neighbours: Neighbours) -> list[str]:

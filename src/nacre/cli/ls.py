@@ -47,41 +47,49 @@ def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
     )
 
 
-def _stored(session: Session, asset: str) -> Output | None:
-    head = session.heads.get(asset)
-    return session.output(head.fingerprint, asset) if head else None
+def _stored(session: Session, asset: str) -> list[Output]:
+    """Collect what is stored of an asset, of each of its partitions."""
+    found = (session.output(row.fingerprint, asset) for row in session.slots.get(asset, ()))
+    return [output for output in found if output is not None]
 
 
-def _n_rows(output: Output | None) -> int | None:
-    return output.outline.size if output is not None and output.outline.columns else None
+def _n_rows(outputs: list[Output]) -> int | None:
+    tables = [output.outline.size or 0 for output in outputs if output.outline.columns]
+    return sum(tables) if tables else None
+
+
+def _n_bytes(outputs: list[Output]) -> int | None:
+    return sum(output.size_bytes for output in outputs) if outputs else None
 
 
 def _row(session: Session, each: Standing, name: str) -> list[str]:
-    head, output = session.heads.get(each.asset), _stored(session, each.asset)
-    rows = _n_rows(output)
+    head, outputs = session.heads.get(each.asset), _stored(session, each.asset)
+    rows, n_bytes = _n_rows(outputs), _n_bytes(outputs)
+    version = f"v{head.seq}" if head else ""
     return [
         name,
         f"{GLYPHS[each.state]} {each.state}",
-        f"v{head.seq}" if head else "",
+        f"×{len(session.slots[each.asset])}" if head is not None and head.partition else version,
         ago(head.at, session.now) if head else "",
-        size(output.size_bytes) if output else "",
+        "" if n_bytes is None else size(n_bytes),
         "" if rows is None else f"{rows:,}",
-        output.format if output else "",
+        outputs[0].format if outputs else "",
         each.asset,
     ]
 
 
 def _fields(session: Session, each: Standing) -> dict[str, object]:
-    head, output = session.heads.get(each.asset), _stored(session, each.asset)
+    head, outputs = session.heads.get(each.asset), _stored(session, each.asset)
     return {
         "asset": each.asset,
         "state": each.state,
         "reason": each.reason,
+        **({"partitions": dict(each.partitions)} if each.partitions else {}),
         "version": head.seq if head else None,
         "at": head.at if head else None,
         "run": head.run if head else None,
         "data_version": head.data_version if head else None,
-        "size_bytes": output.size_bytes if output else None,
-        "rows": _n_rows(output),
-        "format": output.format if output else None,
+        "size_bytes": _n_bytes(outputs),
+        "rows": _n_rows(outputs),
+        "format": outputs[0].format if outputs else None,
     }

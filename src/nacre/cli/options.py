@@ -46,5 +46,19 @@ def refresh_option(command: F) -> F:
     return click.option("--refresh", is_flag=True, help=text)(command)
 
 
+def partition_options(command: F) -> F:
+    """Add ``--partition`` and ``--missing``."""
+    text = "A partition, or a range FIRST..LAST of them; several may be given. Default: all that have begun."
+    command = click.option("--partition", "partitions", multiple=True, metavar="A[..B]", help=text)(command)
+    return click.option("--missing", is_flag=True, help="Only partitions that have no version.")(command)
+
+
+def one_partition_option(command: F) -> F:
+    """Add ``--partition`` for one of them."""
+    return click.option("--partition", default="", metavar="NAME", help="One partition of the asset.")(
+        command
+    )
+
+
 def _keep_full(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     ctx.meta["nacre.full"] = value

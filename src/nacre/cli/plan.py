@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import click
 
-from nacre.api import planned_steps
+from nacre.builds import Request, make_plan, planned_steps
 from nacre.cli.layout import fit, print_json
-from nacre.cli.options import json_option, modules_option, refresh_option, reuse_sources_option
+from nacre.cli.options import (
+    json_option,
+    modules_option,
+    partition_options,
+    refresh_option,
+    reuse_sources_option,
+)
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.execute.parts import general, listed
 from nacre.execute.result import StepResult
 from nacre.planning.decide import Action
+from nacre.planning.explain import sentence
 from nacre.views.session import Session
 from nacre.views.words import count, names_of
 
@@ -24,9 +32,16 @@ _MAX_REUSED = 200
 @modules_option
 @refresh_option
 @reuse_sources_option
+@partition_options
 @json_option
 def command(
-    select: tuple[str, ...], modules: tuple[str, ...], refresh: bool, reuse_sources: bool, as_json: bool
+    select: tuple[str, ...],
+    modules: tuple[str, ...],
+    refresh: bool,
+    reuse_sources: bool,
+    partitions: tuple[str, ...],
+    missing: bool,
+    as_json: bool,
 ) -> None:
     """Say what a build would do and why, without running anything.
 
@@ -34,24 +49,54 @@ def command(
     = reuse: its result is known; ? pending: decided when its upstream has run.
     """
     session = Session(modules)
-    steps = planned_steps(session.plan(select, refresh=refresh, reuse_sources=reuse_sources))
+    mode = "selected" if refresh else ""
+    request = Request(tuple(select) or ("*",), modules, mode, reuse_sources, partitions, missing)
+    steps = planned_steps(make_plan(session.project, request))
     if as_json:
         for step in steps:
-            print_json(
-                {"asset": step.asset, "action": step.action, "reason": step.reason, "version": step.version}
-            )
+            print_json(_fields(step))
         return
     echo(paint(_summary(steps), "strong"))
     names = names_of(step.asset for step in steps)
-    longest = min(max(map(len, names.values()), default=0), 40)
+    rows = [_row(names, group) for group in _alike(steps)]
+    longest = min(max((len(name) for _, name, _ in rows), default=0), 40)
     n_reused = 0
-    for step in steps:
-        n_reused += step.action == Action.REUSE
-        if step.action != Action.REUSE or n_reused <= _MAX_REUSED:
-            line = f"{GLYPHS[step.action]} {names[step.asset]:<{longest}}  {step.action:<7}  {step.reason}"
-            echo(paint(fit(line), _COLOURS[step.action]))
+    for action, name, reason in rows:
+        n_reused += action == Action.REUSE
+        if action != Action.REUSE or n_reused <= _MAX_REUSED:
+            line = f"{GLYPHS[action]} {name:<{longest}}  {action:<7}  {reason}"
+            echo(paint(fit(line), _COLOURS[action]))
     if n_reused > _MAX_REUSED:
         echo(f"= … and {n_reused - _MAX_REUSED:,} more reuse")
+
+
+def _fields(step: StepResult) -> dict[str, object]:
+    partition = {"partition": step.partition} if step.partition else {}
+    return {
+        "asset": step.asset,
+        **partition,
+        "action": step.action,
+        "reason": step.reason,
+        "version": step.version,
+    }
+
+
+def _alike(steps: list[StepResult]) -> list[list[StepResult]]:
+    """Put the partitions of an asset together that are planned alike."""
+    found: dict[tuple[str, str, str], list[StepResult]] = {}
+    for step in steps:
+        reason = sentence(general(step.cause, step.partition))
+        found.setdefault((step.asset, step.action, reason if step.partition else ""), []).append(step)
+    return list(found.values())
+
+
+def _row(names: dict[str, str], group: list[StepResult]) -> tuple[str, str, str]:
+    first, name = group[0], names[group[0].asset]
+    if len(group) == 1:
+        return first.action, f"{name}[{first.partition}]" if first.partition else name, first.reason
+    partitions = listed([step.partition for step in group])
+    reason = sentence(general(first.cause, first.partition))
+    return first.action, f"{name} ×{len(group)}", f"{reason} · {partitions}"
 
 
 def _summary(steps: list[StepResult]) -> str:
@@ -63,4 +108,7 @@ def _summary(steps: list[StepResult]) -> str:
         parts = [*parts[:-1], f"{parts[-1]}, {depend}"] if parts else [depend]
     if counts["reuse"]:
         parts.append(f"{counts['reuse']:,} to reuse")
-    return f"Plan  {count(len(steps), 'asset')} · {' · '.join(parts) or 'nothing to do'}"
+    n_assets = len({step.asset for step in steps})
+    n_slices = sum(bool(step.partition) for step in steps)
+    what = count(n_assets, "asset") + (f", {count(n_slices, 'partition')}" if n_slices else "")
+    return f"Plan  {what} · {' · '.join(parts) or 'nothing to do'}"

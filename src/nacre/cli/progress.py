@@ -9,6 +9,7 @@ from nacre.cli.paint import paint
 from nacre.cli.streams import echo
 from nacre.execute.report import Lines, duration
 from nacre.execute.result import StepResult
+from nacre.keys import slot
 from nacre.store.records import StepRecord
 
 
@@ -56,6 +57,8 @@ class StepLines(Lines):
     def name_of(self, record: StepRecord) -> str:
         """Name a step so that no other step of the run has the same name."""
         name = self.names.get(record.assets[0]) if record.assets else None
+        if name and record.partition:
+            return f"{name}[{record.partition}]"
         return name or super().name_of(record)
 
     def _coloured(self, line: str, code: str) -> str:
@@ -77,7 +80,7 @@ class StepObjects:
             record = body["record"]
             assert isinstance(record, StepRecord)
             for asset in record.assets:
-                self.seen.add(asset)
+                self.seen.add(slot(asset, record.partition))
                 _print_step(
                     StepResult(
                         asset,
@@ -87,13 +90,14 @@ class StepObjects:
                         record.checked,
                         record.seq,
                         record.error,
+                        record.partition,
                     )
                 )
 
     def print_rest(self, steps: tuple[StepResult, ...]) -> None:
         """Print the steps that no event told of, since there were too many that are reused."""
         for step in steps:
-            if step.asset not in self.seen:
+            if step.slot not in self.seen:
                 _print_step(step)
 
 
@@ -102,6 +106,7 @@ def _print_step(step: StepResult) -> None:
         {
             "event": "step",
             "asset": step.asset,
+            **({"partition": step.partition} if step.partition else {}),
             "action": "checked" if step.checked else step.action,
             "reason": step.reason,
             "duration_s": step.duration_s,

@@ -11,11 +11,13 @@ import msgspec
 
 from nacre import context
 from nacre.catalog.index import Event
-from nacre.errors import CorruptRecord, NotMaterialized, StoreError, said
+from nacre.errors import StoreError, said
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made, Shared
+from nacre.execute.publishing import Publishing
 from nacre.execute.recording import Recording
 from nacre.execute.step import Receipt, StepRun
+from nacre.execute.stored import Stored
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of, slot
@@ -27,7 +29,6 @@ from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.port import Token
 from nacre.store.records import (
-    Output,
     Run,
     StepRecord,
     encode,
@@ -80,6 +81,8 @@ class ActiveRun:
         self.versions: Versions = (
             parent.versions if parent else Versions(workspace.records, workspace.catalog, workspace.env)
         )
+        self.stored: Stored = parent.stored if parent else Stored(workspace, self.versions)
+        self.publishing: Publishing = parent.publishing if parent else Publishing(workspace, self.versions)
         self.error: BaseException | None = None
         self.futures: list[TaskFuture[object]] = []
         self.steps: list[StepRecord] = []
@@ -120,13 +123,17 @@ class ActiveRun:
             for future in () if interrupted else self.futures:
                 future.wait()
             self.end(error or self.error, "cancelled" if interrupted else "")
+        if self.parent is None and self.kind != "build":
+            for unpublished in self.publishing.errors.values():
+                raise unpublished
 
     def end(self, error: BaseException | None = None, state: str = "") -> None:
         """Move the heads that waited for the end, and replace the run's record with its final one."""
         if self.parent is None:
             self._move_deferred()
         self.flush()
-        state = state or ("failed" if error is not None or self.counts.get("failed") else "completed")
+        has_failed = error is not None or self.counts.get("failed") or self.publishing.errors
+        state = state or ("failed" if has_failed else "completed")
         told = said(error) if error is not None else ""
         self.emit("run_ended", {"state": state, "counts": self.counts, "error": told})
         self._send_events()
@@ -178,6 +185,27 @@ class ActiveRun:
         self._facts = facts._replace(outline=outline_in(shared.outlines, facts.outline))
         return self._facts
 
+    def check_places(self, slots: Sequence[str]) -> None:
+        """Find out, before they are made, whether the files of some slots could be put where they belong.
+
+        Raises:
+            StoreError: A place cannot be reached or written.
+        """
+        workspace = self.workspace
+        buckets = self.publishing.check(slots)
+        if buckets and "://" not in workspace.location:
+            where = f"values go to {', '.join(buckets)}; their versions are kept on this machine only"
+            self.log(logging.INFO, f"{where} ({workspace.location}): NACRE_STORE={buckets[0]}/… shares them")
+
+    def look_at_places(self, slots: Sequence[str]) -> Facts:
+        """Say which of some slots are no longer published as they were; facts of the run, and of this moment.
+
+        Raises:
+            StoreError: A place cannot be reached.
+        """
+        self._facts = self.facts._replace(drifted=self.publishing.drifted(slots, self.facts.heads))
+        return self._facts
+
     def log(self, level: int, text: str) -> None:
         """Record one line of the run's log."""
         at = self.workspace.clock.now().isoformat(timespec=_UTC_PARTS)
@@ -216,22 +244,11 @@ class ActiveRun:
             self,
             self.workspace.clock.now(),
             self.log_prints if prints is None else prints,
-            self._current_outputs(decision) if decision is not None else {},
+            self.stored.whole(decision, self.facts.heads) if decision is not None else {},
             caller=context.current_step.get(),
             fingerprint=decision.fingerprint if decision is not None else "",
             partition=decision.recipe.partition if decision is not None else "",
         )
-
-    def _current_outputs(self, decision: Decision) -> dict[str, Output]:
-        """Collect what is current and whole; only a fresh result that was asked for is worth looking at the bytes."""
-        heads, contents = self.facts.heads, self.workspace.contents
-        found = {}
-        for made in decision.recipe.assets:
-            head = heads.get(made)
-            output = self.versions.output(head.fingerprint, made) if head else None
-            if output is not None and not (decision.overwrites and contents.is_damaged(output)):
-                found[made] = output
-        return found
 
     def finish(
         self,
@@ -265,7 +282,9 @@ class ActiveRun:
             checked=checked,
         )
         if not is_new:
-            self.report(replace_seq(record, heads[0].seq if heads[0] else 0))
+            if self.facts.drifted:
+                self.publishing.again(self.facts.drifted.intersection(made), self.facts.heads)
+            self.report(self._published(replace_seq(record, heads[0].seq if heads[0] else 0)))
         else:
             commit = self._recording().made(task, decision, receipt, fingerprint, derived)
             self._commit(commit, record)
@@ -286,52 +305,18 @@ class ActiveRun:
         heads = [self.facts.heads.get(each) for each in made]
         is_new = any(head is None or head.fingerprint != fingerprint for head in heads)
         if not is_new and decision.overwrites:
-            is_new = len(self._current_outputs(decision)) < len(made)
+            is_new = len(self.stored.whole(decision, self.facts.heads)) < len(made)
         return fingerprint, is_new
 
     def take(self, task: AnyTask, decision: Decision) -> Mapping[str, Made]:
         """Take a known result; moves the head when another version is current."""
-        made = self.look_up(decision)
+        made = self.stored.look_up(decision, self.facts.heads)
         if decision.moves_head:
             record = reused(task, decision.recipe.partition, decision.reason)
             self._commit(
                 self._recording().taken(task, decision, self.versions.action(decision.fingerprint)), record
             )
         return made
-
-    def look_up(self, decision: Decision) -> dict[str, Made]:
-        """Find what is stored of a known result."""
-        made: dict[str, Made] = {}
-        for each in decision.recipe.assets:
-            head = self.facts.heads.get(each)
-            if decision.moves_head or head is None:
-                made[each] = self._stored(each, decision.fingerprint, head.seq + 1 if head else 1)
-            else:
-                made[each] = self._stored(each, head.fingerprint, head.seq)
-        return made
-
-    def current(self, asset: str) -> Made:
-        """Find the current version of an asset that this run does not make.
-
-        Raises:
-            NotMaterialized: There is none.
-        """
-        head = self.facts.heads.get(asset)
-        if head is None:
-            facts = {"asset": asset, "store": self.workspace.location}
-            raise NotMaterialized(
-                f"{asset} has no version yet", facts, "nobody here makes it: materialize it first"
-            )
-        return self._stored(asset, head.fingerprint, head.seq)
-
-    def _stored(self, asset: str, fingerprint: str, seq: int) -> Made:
-        output = self.versions.output(fingerprint, asset)
-        if output is None:
-            facts = {"asset": asset, "record": f"ac/{fingerprint[:16]}…", "store": self.workspace.location}
-            raise CorruptRecord(
-                "A version has no record", facts, f"make it again: nacre build {asset} --refresh"
-            )
-        return Made(InputVersion("", asset, output.data_version, seq), output)
 
     def fail(self, task: AnyTask, receipt: Receipt, reason: Reason) -> None:
         """Report a step that made nothing."""
@@ -406,6 +391,8 @@ class ActiveRun:
             waiting = next(iter(self._unreported.values()), None)
             try:
                 committed = self._commits.flush() if self._commits is not None else []
+                if committed:
+                    self.publishing.committed(committed)
                 self._show_durable({each.commit.attempt: each for each in committed})
                 self._send_events()
             except StoreError as error:
@@ -423,7 +410,26 @@ class ActiveRun:
                 self.versions.remember(each.action)
             if each.superseded_by:
                 self.log(logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}")
-            self._show(replace_seq(record, next(iter(each.seqs.values()), 0)))
+            self._show(self._published(replace_seq(record, next(iter(each.seqs.values()), 0))))
+
+    def _published(self, record: StepRecord) -> StepRecord:
+        """Return the record of a step that is durable: failed where its file could not be put."""
+        errors = self.publishing.errors
+        if not errors:
+            return record
+        slots = [slot(asset, record.partition) for asset in record.assets]
+        error = next((errors[each] for each in slots if each in errors), None)
+        return (
+            record if error is None else msgspec.structs.replace(record, action="failed", error=said(error))
+        )
+
+    def publish_again(self, task: AnyTask, decision: Decision) -> StepRecord:
+        """Publish what is current of a step once more; returns the step's record."""
+        heads = self.facts.heads
+        self.publishing.again(decision.recipe.assets, heads)
+        first = heads.get(decision.recipe.assets[0])
+        seq = first.seq if first else 0
+        return self._published(reused(task, decision.recipe.partition, decision.reason, seq))
 
     def _commit(self, commit: Commit, record: StepRecord) -> None:
         with self.shared.lock:

@@ -37,7 +37,7 @@ def load_arguments(
             given[parameter] = load(slot, annotation(task.fn, parameter))
     for parameter, slots in parts.items():
         given[parameter] = whole(slots, annotation(task.fn, parameter))
-    return given | partition_argument(task, partition)
+    return given | partition_argument(task, partition) if partition else given
 
 
 def is_part(slot: str, partition: str) -> bool:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
 
 import msgspec
 
 from nacre.declare.discover import assets_beside
-from nacre.declare.parameters import Parameter, annotation, bind, defaults, parameters
+from nacre.declare.parameters import annotation, bind
 from nacre.errors import (
     CyclicAssets,
     InputMutated,
     MissingArgument,
     TypeMismatch,
-    UnserialisableValue,
     UpstreamFailed,
 )
 from nacre.execute.active import ActiveRun, reused
@@ -25,15 +23,15 @@ from nacre.execute.effects import Effects, Until
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
 from nacre.execute.missing import MissingFailed, ensure
+from nacre.execute.origins import Origins
 from nacre.execute.state import Completed, State, StateType, failed_with
 from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.graph.graph import AnyTask
-from nacre.graph.infer import asset_names, infer
-from nacre.keys import key_of, partition_of, slot
-from nacre.planning.build import recipe_settings
+from nacre.graph.infer import infer
+from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action, Decision, closed, decide, observed
 from nacre.planning.explain import sentence
-from nacre.planning.plan import slots_of
+from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import StepRecord
 from nacre.values import identify
@@ -66,23 +64,20 @@ class Called:
         self.run = run
         self.task = task
         self.lineage: tuple[InputVersion, ...] = ()
-        self._came_from: dict[str, list[InputVersion]] = {}
+        self.origins = Origins(run, task)
         self._order = next(run.shared.calls) if order is None else order
         self._args = args
         self._kwargs = kwargs
         self._wait_for = wait_for
-        self._parameters: dict[str, Parameter] = {}
-        self._partition = ""
 
     def effects(self) -> Effects[State[object]]:
         """Run or reuse the task; ends in a final state and never raises what user code raised."""
-        given = bind(self.task.fn, self._args, self._kwargs)
-        self._parameters = {each.name: each for each in parameters(self.task.fn)}
+        given = self._bound()
         try:
             for each in self._wait_for:
                 self._resolve(each, "")
             bound = {name: self._resolve(value, name) for name, value in given.items()}
-            self._partition = self._choose_partition(bound)
+            self.origins.partition = self._choose_partition(bound)
             versions = self._add_missing(bound)
         except UpstreamFailed as error:
             self._skipped(str(error.facts.get("upstream", "")))
@@ -95,16 +90,24 @@ class Called:
         self.run.shared.holdings.hold(state, self.lineage, is_exact=False)
         return state
 
+    def _bound(self) -> dict[str, object]:
+        """Bind what was given; the partition may be given to a function that does not take it."""
+        dimension = getattr(self.task.options.partitions, "dimension", "")
+        if dimension not in self._kwargs or dimension in self.origins.parameters:
+            return bind(self.task.fn, self._args, self._kwargs)
+        others = {name: value for name, value in self._kwargs.items() if name != dimension}
+        return bind(self.task.fn, self._args, others) | {dimension: self._kwargs[dimension]}
+
     # ── arguments ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _resolve(self, value: object, parameter: str) -> object:
         """Replace futures and states by what they hold, at any depth of plain containers."""
         if isinstance(value, TaskFuture):
             value.wait()
-            self._came_from.setdefault(parameter, []).extend(value.lineage)
+            self.origins.note(parameter, value.lineage)
             return self._unwrap(value.state, value.name)
         if isinstance(value, State):
-            self._came_from.setdefault(parameter, []).extend(self.run.shared.holdings.within(value))
+            self.origins.note(parameter, self.run.shared.holdings.within(value))
             return self._unwrap(value, "an upstream")
         if isinstance(value, (list, tuple, set)) and any(map(_holds_future, value)):
             return type(value)(self._resolve(each, parameter) for each in value)
@@ -122,7 +125,7 @@ class Called:
 
     def _skipped(self, upstream: str) -> None:
         reason = Reason(Cause.UPSTREAM_FAILED, upstream)
-        record = reused(self.task, self._partition, reason)
+        record = reused(self.task, self.origins.partition, reason)
         self.run.report(msgspec.structs.replace(record, action="skipped"))
 
     def _choose_partition(self, bound: dict[str, object]) -> str:
@@ -137,7 +140,7 @@ class Called:
             return ""
         dimension = partitions.dimension
         passed = partitions.key(bound.pop(dimension)) if dimension in bound else ""
-        exact = (self._exact(name, value) for name, value in bound.items() if not passed)
+        exact = (self.origins.exact(name, value) for name, value in bound.items() if not passed)
         found = {partition_of(version.asset) for version in exact if version is not None} - {""}
         if not passed and len(found) != 1:
             facts = {"asset": self.task.key, "function": f"{self.task.name} at {self.task.place}"}
@@ -149,10 +152,12 @@ class Called:
 
     def _add_missing(self, bound: dict[str, object]) -> dict[str, list[InputVersion]]:
         """Materialize or reuse the assets that missing arguments name, and bind their values."""
-        wanted = [p for p in self._parameters.values() if p.name not in bound and (p.is_required or p.asset)]
+        wanted = [
+            p for p in self.origins.parameters.values() if p.name not in bound and (p.is_required or p.asset)
+        ]
         if not wanted:
             return {}
-        edges = ensure(self.run, self.task, wanted, self._partition)
+        edges = ensure(self.run, self.task, wanted, self.origins.partition)
         made, contents = self.run.shared.made, self.run.workspace.contents
 
         def load(slot: str, as_type: object | None) -> object:
@@ -161,7 +166,7 @@ class Called:
         def whole(slots: Sequence[str], as_type: object | None) -> object:
             return contents.read_whole({partition_of(each): made[each].output for each in slots}, as_type)
 
-        bound.update(load_arguments(self.task, self._partition, edges, load, whole))
+        bound.update(load_arguments(self.task, self.origins.partition, edges, load, whole))
         versions: dict[str, list[InputVersion]] = {}
         for name, each in edges:
             versions.setdefault(name, []).append(made[each].version._replace(parameter=name))
@@ -170,9 +175,9 @@ class Called:
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run_plain(self, bound: Mapping[str, object]) -> Effects[State[object]]:
-        upstream = {v.asset: v for name, value in bound.items() for v in self._lineage_of(value, name)}
+        upstream = {v.asset: v for name, value in bound.items() for v in self.origins.lineage_of(value, name)}
         for dep in self.task.asset_deps:
-            upstream.update({each.asset: each for each in self._dependencies(dep.key)})
+            upstream.update({each.asset: each for each in self.origins.dependencies(dep.key)})
         step = self.run.start_step(self.task, None)
         receipt = yield from run_step(step, lambda: bound, self.run.workspace)
         if receipt.error is not None:
@@ -187,10 +192,10 @@ class Called:
     def _materialize(
         self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
     ) -> Effects[State[object]]:
-        recipe, derived, problem = self._recipe(bound, versions)
+        recipe, derived, problem = self.origins.recipe(bound, versions)
         is_source = not recipe.inputs and not derived and not self._names_assets()
-        if is_source and self._partition:
-            settings = closed(self.task.options, self._partition, self.run.facts.now)
+        if is_source and self.origins.partition:
+            settings = closed(self.task.options, self.origins.partition, self.run.facts.now)
             recipe = recipe._replace(settings={**recipe.settings, **settings})
         shared = self.run.shared
         fingerprint = recipe.fingerprint()
@@ -209,13 +214,18 @@ class Called:
                 )
                 yield Until(other)
         try:
-            decision = decide(self.task.options, recipe, is_source, self.run.facts)
+            facts = self._look_at_places(recipe.assets)
+            decision = decide(self.task.options, recipe, is_source, facts)
             if problem is not None:
                 decision = decision._replace(action=Action.BUILD, reason=problem, moves_head=False)
             if decision.action is Action.REUSE:
                 made = self.run.take(self.task, decision)
                 shared.results[fingerprint] = made
-                return self._reused(made, decision.reason, fingerprint, is_reported=decision.moves_head)
+                is_reported = decision.moves_head
+                if decision.reason.cause is Cause.DRIFT:
+                    self.run.report(self.run.publish_again(self.task, decision))
+                    is_reported = True
+                return self._reused(made, decision.reason, fingerprint, is_reported=is_reported)
             return (yield from self._build(bound, decision, derived))
         finally:
             with shared.lock:
@@ -243,6 +253,13 @@ class Called:
         self._hold(made, receipt.value, decision.fingerprint)
         return Completed(data=receipt.value)
 
+    def _look_at_places(self, slots: Sequence[str]) -> Facts:
+        """Find out, before the step runs, whether its file can be put, and whether it is as it was published."""
+        if not self.run.workspace.publisher.placed(slots):
+            return self.run.facts
+        self.run.check_places(slots)
+        return self.run.look_at_places(slots)
+
     def _as_stored(self, bound: Mapping[str, object], recipe: Recipe) -> dict[str, object]:
         """Give a step small assets as they are stored, as a build does: what it does to them changes nobody else's."""
         given = dict(bound)
@@ -255,7 +272,11 @@ class Called:
         """Fail a step that changed a large asset it was passed: the next run, reusing it, would differ."""
         for made in self._passed(recipe):
             parameter, asset = made.version.parameter, made.version.asset
-            if made.output.object and receipt.error is None and not self._is(made, bound[parameter]):
+            if (
+                made.output.object
+                and receipt.error is None
+                and not self.origins.is_still(made, bound[parameter])
+            ):
                 facts = {"asset": asset, "changed by": f"{self.task.name} at {self.task.place}"}
                 hint = f"work on a copy of {parameter}; what is stored is as it was made"
                 error = InputMutated(
@@ -285,7 +306,7 @@ class Called:
             value = values[first.version.asset]
         self._hold(made, value, fingerprint)
         if not is_reported:
-            self.run.report(reused(self.task, self._partition, reason, first.version.seq))
+            self.run.report(reused(self.task, self.origins.partition, reason, first.version.seq))
         return Completed(sentence(reason), value, name="Cached")
 
     def _value(self, made: Made) -> object:
@@ -314,124 +335,12 @@ class Called:
 
     def _names_assets(self) -> bool:
         """Say whether a parameter of the task means an asset, whatever was passed for it in this call."""
-        if not self._parameters:
+        if not self.origins.parameters:
             return False
         graph = infer(
             [each for each in assets_beside(self.task) if each.key != self.task.key] + [self.task]
         ).graph
         return bool(graph.upstream[self.task.key])
-
-    # ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _recipe(
-        self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
-    ) -> tuple[Recipe, list[InputVersion], Reason | None]:
-        """Split the arguments into asset versions, versions they derive from, and plain parameters."""
-        inputs: list[InputVersion] = []
-        derived: list[InputVersion] = []
-        digests: dict[str, str] = {}
-        problem: Reason | None = None
-        for name in sorted(bound, key=self._position):
-            if self._partition and name == getattr(self.task.options.partitions, "dimension", ""):
-                continue
-            value = bound[name]
-            exact = self._exact(name, value) if name not in versions else None
-            if name in versions or exact is not None:
-                inputs += versions.get(name) or [cast(InputVersion, exact)._replace(parameter=name)]
-                continue
-            derived += [v._replace(parameter=name, derived=True) for v in self._lineage_of(value, name)]
-            try:
-                digest = identify(value).digest
-                if not self._is_default(name, digest):
-                    digests[name] = digest
-            except UnserialisableValue:
-                # It cannot be told whether this argument changed, so the step runs and its record is its own.
-                problem = Reason(Cause.UNKNOWN, f"argument `{name}` ({type(value).__name__})")
-                digests[name] = f"unknown {self.run.workspace.new_id()}"
-        passed = {key_of(each.asset) for each in inputs}
-        for dep in self.task.asset_deps:
-            inputs += self._dependencies(dep.key) if dep.key not in passed else ()
-        keys = slots_of(self.task, self._partition)
-        self.run.shared.producers.setdefault(keys[0], self.task)
-        code = self.run.workspace.code.of(self.task).digest
-        recipe = Recipe(keys, code, inputs, digests, recipe_settings(self.task), self._partition)
-        return recipe, derived, problem
-
-    def _position(self, name: str) -> int:
-        """Order inputs as a build does: as the parameters are written, variadic ones last."""
-        listed = list(self._parameters)
-        return listed.index(name) if name in self._parameters else len(listed)
-
-    def _is_default(self, name: str, digest: str) -> bool:
-        """True for a default given by hand: the code says it already, and a build would not give it."""
-        standard = defaults(self.task.fn)
-        try:
-            return name in standard and identify(standard[name]).digest == digest
-        except UnserialisableValue:
-            return False
-
-    def _dependencies(self, asset: str) -> list[InputVersion]:
-        """Give the current versions of one of ``asset_deps``: of its partition of this name, else of all it has."""
-        heads, made = self.run.facts.heads, self.run.shared.made
-        own = slot(asset, self._partition)
-        if own in made or own in heads:
-            return [self._dependency(own)]
-        parts = sorted(each for each in {*heads, *made} if partition_of(each) and key_of(each) == asset)
-        return [self._dependency(each) for each in parts or [asset]]
-
-    def _dependency(self, asset: str) -> InputVersion:
-        made = self.run.shared.made.get(asset)
-        if made is not None:
-            return made.version
-        head = self.run.facts.heads.get(asset)
-        return InputVersion("", asset, head.data_version if head else "", head.seq if head else 0)
-
-    def _exact(self, name: str, value: object) -> InputVersion | None:
-        """Return the version that a value is, content and all; None where it is none."""
-        candidates = self._came_from.get(name, [])[:1]
-        held = self.run.shared.holdings.exact(value)
-        if held is not None:
-            candidates.append(held)
-        named = self._named(name)
-        if named is not None:
-            candidates.append(named)
-        for version in candidates:
-            made = self.run.shared.versions.get((version.asset, version.data_version))
-            if made is not None and self._is(made, value):
-                return made.version
-        return None
-
-    def _is(self, made: Made, value: object) -> bool:
-        try:
-            return identify(value).digest == (made.digest or made.output.data_version)
-        except UnserialisableValue:
-            return False
-
-    def _named(self, name: str) -> InputVersion | None:
-        """Return the version made in this run of the asset that a parameter's name or annotation means."""
-        parameter = self._parameters.get(name)
-        if parameter is not None and parameter.asset:
-            made = self.run.shared.made.get(parameter.asset)
-            return made.version if made else None
-        scope = id(getattr(self.task.fn, "__globals__", None))
-        found = [
-            made
-            for asset, made in self.run.shared.made.items()
-            if not is_part(asset, self._partition) and name in self._names_of(asset, scope)
-        ]
-        return found[0].version if len(found) == 1 else None
-
-    def _names_of(self, asset: str, scope: int) -> set[str]:
-        producer = self.run.shared.producers.get(asset)
-        if producer is None or id(getattr(producer.fn, "__globals__", None)) != scope:
-            return set()
-        return {name for name, key in asset_names(producer) if key == key_of(asset)}
-
-    def _lineage_of(self, value: object, name: str = "") -> list[InputVersion]:
-        """Collect what a value came from: by object, by future, else by the parameter's name."""
-        found = self._came_from.get(name, []) or self.run.shared.holdings.within(value)
-        named = self._named(name) if name and not found else None
-        return [named] if named is not None else found
 
 
 def _refuse_waiting_for_itself(task: AnyTask, wanted: set[str], callers: set[str]) -> None:

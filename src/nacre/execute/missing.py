@@ -16,7 +16,6 @@ from nacre.graph.infer import infer
 from nacre.graph.slices import has_partitions, sliced, slots_read, stored_partitions
 from nacre.graph.slices import wanted as wanted_partitions
 from nacre.graph.validate import closest, validate
-from nacre.keys import partition_of
 from nacre.planning.build import build
 
 
@@ -55,7 +54,7 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter], partition: st
     steps = {inferred.graph.producer[a] for a in named.values() if a in inferred.graph.producer}
     graph = validate(inferred, steps)
     edges = [Edge(name, asset) for name, asset in named.items()]
-    if any(map(partition_of, run.facts.heads)) or has_partitions(graph):
+    if has_partitions(graph, run.facts.heads):
         graph, edges = _sliced(run, graph, steps, edges, task, partition)
         steps = {graph.producer[edge.asset] for edge in edges if edge.asset in graph.producer}
     _make(run, graph, steps, [edge.asset for edge in edges])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import TextIO, cast
 
+from nacre.execute.parts import Parts, listed, together
+from nacre.keys import key_of, slot
 from nacre.plain import plain
 from nacre.planning.explain import UNCHANGED, remedy, sentence, short
 from nacre.planning.reason import Cause
@@ -36,6 +38,7 @@ class Lines:
         self._indent = indent
         self._sums_up = sums_up
         self._open_runs = 0
+        self._parts = Parts({})
         self._remedies: dict[str, None] = {}
         self._has_colour: bool | None = None
 
@@ -45,15 +48,19 @@ class Lines:
             record = body["record"]
             assert isinstance(record, StepRecord)
             if record.assets or record.error:
-                self._print(self.step_line(record))
+                self._show(self._parts.add(record))
             line = remedy(record.reason, record.step) if record.reason.cause is Cause.SOURCE else ""
             if line:
-                self._remedies[remedy_line(record.step, line)] = None
+                self._remedies[remedy_line(key_of(record.step), line)] = None
+        elif kind == "planned":
+            self._parts = Parts(cast("dict[str, int]", body["partitions"]))
         elif kind == "reused":
+            self._show(self._parts.rest())
             self._print(f"= … and {body['n_steps']:,} more reused")
         elif kind == "run_started":
             self._open_runs += 1
         elif kind == "run_ended":
+            self._show(self._parts.rest())
             self._open_runs -= 1
             if self._sums_up and not self._open_runs:
                 self._sum_up(body["counts"])
@@ -67,20 +74,32 @@ class Lines:
         for line in self._remedies:
             self._print(f"→ {line}")
 
-    def step_line(self, record: StepRecord) -> str:
+    def _show(self, groups: list[list[StepRecord]]) -> None:
+        for group in groups:
+            self._print(self.step_line(group[0]) if len(group) == 1 else self._group_line(group))
+
+    def _group_line(self, group: list[StepRecord]) -> str:
+        names = listed([record.partition for record in group])
+        return self.step_line(together(group), f"×{len(group)}", f" · {names}")
+
+    def step_line(self, record: StepRecord, version: str = "", more: str = "") -> str:
         """Make the line of one step: glyph, name, time or version, reason."""
         kind = "checked" if record.checked else record.action
         name = self.name_of(record)
         if len(record.assets) > 1:
             name += f" +{len(record.assets) - 1}"
         seconds = duration(record.duration_s) if record.duration_s else ""
-        version = f"v{record.seq}" if record.seq else ""
-        line = f"{GLYPHS[kind]} {name:<22} {kind:<8} {seconds:>7} {version:>5}  {self._why(record)}"
+        version = version or (f"v{record.seq}" if record.seq else "")
+        line = f"{GLYPHS[kind]} {name:<22} {kind:<8} {seconds:>7} {version:>5}  {self._why(record)}{more}"
         return self._coloured(line.rstrip(), _COLOURS[kind])
 
     def name_of(self, record: StepRecord) -> str:
         """Name a step: by its first asset, else by its function."""
-        return short(record.assets[0]) if record.assets else record.step.rsplit(".", 1)[-1]
+        return (
+            short(slot(record.assets[0], record.partition))
+            if record.assets
+            else record.step.rsplit(".", 1)[-1]
+        )
 
     def _why(self, record: StepRecord) -> str:
         if record.error:

@@ -20,6 +20,7 @@ from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action
 from nacre.planning.explain import remedy
 from nacre.planning.plan import Outcome, Plan, Step
+from nacre.planning.reason import Cause
 from nacre.store.records import StepRecord
 
 MAX_WORKERS = min(32, (os.cpu_count() or 1) + 4)
@@ -51,6 +52,8 @@ class PlanRun:
         Raises:
             StoreError: The store refused; what was durable before stays.
         """
+        if self._plan.n_partitions:
+            self._run.emit("planned", {"partitions": self._plan.n_partitions})
         try:
             self._take_reused(list(self._plan.steps.values()))
             while (ready := self._plan.ready()) or self._n_running:
@@ -71,6 +74,7 @@ class PlanRun:
                 self._threads.cancel()
                 self._threads.close()
             self._run.flush()
+            self.errors.update(self._run.publishing.errors if self._run.kind == "build" else {})
 
     def _work(self, step: Step) -> Callable[[], Receipt]:
         """Make what an executor runs for a step."""
@@ -118,9 +122,9 @@ class PlanRun:
         step = self._plan.steps.get(self._plan.graph.producer.get(asset, ""))
         with shared.lock:
             if step is not None and step.decision is not None:
-                shared.made.update(self._run.look_up(step.decision))
+                shared.made.update(self._run.stored.look_up(step.decision, self._run.facts.heads))
             else:
-                shared.made[asset] = self._run.current(asset)
+                shared.made[asset] = self._run.stored.current(asset, self._run.facts.heads)
         return shared.made[asset]
 
     def _take(self, receipt: Receipt) -> None:
@@ -168,6 +172,8 @@ class PlanRun:
             elif step.action is Action.REUSE and step.decision is not None:
                 if step.decision.moves_head:
                     self._run.shared.made.update(self._run.take(step.task, step.decision))
+                elif step.reason.cause is Cause.DRIFT:
+                    self._run.report(self._run.publish_again(step.task, step.decision))
                 else:
                     n_quiet += 1
                     if n_quiet <= self._run.max_shown_reused:

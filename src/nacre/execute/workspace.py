@@ -12,6 +12,7 @@ from nacre.graph.graph import AnyTask
 from nacre.planning.facts import CodeFact
 from nacre.store.contents import Contents
 from nacre.store.port import RecordStore
+from nacre.store.publish.publisher import Publisher
 
 
 class CodeReader(Protocol):
@@ -52,6 +53,7 @@ class Workspace(NamedTuple):
         clock: Time.
         new_id: Time-sortable unique ids.
         append_events: Makes live progress visible to other processes.
+        publisher: Puts versions where their keys say.
     """
 
     root: str
@@ -64,3 +66,4 @@ class Workspace(NamedTuple):
     clock: Clock
     new_id: Callable[[], str]
     append_events: Callable[[str, Sequence[Event]], None]
+    publisher: Publisher

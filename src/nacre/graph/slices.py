@@ -47,9 +47,22 @@ def _range(partitions: Partitions, text: str, now: datetime) -> list[str]:
     return between(partitions, first.strip(), last.strip() if dots else first.strip(), now)
 
 
-def has_partitions(graph: Graph) -> bool:
-    """Say whether any step is partitioned."""
-    return any(task.options.partitions is not None for task in graph.tasks.values())
+def has_partitions(graph: Graph, stored: Collection[str]) -> bool:
+    """Say whether any step is partitioned, or reads what is stored by partition and nobody here makes.
+
+    Args:
+        graph: Of assets.
+        stored: Slots that have a version.
+    """
+    for task in graph.tasks.values():
+        if task.options.partitions is not None:
+            return True
+    lacking = set()
+    for edges in graph.upstream.values():
+        for edge in edges:
+            if edge.asset not in graph.producer and edge.asset not in stored:
+                lacking.add(edge.asset)
+    return bool(lacking) and not lacking.isdisjoint(map(key_of, stored))
 
 
 def wanted(graph: Graph, targets: Collection[str], asked: Asked, now: datetime) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from nacre.graph.graph import AnyTask, Graph
-from nacre.keys import partition_of, slot
+from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action, Decision, closed, decide, observed
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
@@ -92,6 +92,8 @@ class Plan:
         self._waiting: dict[str, int] = {}
         self._below: dict[str, list[str]] = {}
         self._ready: list[Step] = []
+        #: Asset of a partitioned step to how many of its partitions are here.
+        self.n_partitions: dict[str, int] = {}
 
     def ready(self) -> list[Step]:
         """Take the steps that can run now; each is handed out once."""
@@ -134,6 +136,8 @@ class Plan:
             above = graph.above[key]
             step = Step(key, graph.tasks[key], Action.PENDING, _FIRST, is_source=not graph.upstream[key])
             steps[key] = step
+            if "#" in key:
+                self.n_partitions[key_of(key)] = self.n_partitions.get(key_of(key), 0) + 1
             if self._is_given(step):
                 step.action, step.reason, step.is_done = Action.REUSE, Reason(Cause.THIS_RUN), True
                 continue

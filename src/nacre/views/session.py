@@ -10,11 +10,12 @@ from datetime import datetime
 from functools import cached_property
 
 from nacre import context
-from nacre.api import DEFAULT_FILE, Request, declared, find_stored, make_plan
+from nacre.builds import DEFAULT_FILE, Request, declared, make_plan
 from nacre.catalog.history import HeadRow
 from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.infer import Inferred
+from nacre.loading import find_stored, not_there
 from nacre.planning.plan import Plan
 from nacre.project import Project, current_project, runtime
 from nacre.store.records import Action, Output
@@ -67,16 +68,50 @@ class Session:
         return declared(self.project, self.modules)
 
     def plan(
-        self, select: Sequence[str] = ("*",), *, refresh: bool = False, reuse_sources: bool = False
+        self,
+        select: Sequence[str] = ("*",),
+        *,
+        reuse_sources: bool = False,
+        partition: str = "",
+        looks_at_places: bool = False,
     ) -> Plan:
         """Plan without running anything; nothing selected means everything."""
-        request = Request(tuple(select) or ("*",), self.modules, "selected" if refresh else "", reuse_sources)
-        return make_plan(self.project, request)
+        partitions = (partition,) if partition else ()
+        request = Request(tuple(select) or ("*",), self.modules, "", reuse_sources, partitions)
+        return make_plan(self.project, request, looks_at_places=looks_at_places)
 
     @cached_property
     def heads(self) -> dict[str, HeadRow]:
-        """Key to what is current."""
-        return {row.asset: row for row in self.workspace.catalog.heads(self.workspace.env)}
+        """Key to what is current; of a partitioned asset, the partition that was made last."""
+        return {asset: max(rows, key=lambda row: row.at) for asset, rows in self.slots.items()}
+
+    @cached_property
+    def slots(self) -> dict[str, list[HeadRow]]:
+        """Key to what is current, by partition; one row where there are none."""
+        found: dict[str, list[HeadRow]] = {}
+        for row in self.workspace.catalog.heads(self.workspace.env):
+            found.setdefault(row.asset, []).append(row)
+        return found
+
+    def current(self, name: str, partition: str = "") -> HeadRow:
+        """Find what is current of a stored asset, or of one partition of it.
+
+        Raises:
+            NotMaterialized: There is none.
+            UsageError: It has partitions, and none was named.
+        """
+        rows = self.slots[self.find(name)]
+        row = next((row for row in rows if row.partition == partition), None)
+        if row is not None:
+            return row
+        if partition:
+            raise not_there(rows[0].asset, partition, [row.partition for row in rows])
+        newest = rows[-1].partition
+        facts = {
+            "asset": rows[0].asset,
+            "partitions": f"{rows[0].partition} to {newest}, {len(rows):,} in all",
+        }
+        raise UsageError(f"{name} has partitions: say which", facts, f"add --partition {newest}")
 
     @cached_property
     def versions(self) -> Versions:

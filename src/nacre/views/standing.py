@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from nacre.execute.parts import general
+from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action, runs_every_time
 from nacre.planning.explain import sentence
 from nacre.planning.plan import Step
 from nacre.views.session import Session
 
+_WORST_FIRST = ("stale", "new", "pending", "check", "fresh")
 GLYPHS = {"fresh": "=", "check": "~", "stale": "+", "new": "+", "pending": "?", "stored": "·"}
 
 
@@ -21,11 +26,13 @@ class Standing:
         state: ``fresh``, ``check`` (a source, or whatever runs on every run), ``stale``, ``new`` (not made yet),
             ``pending`` (depends on what an upstream brings) or ``stored`` (nothing here declares it).
         reason: Why, in one sentence.
+        partitions: How many partitions stand how; empty where it has none.
     """
 
     asset: str
     state: str
     reason: str
+    partitions: Mapping[str, int] = field(default_factory=dict)
 
 
 def standings(session: Session) -> tuple[list[Standing], str]:
@@ -37,20 +44,33 @@ def standings(session: Session) -> tuple[list[Standing], str]:
         The assets, and what kept the modules from being imported (empty where nothing did).
     """
     inferred, problem = session.try_declared()
-    found = []
+    slots: dict[str, list[tuple[str, Standing]]] = {}
     if inferred is not None:
         plan = session.plan(reuse_sources=True)
         for step in plan.steps.values():
-            for asset in step.task.assets:
-                state = _state(step, asset.key in session.heads)
-                reason = (
-                    "runs on every run, to see what changed" if state == "check" else sentence(step.reason)
-                )
-                found.append(Standing(asset.key, state, reason))
+            for made in step.assets:
+                state = _state(step, made in plan.facts.heads)
+                reason = general(step.reason, partition_of(made))
+                text = "runs on every run, to see what changed" if state == "check" else sentence(reason)
+                standing = Standing(key_of(made), state, text)
+                slots.setdefault(key_of(made), []).append((partition_of(made), standing))
+    found = [_whole(each) for each in slots.values()]
     listed = {standing.asset for standing in found}
     word = "not declared here" if inferred is not None else ""
     found += [Standing(key, "stored", word) for key in sorted(session.heads) if key not in listed]
     return found, problem
+
+
+def _whole(parts: list[tuple[str, Standing]]) -> Standing:
+    """Say how an asset stands as a whole: as the worst of its partitions, which is named."""
+    if not parts[0][0]:
+        return parts[0][1]
+    counts = Counter(standing.state for _, standing in parts)
+    state = next(each for each in _WORST_FIRST if counts[each])
+    named = [partition for partition, standing in parts if standing.state == state]
+    reason = next(standing.reason for _, standing in parts if standing.state == state)
+    text = f"{reason} · {len(named):,} of {len(parts):,} partitions" if len(counts) > 1 else reason
+    return Standing(parts[0][1].asset, state, text, dict(counts))
 
 
 def _state(step: Step, is_stored: bool) -> str:

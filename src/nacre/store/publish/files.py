@@ -25,9 +25,8 @@ class FilePlace:
             folder = next(each for each in target.parents if each.exists())
             if not folder.is_dir():
                 raise NotADirectoryError(20, "there is a file where a folder is needed", str(folder))
-            probe = folder / f".{new_id()}"
-            probe.touch(exist_ok=False)
-            probe.unlink()
+            if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+                raise PermissionError(13, "it lets nobody of ours write", str(folder))
 
     def put(self, path: str, content: Content) -> str:
         """Put a file beside its target and rename it over what is there; durable on return."""

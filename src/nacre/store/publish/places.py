@@ -7,6 +7,7 @@ from collections.abc import Sequence
 #: Schemes whose keys name a place; values under any other live in the store only.
 BUCKET_SCHEMES = ("s3", "gs", "az")
 FILE_SCHEME = "file"
+SCHEMES = tuple(f"{scheme}://" for scheme in (*BUCKET_SCHEMES, FILE_SCHEME))
 
 Places = Sequence[tuple[str, str]]
 

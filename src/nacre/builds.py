@@ -1,0 +1,207 @@
+"""From a request to its plan and its run: load, infer, validate, survey, slice, plan. For every face."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from nacre.declare.discover import assets_beside, assets_in, load_module
+from nacre.declare.task import Task
+from nacre.errors import UsageError
+from nacre.execute.active import ActiveRun
+from nacre.execute.result import RunResult, StepResult
+from nacre.execute.run import PlanRun
+from nacre.execute.workspace import Reporter
+from nacre.graph.graph import Graph
+from nacre.graph.infer import Inferred, infer
+from nacre.graph.select import select as select_steps
+from nacre.graph.slices import asked, has_partitions, sliced, stored_partitions, wanted
+from nacre.graph.validate import require_known, validate
+from nacre.keys import key_of, partition_of
+from nacre.planning.build import build as build_plan
+from nacre.planning.facts import Facts
+from nacre.planning.plan import Plan
+from nacre.project import Project
+
+Module = ModuleType | str | os.PathLike[str]
+
+DEFAULT_FILE = "pipeline.py"
+
+
+class Request(NamedTuple):
+    """What to build, and how.
+
+    Args:
+        select: Selectors: keys, names, ``+a``, ``a+``, ``tag:x``, globs.
+        modules: Where the assets are declared.
+        refresh: Run what is selected even where its result is known; ``+`` includes everything upstream.
+        reuse_sources: Take sources as they are, without looking whether the world changed.
+        partitions: Partitions or ranges ``first..last`` that are looked at; none for all that have begun.
+        missing: Only partitions without a version.
+    """
+
+    select: tuple[str, ...]
+    modules: tuple[Module, ...] = ()
+    refresh: str = ""
+    reuse_sources: bool = False
+    partitions: tuple[str, ...] = ()
+    missing: bool = False
+
+
+@contextmanager
+def building(project: Project, request: Request, reporter: Reporter | None = None) -> Iterator[PlanRun]:
+    """Plan a build and begin its run; the block executes it, so that few frames stand above the user's."""
+    run = ActiveRun(project.workspace(), _run_name(request), "build", reporter)
+    with long_lived():
+        plan = _planned(project, request, run)
+        if placed := project.publisher.placed(_may_run(plan)):
+            run.check_places(placed)
+        gc.freeze()
+    try:
+        with run.going():
+            yield PlanRun(run, plan)
+    finally:
+        gc.unfreeze()
+
+
+def _may_run(plan: Plan) -> Iterator[str]:
+    return (made for step in plan.steps.values() if not step.is_done for made in step.assets)
+
+
+def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:
+    """Build what is requested, in one run."""
+    with building(project, request, reporter) as execution:
+        execution.execute()
+    return execution.result()
+
+
+def make_plan(project: Project, request: Request, *, looks_at_places: bool = True) -> Plan:
+    """Plan what is requested, without running anything.
+
+    Args:
+        project: Where.
+        request: What.
+        looks_at_places: False leaves out whether published files are as they were, for a plan that must be quick.
+    """
+    run = ActiveRun(project.workspace(creates=False), "plan", "build", None)
+    return _planned(project, request, run, looks_at_places=looks_at_places)
+
+
+def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_places: bool = True) -> Plan:
+    """Load, infer, validate, survey and plan; everything that is wrong is found here, before the run begins."""
+    inferred = declared(project, request.modules)
+    steps = select_steps(inferred, request.select)
+    graph = validate(inferred, steps)
+    run.shared.producers.update(graph.tasks)
+    run.workspace.code.prepare(graph.tasks.values())
+    facts = run.survey(_refreshed(request, steps), request.reuse_sources)
+    require_known(inferred, graph, facts.heads)
+    if has_partitions(graph, facts.heads):
+        graph = _sliced(graph, steps, request, facts)
+        run.shared.producers.update(graph.tasks)
+    elif request.partitions or request.missing:
+        asked_for = {"partitions": ", ".join(request.partitions), "selected": ", ".join(request.select)}
+        raise UsageError("Nothing that is selected has partitions", asked_for)
+    if looks_at_places and (placed := project.publisher.placed(graph.producer)):
+        facts = run.look_at_places(placed)
+    return build_plan(graph, facts)
+
+
+def _sliced(graph: Graph, steps: Sequence[str], request: Request, facts: Facts) -> Graph:
+    stored = stored_partitions(facts.heads)
+    chosen = asked(facts.now, request.partitions, request.missing, stored)
+    return sliced(graph, wanted(graph, steps, chosen, facts.now), stored)
+
+
+def _run_name(request: Request) -> str:
+    """Name a run after what was asked for, cut where that is long."""
+    more = len(request.select) - 3
+    return ", ".join(request.select[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+@contextmanager
+def long_lived() -> Iterator[None]:
+    """Hold the garbage collector back while a plan is made: all of it lives as long as the run does."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def planned_steps(plan: Plan) -> list[StepResult]:
+    """Turn a plan into one entry per asset, or partition of one."""
+    found = []
+    for step in plan.steps.values():
+        for made in step.assets:
+            head = plan.facts.heads.get(made)
+            found.append(
+                StepResult(
+                    key_of(made),
+                    step.action.value,
+                    step.reason,
+                    version=head.seq if head else 0,
+                    partition=partition_of(made),
+                )
+            )
+    return found
+
+
+def declared(project: Project, modules: Sequence[Module]) -> Inferred:
+    """Load modules and infer the graph of what they declare.
+
+    Raises:
+        UsageError: There is no module to look in; says what to type.
+    """
+    given = list(modules) or list(project.settings.modules)
+    folder = os.getcwd() if modules else project.root
+    if not given:
+        main = sys.modules.get("__main__")
+        if main is not None and assets_in([main]):
+            given = [main]
+        elif os.path.isfile(os.path.join(project.root, DEFAULT_FILE)):
+            given, folder = [DEFAULT_FILE], project.root
+    if not given:
+        facts = {"looked for": f"[tool.nacre] modules, then {os.path.join(project.root, DEFAULT_FILE)}"}
+        hints = ("say where: nacre build NAME -m my_assets.py", "or start one: nacre init")
+        raise UsageError("No assets to build: no module was given", facts, hints)
+    loaded = [load_module(each, folder) for each in given]
+    tasks = assets_in(loaded)
+    if not tasks:
+        names = ", ".join(getattr(module, "__file__", None) or module.__name__ for module in loaded)
+        raise UsageError(
+            "No assets are declared", {"in": names}, 'write @materialize("asset://name") above a function'
+        )
+    return _with_needed(tasks, loaded)
+
+
+def _with_needed(tasks: list[Task[..., Any]], loaded: Sequence[ModuleType]) -> Inferred:
+    """Infer the graph of what modules declare, and of what their assets need from the modules they were written in.
+
+    An asset imported from another module brings its upstreams with it, and nothing else of that module.
+    """
+    known = {id(vars(module)) for module in loaded}
+    needed: list[Task[..., Any]] = []
+    for task in tasks:  # grows while it is walked: what is needed may have been imported too
+        scope = id(getattr(task.fn, "__globals__", None))
+        if scope not in known:
+            known.add(scope)
+            needed += [each for each in assets_beside(task) if each not in tasks and each not in needed]
+    if not needed:
+        return infer(tasks)
+    graph = infer([*tasks, *needed]).graph
+    wanted = graph.ancestors(task.key for task in tasks)
+    return infer([*tasks, *(task for task in needed if task.key in wanted)])
+
+
+def _refreshed(request: Request, steps: Sequence[str]) -> frozenset[str]:
+    if not request.refresh:
+        return frozenset()
+    return frozenset(["*"] if request.refresh == "all" else steps)

@@ -1,0 +1,133 @@
+"""What a run publishes: new versions once they are durable, and files again that are not as they were published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from nacre.errors import NotPublished, StoreError
+from nacre.execute.workspace import Workspace
+from nacre.keys import key_of, partition_of, slot
+from nacre.planning.explain import short
+from nacre.planning.facts import HeadFact
+from nacre.store.commit import Committed
+from nacre.store.port import Write
+from nacre.store.publish.publisher import PublishedHead
+from nacre.store.records import Head, Output, decode, encode, head_path
+from nacre.survey.gather import Versions
+
+
+class _Version(NamedTuple):
+    """One version to publish."""
+
+    seq: int
+    output: Output
+
+
+class Publishing:
+    """The publications of one run. A failed one loses nothing: the version is stored, and the next run publishes it.
+
+    Args:
+        workspace: The publisher, the records and the environment.
+        versions: Stored versions.
+    """
+
+    def __init__(self, workspace: Workspace, versions: Versions) -> None:
+        self._workspace = workspace
+        self._versions = versions
+        self._looked_at: set[str] = set()
+        self._buckets: set[str] = set()
+        #: Slot to why its version is stored and not published.
+        self.errors: dict[str, NotPublished] = {}
+
+    def drifted(self, slots: Iterable[str], heads: Mapping[str, HeadFact]) -> frozenset[str]:
+        """Find the slots whose file is not what was published.
+
+        Raises:
+            StoreError: A place cannot be reached.
+        """
+        found: list[PublishedHead] = [heads[each] for each in slots if each in heads]  # type: ignore[misc]  # rows of the catalog
+        return self._workspace.publisher.drifted(found)
+
+    def check(self, slots: Sequence[str]) -> list[str]:
+        """Find out whether the files of some slots could be put; each slot is looked at once in a run.
+
+        Returns:
+            The buckets among their places that were not looked at before.
+
+        Raises:
+            StoreError: A place cannot be reached or written.
+        """
+        publisher = self._workspace.publisher
+        new = [each for each in slots if each not in self._looked_at]
+        self._looked_at.update(new)
+        if new:
+            publisher.check(new)
+        buckets = [each for each in publisher.buckets(new) if each not in self._buckets]
+        self._buckets.update(buckets)
+        return buckets
+
+    def committed(self, group: Iterable[Committed]) -> None:
+        """Publish the versions that a group of commits made current."""
+        versions: dict[str, _Version] = {}
+        for each in group:
+            if each.superseded_by:
+                continue
+            for move in each.commit.moves:
+                made = slot(move.asset, move.partition)
+                if self._workspace.publisher.placed([made]):
+                    output = self._output(each, move.asset)
+                    if output is not None:
+                        versions[made] = _Version(each.seqs[move.asset], output)
+        self._publish(versions)
+
+    def again(self, slots: Iterable[str], heads: Mapping[str, HeadFact]) -> None:
+        """Publish the current versions of some slots once more."""
+        versions: dict[str, _Version] = {}
+        for each in slots:
+            output = self._versions.output(heads[each].fingerprint, each)
+            if output is not None:
+                versions[each] = _Version(heads[each].seq, output)
+        self._publish(versions)
+
+    def _output(self, each: Committed, asset: str) -> Output | None:
+        action = each.action or self._versions.action(each.commit.fingerprint)
+        outputs = action.outputs if action is not None else ()
+        return next((output for output in outputs if output.asset == asset), None)
+
+    def _publish(self, versions: Mapping[str, _Version]) -> None:
+        if not versions:
+            return
+        contents = self._workspace.contents
+        wanted = {made: contents.content(version.output) for made, version in versions.items()}
+        marks: dict[str, str] = {}
+        for made, outcome in self._workspace.publisher.publish(wanted).items():
+            if isinstance(outcome, StoreError):
+                self.errors[made] = self._not_published(made, versions[made].seq, outcome)
+            else:
+                marks[made] = outcome
+        writes = [
+            write for made, mark in marks.items() if (write := self._noted(made, versions[made].seq, mark))
+        ]
+        if writes:
+            # A refused one means that another run moved the head on, and publishes what it moved it to.
+            self._workspace.records.batch(writes)
+
+    def _noted(self, made: str, seq: int, mark: str) -> Write | None:
+        """Make the write that keeps with a head what lies at its place; None where the head has moved on."""
+        path = head_path(self._workspace.env, key_of(made), partition_of(made))
+        stored = self._workspace.records.get(path)
+        head = decode(stored.data, Head, path) if stored else None
+        if stored is None or head is None or head.current.seq != seq:
+            return None
+        return Write(path, encode(msgspec.structs.replace(head, published=seq, mark=mark)), stored.token)
+
+    def _not_published(self, made: str, seq: int, problem: StoreError) -> NotPublished:
+        facts = {"asset": made, "place": self._workspace.publisher.location(made), **problem.facts}
+        facts["problem"] = facts.get("problem") or problem.what
+        hints = (*problem.hint, "the version is stored; the next build publishes it")
+        error = NotPublished(f"v{seq} of {short(made)} could not be published", facts, hints)
+        error.__cause__ = problem
+        return error

@@ -1,0 +1,74 @@
+"""What is stored of the slots of a run: looked up when a step wants it, never read before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nacre.errors import CorruptRecord, NotMaterialized
+from nacre.execute.made import Made
+from nacre.execute.workspace import Workspace
+from nacre.planning.decide import Decision
+from nacre.planning.facts import HeadFact
+from nacre.store.records import Output
+from nacre.survey.gather import Versions
+from nacre.version.fingerprint import InputVersion
+
+Heads = Mapping[str, HeadFact]
+
+
+class Stored:
+    """Finds stored versions for the steps of a run.
+
+    Args:
+        workspace: Where they are stored.
+        versions: Their records.
+    """
+
+    def __init__(self, workspace: Workspace, versions: Versions) -> None:
+        self._workspace = workspace
+        self._versions = versions
+
+    def whole(self, decision: Decision, heads: Heads) -> dict[str, Output]:
+        """Collect what is current and whole; only a fresh result that was asked for is worth looking at the bytes."""
+        contents = self._workspace.contents
+        found = {}
+        for made in decision.recipe.assets:
+            head = heads.get(made)
+            output = self._versions.output(head.fingerprint, made) if head else None
+            if output is not None and not (decision.overwrites and contents.is_damaged(output)):
+                found[made] = output
+        return found
+
+    def look_up(self, decision: Decision, heads: Heads) -> dict[str, Made]:
+        """Find what is stored of a known result."""
+        made: dict[str, Made] = {}
+        for each in decision.recipe.assets:
+            head = heads.get(each)
+            if decision.moves_head or head is None:
+                made[each] = self._stored(each, decision.fingerprint, head.seq + 1 if head else 1)
+            else:
+                made[each] = self._stored(each, head.fingerprint, head.seq)
+        return made
+
+    def current(self, asset: str, heads: Heads) -> Made:
+        """Find the current version of an asset that this run does not make.
+
+        Raises:
+            NotMaterialized: There is none.
+        """
+        head = heads.get(asset)
+        if head is None:
+            facts = {"asset": asset, "store": self._workspace.location}
+            raise NotMaterialized(
+                f"{asset} has no version yet", facts, "nobody here makes it: materialize it first"
+            )
+        return self._stored(asset, head.fingerprint, head.seq)
+
+    def _stored(self, asset: str, fingerprint: str, seq: int) -> Made:
+        output = self._versions.output(fingerprint, asset)
+        if output is None:
+            facts = {"asset": asset, "record": f"ac/{fingerprint[:16]}…", "store": self._workspace.location}
+            raise CorruptRecord(
+                "A version has no record", facts, f"make it again: nacre build {asset} --refresh"
+            )
+        return Made(InputVersion("", asset, output.data_version, seq), output)

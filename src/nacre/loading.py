@@ -1,0 +1,78 @@
+"""Stored versions by key or name: which asset is meant, and its value."""
+
+from __future__ import annotations
+
+from nacre.catalog.history import HeadRow
+from nacre.errors import NotMaterialized
+from nacre.execute.workspace import Workspace
+from nacre.graph.select import unknown
+from nacre.keys import key_name, resolved
+from nacre.store.records import Output
+from nacre.survey.gather import Versions
+
+
+def find_stored(workspace: Workspace, name: str) -> str:
+    """Find the key of a stored asset by key or name.
+
+    Raises:
+        NotMaterialized: There is none; offers the closest name and says where it looked.
+    """
+    keys = list(dict.fromkeys(row.asset for row in workspace.catalog.heads(workspace.env)))
+    if name in keys:
+        return name
+    named = [key for key in keys if key_name(key) == name]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        facts = {str(number + 1): key for number, key in enumerate(named)}
+        raise NotMaterialized(f"{name!r} could mean several stored assets", facts, "give the key instead")
+    facts = {"looked in": workspace.location, "environment": workspace.env}
+    if not keys:
+        raise NotMaterialized(
+            f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build"
+        )
+    raise NotMaterialized(
+        f"{name!r} is not stored", facts, unknown(name, [*filter(None, map(key_name, keys)), *keys]).hint
+    )
+
+
+def load_current(
+    workspace: Workspace, name: str, as_type: object | None = None, partition: str = ""
+) -> object:
+    """Load the current version of a stored asset, or of one partition; without one, all its partitions as one value."""
+    rows = workspace.catalog.heads_of(workspace.env, name) if "://" in name else []
+    asset = name if rows else find_stored(workspace, name)
+    rows = rows or workspace.catalog.heads_of(workspace.env, asset)
+    versions = Versions(workspace.records, workspace.catalog, workspace.env)
+    if partition or (len(rows) == 1 and not rows[0].partition):
+        row = next((row for row in rows if row.partition == partition), None)
+        if row is None:
+            raise not_there(asset, partition, [row.partition for row in rows])
+        return workspace.contents.read(_output(workspace, versions, row), as_type)
+    outputs = {row.partition: _output(workspace, versions, row) for row in rows if row.partition}
+    return workspace.contents.read_whole(outputs, as_type)
+
+
+def not_there(asset: str, partition: str, stored: list[str]) -> NotMaterialized:
+    """Make the error of a partition that has no version; says which have."""
+    there = [each for each in stored if each]
+    facts = {
+        "asset": asset,
+        "stored": f"{there[0]} to {there[-1]}, {len(there):,} in all" if there else "no partition",
+    }
+    hint = (
+        f"nacre build {key_name(asset) or asset} --partition {partition}"
+        if there
+        else "leave the partition out"
+    )
+    return NotMaterialized(f"{partition!r} is not stored", facts, hint)
+
+
+def _output(workspace: Workspace, versions: Versions, row: HeadRow) -> Output:
+    output = versions.output(row.fingerprint, row.slot)
+    if output is None:
+        facts = {"store": workspace.location}
+        raise NotMaterialized(
+            f"The record of {resolved(row.slot)} is gone", facts, f"nacre build {row.asset}"
+        )
+    return output

@@ -1,0 +1,160 @@
+"""Publishes versions at the places their keys name, and sees where a file is no longer what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from nacre.errors import InvalidKey, StoreError
+from nacre.keys import dimensions, key_of, partition_of, resolved
+from nacre.store.publish.places import SCHEMES, Places, location
+from nacre.store.publish.port import Content, Place
+
+_AT_ONCE = 8
+
+
+class PublishedHead(Protocol):
+    """What is recorded of the file that was published for a slot."""
+
+    @property
+    def slot(self) -> str:
+        """The slot."""
+        ...
+
+    @property
+    def seq(self) -> int:
+        """The version that is current."""
+        ...
+
+    @property
+    def published(self) -> int:
+        """The version that was published; 0 for none."""
+        ...
+
+    @property
+    def mark(self) -> str:
+        """What its place said of the file."""
+        ...
+
+
+class _File(NamedTuple):
+    """A file: the place it lies at, and its path there."""
+
+    place: str
+    path: str
+
+
+class Publisher:
+    """Puts versions where their keys say, for one environment.
+
+    Args:
+        places: Beginnings of keys and what they stand for.
+        open_place: Opens a place by its root: ``""`` for the file system, else a URL such as ``s3://lake``.
+        is_active: False for an environment that publishes nowhere.
+    """
+
+    def __init__(self, places: Places, open_place: Callable[[str], Place], *, is_active: bool = True) -> None:
+        self._places = places
+        self._open = open_place
+        self._is_active = is_active
+        self._opened: dict[str, Place] = {}
+
+    def location(self, slot: str) -> str:
+        """Say where the file of a slot lies: an absolute path or a URL; empty where it has none."""
+        return location(resolved(slot), self._places) if self._is_active else ""
+
+    def placed(self, slots: Iterable[str]) -> list[str]:
+        """List those of some slots that belong somewhere; nearly always none or all, so this is quick."""
+        if not self._is_active:
+            return []
+        starts = tuple(start for start, _ in self._places) + SCHEMES
+        return [slot for slot in slots if slot.startswith(starts) and self.location(slot)]
+
+    def check(self, slots: Iterable[str]) -> None:
+        """Find out, before anything runs, whether the files of some slots could be put where they belong.
+
+        Each folder that the slots have in common is tried once.
+
+        Raises:
+            InvalidKey: Partitions of an asset would all be the same file.
+            StoreError: A place cannot be reached or written.
+        """
+        tried: dict[tuple[str, str], str] = {}
+        for slot in self.placed(slots):
+            key = key_of(slot)
+            if partition_of(slot) and not dimensions(key):
+                hint = "let the dimension stand in it, such as s3://lake/posts/date={date}/posts.parquet"
+                raise InvalidKey("All partitions of this key would be one file", {"key": key}, hint)
+            file = self._file(slot)
+            folder = location(key.partition("{")[0].rpartition("/")[0], self._places)
+            tried.setdefault((file.place, folder), file.path)
+        for (place, _), path in tried.items():
+            self._place(place).check(path)
+
+    def publish(self, contents: Mapping[str, Content]) -> dict[str, str | StoreError]:
+        """Put versions where they belong, several at a time; each is atomic and durable by itself.
+
+        Args:
+            contents: Slot to the bytes of its version.
+
+        Returns:
+            Slot to the mark of the file that lies there now, or to why it could not be put.
+        """
+
+        def put(slot: str) -> str | StoreError:
+            file = self._file(slot)
+            try:
+                return self._place(file.place).put(file.path, contents[slot])
+            except StoreError as error:
+                return error
+
+        if len(contents) == 1:
+            return {slot: put(slot) for slot in contents}
+        from concurrent.futures import (
+            ThreadPoolExecutor,  # costs start-up time, and most runs publish nothing
+        )
+
+        with ThreadPoolExecutor(_AT_ONCE, "nacre-publish") as threads:
+            return dict(zip(contents, threads.map(put, contents), strict=True))
+
+    def drifted(self, heads: Iterable[PublishedHead]) -> frozenset[str]:
+        """Find the slots whose file is gone, was changed by others, or was never put.
+
+        Args:
+            heads: What is current of slots that belong somewhere.
+
+        Returns:
+            Those of them that do not lie there as they were published.
+
+        Raises:
+            StoreError: A place cannot be reached.
+        """
+        files = {head.slot: (head, self._file(head.slot)) for head in heads}
+        by_place: dict[str, list[str]] = {}
+        for _, file in files.values():
+            by_place.setdefault(file.place, []).append(file.path)
+        marks = {place: self._place(place).marks(paths) for place, paths in by_place.items()}
+        return frozenset(
+            slot
+            for slot, (head, file) in files.items()
+            if head.published != head.seq or marks[file.place].get(file.path) != head.mark
+        )
+
+    def buckets(self, slots: Sequence[str]) -> list[str]:
+        """List the buckets that some slots are published to."""
+        found = (self._file(slot).place for slot in self.placed(slots))
+        return list(dict.fromkeys(place for place in found if place))
+
+    def _file(self, slot: str) -> _File:
+        where = self.location(slot)
+        scheme, separator, rest = where.partition("://")
+        if not separator:
+            return _File("", where.lstrip("/"))
+        bucket, _, path = rest.partition("/")
+        return _File(f"{scheme}://{bucket}", path)
+
+    def _place(self, root: str) -> Place:
+        place = self._opened.get(root)
+        if place is None:
+            place = self._opened[root] = self._open(root)
+        return place
