@@ -1,15 +1,16 @@
-"""How much do people engage with your posts? Four assets, from public profiles to a weekly summary.
+"""How much do people engage with your posts? Five assets, from public profiles to a weekly summary.
 
-    profiles → posts → daily_engagement → weekly_summary
+    profiles → feed → posts, by day → daily_engagement, by day → weekly_summary
 
-``nacre build weekly_summary -m examples/bluesky/pipeline.py`` builds what is needed, in order; which accounts and
-which service is said in ``BLUESKY_HANDLES`` and ``BLUESKY_SERVICE`` (see ``reader.py``).
+``nacre build weekly_summary -m examples/bluesky/pipeline.py`` builds what is needed, in order; which accounts, which
+service and which days is said in the environment (see ``reader.py``). The posts of a day are a Parquet file of their
+own at ``s3://lake/bluesky/posts/date=…/posts.parquet``; ``nacre.toml`` lets ``s3://lake`` be a folder on this machine.
 
-What runs when. ``profiles`` has no upstream asset, so it is a source and asks the service on every run. ``posts``
-must ask on every run too: a like on an old post changes no profile, so equal profiles do not mean equal posts. That
-is what ``cache_policy=NO_CACHE`` says. Both answers are compared by content: when no post, like, repost, reply or
-quote was added or taken away, nothing after ``posts`` runs. No row holds the time of the request, which would make
-every answer look new.
+What runs when. ``profiles`` has no upstream asset, so it is a source and asks the service on every run. ``feed`` must
+ask on every run too: a like on an old post changes no profile, so equal profiles do not mean equal posts. That is
+what ``cache_policy=NO_CACHE`` says. Both answers are compared by content: when no post, like, repost, reply or quote
+was added or taken away, nothing after ``feed`` runs. When one was, the posts of all days are told apart again, and only
+the day that came out different goes on. No row holds the time of the request, which would make every answer look new.
 
 What the numbers are. Counts are those at the time of reading. ATProto publishes no impressions, so this is
 engagement per post (likes, reposts, replies and quotes), not reach. Days are UTC days. "The week" is the last Monday
@@ -25,15 +26,17 @@ from pathlib import Path
 
 import polars as pl
 from bars import Bar, draw_png
-from reader import Reader, is_worth_retrying, service_url, wanted_handles
+from reader import Reader, is_worth_retrying, service_url, wanted_days, wanted_handles
 
-from nacre import get_run_logger
+from nacre import DailyPartitions, get_run_logger
 from nacre.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 from nacre.assets import Asset, AssetProperties, materialize
 from nacre.cache_policies import NO_CACHE
 
 Row = dict[str, object]
 Columns = dict[str, pl.DataType | type[pl.DataType]]
+
+days = DailyPartitions(*wanted_days())
 
 ENGAGEMENT = ("likes", "reposts", "replies", "quotes")
 #: Reserved for examples (RFC 2606): an account below it exists in the bundled sample only.
@@ -43,16 +46,20 @@ profiles_asset = Asset(
     "bluesky://profiles",
     AssetProperties(name="Profiles", description="The accounts as they are now, one row each."),
 )
+feed_asset = Asset(
+    "bluesky://feed.parquet",
+    AssetProperties(name="Feed", description="Own posts and replies of nine weeks, with their counts."),
+)
 posts_asset = Asset(
-    "bluesky://posts.parquet",
-    AssetProperties(name="Posts", description="Own posts and replies of nine weeks, with their counts."),
+    "s3://lake/bluesky/posts/date={date}/posts.parquet",
+    AssetProperties(name="Posts", description="The posts of a UTC day, with their counts."),
 )
 daily_engagement_asset = Asset(
-    "bluesky://daily_engagement.parquet",
-    AssetProperties(name="Daily engagement", description="Per account and UTC day on which it posted."),
+    "s3://lake/bluesky/daily_engagement/date={date}/daily_engagement.parquet",
+    AssetProperties(name="Daily engagement", description="Per account that posted on a UTC day."),
 )
 weekly_summary_asset = Asset(
-    "bluesky://weekly_summary",
+    "s3://lake/bluesky/weekly_summary.json",
     AssetProperties(name="Weekly summary", description="The last full week beside the one before it."),
 )
 
@@ -70,13 +77,13 @@ def profiles() -> pl.DataFrame:
 
 
 @materialize(
-    posts_asset,
+    feed_asset,
     cache_policy=NO_CACHE,
     retries=3,
     retry_delay_seconds=[1, 5, 15],
     retry_condition_fn=is_worth_retrying,
 )
-def posts(profiles: pl.DataFrame) -> pl.DataFrame:
+def feed(profiles: pl.DataFrame) -> pl.DataFrame:
     """Read every account's posts, ordered by time so that equal answers are equal tables."""
     rows: list[dict[str, object]] = []
     with Reader(service_url()) as reader:
@@ -87,9 +94,15 @@ def posts(profiles: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=post_columns()).sort("posted_at", "uri")
 
 
-@materialize(daily_engagement_asset)
+@materialize(posts_asset, partitions=days)
+def posts(feed: pl.DataFrame, date: date) -> pl.DataFrame:
+    """Take the posts of one UTC day."""
+    return feed.filter(pl.col("posted_at").dt.date() == date)
+
+
+@materialize(daily_engagement_asset, partitions=days)
 def daily_engagement(posts: pl.DataFrame) -> pl.DataFrame:
-    """Add up posts and what they received per account and UTC day."""
+    """Add up the posts of a day and what they received per account."""
     return (
         posts.with_columns(day=pl.col("posted_at").dt.date(), engagement=pl.sum_horizontal(ENGAGEMENT))
         .sort("engagement", "uri", descending=[True, False])
@@ -166,7 +179,7 @@ def profile_columns() -> Columns:
 
 
 def post_columns() -> Columns:
-    """Name the columns of ``posts``."""
+    """Name the columns of ``feed`` and ``posts``."""
     return {
         "handle": pl.String,
         "uri": pl.String,

@@ -1,8 +1,8 @@
 """Reads public ATProto data over HTTP with the ``atproto`` SDK, and turns it into plain rows.
 
-Which service and which accounts come from the environment: ``BLUESKY_SERVICE`` (a URL; the public service unless
-set) and ``BLUESKY_HANDLES`` (handles with commas between). Neither enters a row, so the same posts are the same data
-wherever they were read.
+Which service, which accounts and which days come from the environment: ``BLUESKY_SERVICE`` (a URL; the public service
+unless set), ``BLUESKY_HANDLES`` (handles with commas between) and ``BLUESKY_SINCE`` (the first day; the days of the
+bundled sample unless set). None enters a row, so the same posts are the same data wherever they were read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from atproto import models
     from atproto_client.exceptions import RequestErrorBase
 
+#: The days of the bundled sample, both included.
+SAMPLE_DAYS = ("2026-03-02", "2026-04-30")
 PUBLIC_SERVICE = "https://public.api.bsky.app"
 #: How far back an author's feed is read, counted from its newest entry.
 HISTORY = timedelta(weeks=9)
@@ -56,6 +58,12 @@ def is_worth_retrying(task: object, run: object, state: object) -> bool:
 def service_url() -> str:
     """Return the service to read from."""
     return os.environ.get("BLUESKY_SERVICE", "").rstrip("/") or PUBLIC_SERVICE
+
+
+def wanted_days() -> tuple[str, str | None]:
+    """Return the first and the last day to keep posts of; no last day means up to today."""
+    since = os.environ.get("BLUESKY_SINCE", "").strip()
+    return (since, None) if since else SAMPLE_DAYS
 
 
 def wanted_handles() -> list[str]:

@@ -36,7 +36,7 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
 
     Args:
         root: The project's folder.
-        environ: Where ``NACRE_STORE`` is looked up.
+        environ: Where ``NACRE_STORE`` and ``NACRE_PLACES`` are looked up.
 
     Raises:
         UsageError: The file is no TOML, or names a setting that does not exist or has the wrong type; or the store
@@ -63,12 +63,15 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     given = environ.get("NACRE_STORE")
     said_in = "NACRE_STORE" if given else file if "store" in texts else ""
     store = _store(root, given or str(texts.get("store", STORE_FOLDER)), said_in)
-    places = _places(root, table.get("places", {}), file)
+    places = _places(root, environ.get("NACRE_PLACES"), table.get("places", {}), file)
     return Settings(store, tuple(modules), str(texts.get("env", "default")), file, places)
 
 
-def _places(root: str, given: object, file: str) -> tuple[tuple[str, str], ...]:
-    """Read the table that maps beginnings of keys to folders, relative to the project, or URLs."""
+def _places(root: str, variable: str | None, given: object, file: str) -> tuple[tuple[str, str], ...]:
+    """Read what beginnings of keys stand for: folders, relative to the project, or URLs; the variable wins."""
+    if variable is not None:
+        pairs = [each.strip().partition("=") for each in variable.split(",") if each.strip()]
+        given, file = {start.strip(): place.strip() for start, _, place in pairs}, "NACRE_PLACES"
     if not isinstance(given, Mapping):
         raise UsageError("Setting 'places' must be a table", {"file": file}, PLACES_EXAMPLE)
     found = []

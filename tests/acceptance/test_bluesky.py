@@ -24,11 +24,14 @@ EXAMPLE = ROOT / "examples" / "bluesky"
 # What the example's modules are called when its folder is on the path, as it is for `python demo.py`.
 sys.path.insert(0, str(EXAMPLE))
 from bars import Bar, draw_png, draw_text  # noqa: E402
-from reader import BlueskyError, Reader, Unavailable, posted_at, retry_after_s, wanted_handles  # noqa: E402
+from reader import SAMPLE_DAYS, BlueskyError, Reader, Unavailable, posted_at, retry_after_s, wanted_handles  # noqa: E402
 from sample import Account, Network, make_sample  # noqa: E402
 from server import METHODS, Refusal, XrpcServer  # noqa: E402
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
+
+
+UNCHANGED = ["checked", "checked", "reused", "reused", "reused"]
 
 
 @pytest.fixture
@@ -42,6 +45,7 @@ def server(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("BLUESKY_SERVICE", running.url)
         monkeypatch.setenv("BLUESKY_HANDLES", ",".join(each.handle for each in network.accounts.values()))
         monkeypatch.setenv("NACRE_STORE", str(tmp_path / "store"))
+        monkeypatch.setenv("NACRE_PLACES", f"s3://lake={tmp_path / 'lake'}")
         yield running
 
 
@@ -49,22 +53,22 @@ def build() -> dict[str, tuple[str, str]]:
     """Build the summary; return what happened to each asset, and why."""
     result = nacre.build("weekly_summary", modules=[EXAMPLE / "pipeline.py"])
     assert result.ok, [step.error for step in result.steps]
-    return {
-        short(step.asset): ("checked" if step.checked else step.action, step.reason) for step in result.steps
-    }
-
-
-def short(asset: str) -> str:
-    return asset.removeprefix("bluesky://").partition(".")[0]
+    return {step.name: ("checked" if step.checked else step.action, step.reason) for step in result.steps}
 
 
 def actions() -> list[str]:
+    """Say what happened to each asset; of the days of one, where they differ, how many were built."""
+    found = []
     happened = build()
-    return [happened[name][0] for name in ("profiles", "posts", "daily_engagement", "weekly_summary")]
+    for name in ("profiles", "feed", "posts", "daily_engagement", "weekly_summary"):
+        each = [action for step, (action, _) in happened.items() if step.partition("[")[0] == name]
+        n_built = each.count("built")
+        found.append(each[0] if len(set(each)) == 1 else f"{n_built} of {len(each)} built")
+    return found
 
 
 def summary() -> dict[str, object]:
-    return nacre.load("bluesky://weekly_summary", as_type=dict)
+    return nacre.load("weekly_summary", as_type=dict)
 
 
 def count(network: Network, first: date, n_days: int) -> dict[str, object]:
@@ -107,10 +111,9 @@ def test_every_number_of_the_summary_equals_plain_counting(server: XrpcServer, n
 
 
 def test_a_second_run_asks_the_sources_and_reuses_everything_else(server: XrpcServer) -> None:
-    assert actions() == ["built"] * 4
-    happened = build()
-    assert [action for action, _ in happened.values()] == ["checked", "checked", "reused", "reused"]
-    assert all(reason for _, reason in happened.values())
+    assert actions() == ["built"] * 5
+    assert actions() == UNCHANGED
+    assert all(reason for _, reason in build().values())
 
 
 def test_where_the_data_was_read_makes_no_difference(
@@ -119,7 +122,7 @@ def test_where_the_data_was_read_makes_no_difference(
     actions()
     with XrpcServer(network) as elsewhere:
         monkeypatch.setenv("BLUESKY_SERVICE", elsewhere.url)
-        assert actions() == ["checked", "checked", "reused", "reused"]
+        assert actions() == UNCHANGED
 
 
 def test_a_like_on_an_old_post_is_noticed_though_no_profile_changed(
@@ -128,17 +131,17 @@ def test_a_like_on_an_old_post_is_noticed_though_no_profile_changed(
     actions()
     before = summary()
     next(iter(network.posts.values())).likes += 1
-    assert actions() == ["checked", "built", "built", "built"]
+    assert actions() == ["checked", "built", "built", "1 of 60 built", "built"]
     assert summary() == before, "that post is not of this week"
 
 
-def test_a_new_follower_changes_profiles_and_nothing_after_posts(
+def test_a_new_follower_changes_profiles_and_nothing_after_the_feed(
     server: XrpcServer, network: Network
 ) -> None:
     actions()
     next(iter(network.accounts.values())).followers += 1
     happened = actions()
-    assert (happened[0], happened[2:]) == ("built", ["reused", "reused"])
+    assert (happened[0], happened[2:]) == ("built", ["reused"] * 3)
 
 
 def test_the_artifacts_of_the_week_are_stored(server: XrpcServer) -> None:
@@ -149,7 +152,7 @@ def test_the_artifacts_of_the_week_are_stored(server: XrpcServer) -> None:
 
 def test_a_service_in_trouble_is_asked_again(server: XrpcServer) -> None:
     server.service.refusals.append(Refusal(503, "ServiceUnavailable", "Try later"))
-    assert actions() == ["built"] * 4
+    assert actions() == ["built"] * 5
     assert server.service.asked[:2] == ["app.bsky.actor.getProfiles"] * 2
 
 
@@ -161,7 +164,7 @@ def test_an_unknown_account_fails_once_by_name_and_keeps_what_was_there(
     server.service.asked.clear()
     monkeypatch.setenv("BLUESKY_HANDLES", "tidepool-lab.example.com,nobody.example.com")
     result = nacre.build("weekly_summary", modules=[EXAMPLE / "pipeline.py"])
-    assert [str(step.action) for step in result.steps] == ["failed", "skipped", "skipped", "skipped"]
+    assert [str(step.action) for step in result.steps] == ["failed", *["skipped"] * 122]
     assert "nobody.example.com" in str(result.steps[0].error)
     assert server.service.asked == ["app.bsky.actor.getProfiles"], "a wrong name is not retried"
     assert summary() == before
@@ -171,7 +174,7 @@ def test_an_account_without_posts_gives_an_empty_summary(
     server: XrpcServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLUESKY_HANDLES", "new-here.example.com")
-    assert actions() == ["built"] * 4
+    assert actions() == ["built"] * 5
     assert summary()["week_start"] is None
 
 
@@ -297,6 +300,11 @@ def test_the_sample_is_the_same_everywhere(network: Network) -> None:
     assert hashlib.sha256(repr(facts).encode()).hexdigest()[:16] == "3a4af6728df2391a"
 
 
+def test_the_days_that_are_kept_unless_said_otherwise_are_those_of_the_sample(network: Network) -> None:
+    days = sorted({post.indexed_at.date() for post in network.posts.values()})
+    assert (days[0].isoformat(), days[-1].isoformat()) == SAMPLE_DAYS
+
+
 def test_the_sample_says_that_it_is_one(network: Network) -> None:
     for account in network.accounts.values():
         assert account.handle.endswith(".example.com")
@@ -381,7 +389,7 @@ def test_paging_gives_every_record_once_in_either_direction(network: Network) ->
 
 
 def demo(store: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    unset = ("BLUESKY_SERVICE", "BLUESKY_HANDLES")
+    unset = ("BLUESKY_SERVICE", "BLUESKY_HANDLES", "BLUESKY_SINCE")
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
     return subprocess.run(
         [sys.executable, str(EXAMPLE / "demo.py"), *arguments],
@@ -389,6 +397,7 @@ def demo(store: Path, *arguments: str, **environment: str) -> subprocess.Complet
             **inherited,
             "PYTHONPATH": str(ROOT / "src"),
             "NACRE_STORE": str(store),
+            "NACRE_PLACES": f"s3://lake={store / 'lake'}",
             "COLUMNS": "80",
             "PYTHONIOENCODING": "utf-8",
             **environment,
@@ -409,12 +418,15 @@ def test_the_demo_shows_the_week_first_and_on_the_second_run_what_it_reused(tmp_
     assert [line[:3] for line in lines[3:10]] == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     assert all(len(line) <= 80 for line in lines[3:10])
     assert "Next" in lines
-    steps = [line.split()[1:3] for line in second.stdout.splitlines() if line[:3] in ("  =", "  +")]
+    steps = [
+        " ".join(line[4:39].split()) for line in second.stdout.splitlines() if line[:3] in ("  =", "  +")
+    ]
     assert steps == [
-        ["profiles", "checked"],
-        ["posts", "checked"],
-        ["daily_engagement", "reused"],
-        ["weekly_summary", "reused"],
+        "profiles checked",
+        "feed checked",
+        "posts 60 days reused",
+        "daily_engagement 60 days reused",
+        "weekly_summary reused",
     ]
 
 
