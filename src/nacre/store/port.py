@@ -6,7 +6,7 @@ wrappers with the same methods, never flags in a driver.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -45,6 +45,24 @@ class ObjectInfo(NamedTuple):
     size_bytes: int
 
 
+def differing(found: Iterable[Stored], prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+    """Do what ``RecordStore.changes`` does, from a scan: for drivers to which reading everything is cheap.
+
+    Args:
+        found: All records below the prefix.
+        prefix: What known paths must begin with to count.
+        known: Path to token.
+    """
+    there: set[str] = set()
+    changed: list[Stored] = []
+    for stored in found:
+        there.add(stored.path)
+        if known.get(stored.path) != stored.token:
+            changed.append(stored)
+    gone = [Stored(path, b"", "") for path in known if path.startswith(prefix) and path not in there]
+    return iter(sorted([*changed, *gone]) if gone else changed)
+
+
 class RecordStore(Protocol):
     """Small records by path. Reads see every accepted write; an accepted write is durable."""
 
@@ -64,10 +82,19 @@ class RecordStore(Protocol):
         """Yield the records below a prefix, in path order, as of the call (the bucket: eventually)."""
         ...
 
+    def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+        """Yield the records below a prefix whose token is not the known one, in path order, as of the call.
+
+        A known path below the prefix that has no record any more is yielded with empty data and token. A driver that
+        is far away reads only what it yields.
+        """
+        ...
+
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
         """Apply writes in order, each by its own condition; one outcome per write, None where refused.
 
         A driver with transactions makes the accepted ones durable together: after a crash all are there or none.
+        One without may apply writes that do not build upon each other at the same time.
         """
         ...
 
