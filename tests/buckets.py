@@ -142,8 +142,8 @@ class Asked(NamedTuple):
 
 
 Spoil = Callable[[Asked], str]
-"""Says of a request what becomes of it: ``""`` lets it through; ``"unconditional"`` drops its conditions; ``"500"``
-answers so without asking the service; ``"lost"`` lets it take effect, and answers 500."""
+"""Says of a request what becomes of it: ``""`` lets it through; ``"unconditional"`` drops its conditions; ``"lost"``
+lets it take effect, and answers 500; status and code, as ``"403 AccessDenied"``, answer without asking the service."""
 
 
 class Relay:
@@ -189,10 +189,12 @@ class _Handler(BaseHTTPRequestHandler):
         fate = self.owner.spoil(asked)
         if fate == "unconditional":
             headers = {name: value for name, value in headers.items() if not name.startswith("if-")}
-        if fate != "500":
+        if not fate[:1].isdigit():
             status, answer, data = self._ask(headers, body)
-        if fate in ("500", "lost"):
-            status, answer, data = 500, {}, b"<Error><Code>InternalError</Code></Error>"
+        if fate == "lost" or fate[:1].isdigit():
+            said, _, code = fate.replace("lost", "500 InternalError").partition(" ")
+            error = f"<Error><Code>{code}</Code><Message>As the test wants.</Message></Error>"
+            status, answer, data = int(said), {}, error.encode()
         self.send_response(status)
         for name, value in answer.items():
             if name.lower() not in ("transfer-encoding", "connection", "date", "server", "content-length"):

@@ -315,6 +315,27 @@ def test_builders_at_the_same_time_do_not_corrupt_each_other(
     assert len({run.id for run in runs}) == 3
 
 
+def test_a_build_goes_on_where_the_service_went_away(
+    sandbox: Sandbox, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nacre.store.connect.MAX_RETRIES", 0)
+    sandbox.reopen()
+    module = sandbox.module(PIPELINE)
+    relay.spoil = lambda asked: "503 SlowDown" if "objects/data" in asked.path else ""
+    result = sandbox.build(module)
+    assert actions(result) == {"numbers": "built", "large": "failed", "total": "skipped"}
+    assert "could not do it" in result["demo://large"].error
+    relay.spoil = lambda asked: "503 SlowDown" if asked.method == "PUT" and "/ac/" in asked.path else ""
+    with pytest.raises(StoreUnavailable, match="could not do it") as caught:
+        sandbox.build(module)
+    assert caught.value.facts["asset"] == "demo://large"
+    relay.spoil = lambda asked: ""
+    sandbox.reopen()
+    assert actions(sandbox.build(module)) == {"numbers": "checked", "large": "built", "total": "built"}
+    assert len(sandbox.history("demo://large")) == 1
+    assert [run.state for run in sandbox.runs()] == ["failed", "failed", "completed"]
+
+
 def test_commands_work_on_a_bucket_as_on_a_folder(
     sandbox: Sandbox, shell: Shell, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from buckets import Asked, Lake, Relay
-from nacre.errors import CorruptRecord, StoreTooNew, StoreUnavailable
+from nacre.errors import (
+    CorruptRecord,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    StoreTooNew,
+    StoreUnavailable,
+)
 from nacre.store import connect as connecting
 from nacre.store.bucket import FIRST_BYTES, BucketObjects
 from nacre.store.bucket_records import BucketRecords
@@ -105,9 +112,9 @@ def test_an_error_that_says_nothing_is_asked_again_until_it_is_known(
 ) -> None:
     monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
     records = records_of(lake)
-    relay.spoil = spoiling("500", "PUT", "/runs/1", 3)
+    relay.spoil = spoiling("500 InternalError", "PUT", "/runs/1", 3)
     assert records.create("runs/1", b"1") is not None
-    relay.spoil = lambda asked: "500" if asked.method == "PUT" else ""
+    relay.spoil = lambda asked: "500 InternalError" if asked.method == "PUT" else ""
     with pytest.raises(StoreUnavailable, match="could not do it"):
         records.create("runs/2", b"1")
     assert records.get("runs/2") is None
@@ -119,7 +126,7 @@ def test_a_counter_stays_exact_while_answers_are_lost(
     monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
     records = records_of(lake)
     records.create("n", b"0")
-    fates = iter(["lost", "", "500", ""] * 100)
+    fates = iter(["lost", "", "500 InternalError", ""] * 100)
     relay.spoil = lambda asked: next(fates) if asked.method == "PUT" else ""
     for _ in range(20):
         add_one(records, "n")
@@ -132,7 +139,7 @@ def test_what_is_accepted_is_heard_even_where_a_later_write_fails(lake: Lake, re
     records = records_of(lake)
     heard: list[Stored] = []
     records.index = heard.extend
-    relay.spoil = lambda asked: "500" if "runs/2" in asked.path else ""
+    relay.spoil = lambda asked: "500 InternalError" if "runs/2" in asked.path else ""
     with pytest.raises(StoreUnavailable):
         records.batch([Write("runs/1", b"1"), Write("runs/2", b"2"), Write("runs/3", b"3", after=1)])
     assert [stored.path for stored in heard] == ["runs/1"]
@@ -147,6 +154,56 @@ def test_changes_cost_a_list_and_a_get_for_each_that_changed(lake: Lake, relay: 
     relay.asked.clear()
     assert [stored.path for stored in records.changes("heads/", known)] == ["heads/default/7"]
     assert relay.counts == {"LIST": 1, "GET": 1}
+
+
+REFUSALS = [
+    ("403 AccessDenied", StoreReadOnly, "no permission to read", "s3:GetObject"),
+    ("403 RequestTimeTooSkewed", StoreUnavailable, "The clock of this machine", "NTP"),
+    ("403 InvalidAccessKeyId", StoreReadOnly, "credentials .* are not accepted", "AWS_ACCESS_KEY_ID"),
+    ("403 SignatureDoesNotMatch", StoreReadOnly, "credentials .* are not accepted", "AWS_SECRET_ACCESS_KEY"),
+    ("400 ExpiredToken", StoreReadOnly, "credentials .* are not accepted", "AWS_SESSION_TOKEN"),
+    ("401 Unauthorized", StoreReadOnly, "credentials .* are not accepted", "AWS_PROFILE"),
+    ("404 NoSuchBucket", StoreUnavailable, "There is no bucket", "aws s3 mb"),
+    ("301 PermanentRedirect", StoreUnavailable, "served elsewhere", "AWS_REGION"),
+    ("400 AuthorizationHeaderMalformed", StoreUnavailable, "served elsewhere", "AWS_REGION"),
+    ("403 QuotaExceeded", StoreFull, "No space is left", "free some space"),
+    ("501 NotImplemented", StoreUnavailable, "could not do it", "run again"),
+    ("503 SlowDown", StoreUnavailable, "could not do it", "run again"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "what", "hint"), REFUSALS, ids=[each[0] for each in REFUSALS])
+def test_each_refusal_is_one_error_with_what_to_do(
+    lake: Lake,
+    relay: Relay,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    kind: type[StoreError],
+    what: str,
+    hint: str,
+) -> None:
+    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
+    relay.spoil = lambda asked: answer
+    with pytest.raises(kind, match=what) as caught:
+        records_of(lake)
+    assert type(caught.value) is kind
+    assert caught.value.facts["store"] == lake.url
+    assert caught.value.facts["endpoint"] == relay.endpoint
+    assert hint in " ".join(caught.value.hint)
+    assert str(caught.value).count("\n") < 9
+    if answer not in ("404 NoSuchBucket", "301 PermanentRedirect"):
+        with pytest.raises(kind, match=what):
+            list(objects_of(lake).list("data/"))
+    with pytest.raises(kind):
+        write_object(objects_of(lake), "data/a/1", b"x")
+    assert lake.names() == []
+
+
+def test_a_conflict_is_settled_like_a_refusal(lake: Lake, relay: Relay) -> None:
+    records = records_of(lake)
+    relay.spoil = spoiling("409 ConditionalRequestConflict", "PUT", "/runs/1", 1)
+    token = records.create("runs/1", b"1")
+    assert records.get("runs/1") == ("runs/1", b"1", token)
 
 
 # ── objects ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -191,7 +248,10 @@ def test_reading_goes_on_in_growing_pieces_and_jumps_in_small_ones(lake: Lake, r
     relay.asked.clear()
     with objects.get("data/a/1") as file:
         assert file.read() == data
-    assert relay.counts == {"GET": 4}, "1 + 2 + 4 + the rest"
+        assert relay.counts == {"GET": 4}, "1 + 2 + 4 + the rest"
+        file.seek(5)
+        assert file.read() == data[5:]
+    assert relay.counts == {"GET": 4}, "what was read to verify it is not fetched again"
     relay.asked.clear()
     with objects.get("data/a/1") as file:
         file.seek(-8, io.SEEK_END)
@@ -202,6 +262,22 @@ def test_reading_goes_on_in_growing_pieces_and_jumps_in_small_ones(lake: Lake, r
         assert file.read(4) == data[10:14]
     assert sum(int(asked.headers["range"].partition("-")[2]) > 0 for asked in relay.asked) == 4
     assert relay.counts == {"GET": 4}
+
+
+def test_reading_here_and_there_gives_the_bytes_of_there(lake: Lake) -> None:
+    objects = objects_of(lake)
+    data = bytes(range(251)) * (6 * FIRST_BYTES // 251)
+    write_object(objects, "data/a/1", data)
+    with objects.get("data/a/1") as file:
+        for start in (0, 4 * FIRST_BYTES, FIRST_BYTES, 0, 100, 3 * FIRST_BYTES, 2 * FIRST_BYTES, 0):
+            file.seek(start)
+            assert file.read(FIRST_BYTES + 1) == data[start : start + FIRST_BYTES + 1]
+        file.seek(0)
+        assert file.read() == data
+        file.seek(-1, io.SEEK_CUR)
+        assert file.read(10) == data[-1:]
+        with pytest.raises(ValueError, match="negative"):
+            file.seek(-1)
 
 
 def test_a_small_object_is_one_request_to_write_and_one_to_read(lake: Lake, relay: Relay) -> None:

@@ -135,7 +135,11 @@ class _Upload(io.RawIOBase):
 
 
 class _Ranges(io.RawIOBase):
-    """A reader that fetches a window at a time: small where reading jumps, larger while it goes straight on."""
+    """A reader that fetches a window at a time: small where reading jumps, larger while it goes straight on.
+
+    What was read from the start on is kept in a file of its own: a value is read once to verify it and once to load it,
+    and shall cross the network once.
+    """
 
     def __init__(self, bucket: Bucket, path: str) -> None:
         self._bucket = bucket
@@ -144,6 +148,8 @@ class _Ranges(io.RawIOBase):
         self._from = 0
         self._next_bytes = FIRST_BYTES
         self._window, self._size = bucket.read_start(path, FIRST_BYTES)
+        self._kept: BinaryIO | None = None
+        self._n_kept = len(self._window)
 
     def readable(self) -> bool:
         return True
@@ -166,16 +172,45 @@ class _Ranges(io.RawIOBase):
         if self._at >= self._size or not target:
             return 0
         if not self._from <= self._at < self._from + len(self._window):
-            self._fetch(len(target))
+            self._window = self._from_kept(len(target)) or self._fetch(len(target))
+            self._from = self._at
         skipped = self._at - self._from
         piece = self._window[skipped : skipped + len(target)]
         target[: len(piece)] = piece
         self._at += len(piece)
         return len(piece)
 
-    def _fetch(self, wanted: int) -> None:
+    def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+        super().close()
+
+    def _from_kept(self, wanted: int) -> bytes:
+        """Read again what was fetched before; nothing where it was not."""
+        if self._kept is None or self._at >= self._n_kept:
+            return b""
+        self._kept.seek(self._at)
+        return self._kept.read(max(wanted, FIRST_BYTES))
+
+    def _fetch(self, wanted: int) -> bytes:
         goes_on = self._at == self._from + len(self._window)
         self._next_bytes = min(self._next_bytes * 2, MAX_WINDOW_BYTES) if goes_on else FIRST_BYTES
         end = min(self._at + max(self._next_bytes, wanted), self._size)
-        self._window = self._bucket.read_range(self._path, self._at, end)
-        self._from = self._at
+        piece = self._bucket.read_range(self._path, self._at, end)
+        if self._at == self._n_kept and (self._kept is not None or self._from == 0):
+            self._keep(piece)
+        return piece
+
+    def _keep(self, piece: bytes) -> None:
+        """Append to what is kept, which begins with the first window; where there is no room, keep nothing."""
+        try:
+            if self._kept is None:
+                from tempfile import TemporaryFile
+
+                self._kept = cast(BinaryIO, TemporaryFile(prefix="nacre-"))  # noqa: SIM115  # closed with the reader
+                self._kept.write(self._window)
+            self._kept.seek(self._n_kept)
+            self._kept.write(piece)
+            self._n_kept += len(piece)
+        except OSError:
+            self._n_kept = -1

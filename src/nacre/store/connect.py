@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 
 from nacre.errors import SAFE, StoreError, StoreUnavailable, UsageError
 from nacre.store.credentials import Access, find_access
-from nacre.store.refusals import Site, answered, from_client, read_off
+from nacre.store.refusals import Site, answered, from_client, read_off, says_no_bucket
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -190,7 +190,7 @@ class Bucket:
                     put = obstore.put(self.client, path, data, mode=mode, use_multipart=False)
                     return _bare(put["e_tag"])
                 except (AlreadyExistsError, PreconditionError) as error:
-                    if read_off(error).code == "NoSuchBucket":
+                    if says_no_bucket(error):
                         raise
                     return None
                 except GenericError as error:

@@ -15,14 +15,85 @@ _STATUS = r"status code: (\d{3})"
 _REQUEST = r"Error performing ([A-Z]+)"
 _CAUSE = r'(?:ConnectError\(|error: )"([^"]+)"|message: "([^"]+)"'
 
-_SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
-_NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
-_NOT_OURS = frozenset(
-    {"AuthFailure", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"}
-)
-_ELSEWHERE = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect"})
-_FULL = frozenset({"QuotaExceeded", "StorageFull", "TooManyBuckets", "XMinioStorageFull"})
+_SAID_OF_A_REDIRECT = "redirect without LOCATION"
 _WHOLE = "What was stored before is whole."
+
+
+class _Telling(NamedTuple):
+    """How a kind of refusal is told: the error, its sentence, what to do, whether another place helps, what is safe."""
+
+    kind: type[StoreError]
+    what: str
+    hint: str
+    elsewhere: bool = False
+    safe: str = SAFE
+
+
+_NO_BUCKET = _Telling(
+    StoreUnavailable,
+    "There is no bucket {bucket}",
+    "make it, or correct its name: aws s3 mb s3://{bucket}",
+    elsewhere=True,
+)
+_SKEWED = _Telling(
+    StoreUnavailable,
+    "The clock of this machine is not the service's",
+    "set the clock, for example with NTP, and run again",
+)
+_NOT_OURS = _Telling(
+    StoreReadOnly,
+    "The credentials for the bucket {bucket} are not accepted",
+    "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE",
+    elsewhere=True,
+)
+_FORBIDDEN = _Telling(
+    StoreReadOnly,
+    "There is no permission to {verb} the bucket {bucket}",
+    "the policy of these credentials must allow {needed} here",
+    elsewhere=True,
+)
+_SERVED_ELSEWHERE = _Telling(
+    StoreUnavailable,
+    "The bucket {bucket} is served elsewhere",
+    "set AWS_REGION to the bucket's region, or AWS_ENDPOINT_URL to its service",
+)
+_FULL = _Telling(
+    StoreFull, "No space is left in the bucket {bucket}", "free some space and run again", safe=_WHOLE
+)
+_FAILED = _Telling(
+    StoreUnavailable,
+    "The service of the bucket {bucket} could not do it",
+    "run again; if it stays so, ask whoever runs the service",
+    safe=_WHOLE,
+)
+_SILENT = _Telling(
+    StoreUnavailable,
+    "The bucket {bucket} cannot be reached",
+    "look at AWS_ENDPOINT_URL and the network, and run again",
+    elsewhere=True,
+    safe=_WHOLE,
+)
+_BY_CODE = {
+    "AuthFailure": _NOT_OURS,
+    "AuthorizationHeaderMalformed": _SERVED_ELSEWHERE,
+    "ExpiredToken": _NOT_OURS,
+    "InvalidAccessKeyId": _NOT_OURS,
+    "InvalidBucketName": _NO_BUCKET,
+    "InvalidToken": _NOT_OURS,
+    "NoSuchBucket": _NO_BUCKET,
+    "PermanentRedirect": _SERVED_ELSEWHERE,
+    "QuotaExceeded": _FULL,
+    "RequestExpired": _SKEWED,
+    "RequestTimeTooSkewed": _SKEWED,
+    "SignatureDoesNotMatch": _NOT_OURS,
+    "TemporaryRedirect": _SERVED_ELSEWHERE,
+}
+_BY_STATUS = {0: _SILENT, 301: _SERVED_ELSEWHERE, 401: _NOT_OURS, 403: _FORBIDDEN, 507: _FULL}
+_NEEDED = {
+    "GET": "s3:GetObject and s3:ListBucket",
+    "HEAD": "s3:GetObject and s3:ListBucket",
+    "DELETE": "s3:DeleteObject",
+}
 
 
 class Site(NamedTuple):
@@ -78,10 +149,11 @@ class Reported(NamedTuple):
 def read_off(error: BaseException) -> Reported:
     """Read what a client's error says; its text carries the answer of the service."""
     text = str(error)
-    code = found[1] if (found := re.search(_CODE, text)) else ""
+    code = "PermanentRedirect" if _SAID_OF_A_REDIRECT in text else ""
+    code = found[1] if (found := re.search(_CODE, text)) else code
     status = int(found[1]) if (found := re.search(_STATUS, text)) else 0
     method = found[1] if (found := re.search(_REQUEST, text)) else ""
-    if code:
+    if code and status:
         said = found[1].strip().rstrip(".") if (found := re.search(_MESSAGE, text)) else ""
         problem = f"{code}: {said}" if said else code
     elif status:
@@ -105,41 +177,19 @@ def no_credentials(site: Site, problem: str, hint: str = "") -> StoreReadOnly:
 def from_client(error: BaseException, site: Site) -> StoreError:
     """Translate what the client library raised about a request."""
     told = read_off(error)
-    facts = site.facts(told.problem)
-    if told.code in _NO_BUCKET:
-        hint = f"make it, or correct its name: aws s3 mb s3://{site.bucket}"
-        return StoreUnavailable(f"There is no bucket {site.bucket}", facts, (hint, site.elsewhere, SAFE))
-    if told.code in _SKEWED:
-        hint = "set the clock, for example with NTP, and run again"
-        return StoreUnavailable("The clock of this machine is not the service's", facts, (hint, SAFE))
-    if told.code in _NOT_OURS or told.status == 401:
-        hint = "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE"
-        what = f"The credentials for the bucket {site.bucket} are not accepted"
-        return StoreReadOnly(what, facts, (hint, site.elsewhere, SAFE))
-    if told.status == 403:
-        return _forbidden(told, site)
-    if told.code in _ELSEWHERE or told.status in (301, 307):
-        hint = "set AWS_REGION to the bucket's region, or AWS_ENDPOINT_URL to its service"
-        return StoreUnavailable(f"The bucket {site.bucket} is served elsewhere", facts, (hint, SAFE))
-    if told.code in _FULL or told.status == 507:
-        return StoreFull("No space is left in the bucket", facts, ("free some space and run again", _WHOLE))
-    if told.status:
-        hint = "run again; if it stays so, ask whoever runs the service"
-        return StoreUnavailable("The bucket's service could not do it", facts, (hint, _WHOLE))
-    hint = "look at AWS_ENDPOINT_URL and the network, and run again"
-    what = f"The bucket {site.bucket} cannot be reached"
-    return StoreUnavailable(what, facts, (hint, site.elsewhere, _WHOLE))
+    telling = _BY_CODE.get(told.code) or _BY_STATUS.get(told.status, _FAILED)
+    words = {
+        "bucket": site.bucket,
+        "verb": "read" if told.method in ("GET", "HEAD") else "write to",
+        "needed": _NEEDED.get(told.method, "s3:PutObject"),
+    }
+    hint = [telling.hint.format(**words), *([site.elsewhere] if telling.elsewhere else []), telling.safe]
+    return telling.kind(telling.what.format(**words), site.facts(told.problem), hint)
 
 
-def _forbidden(told: Reported, site: Site) -> StoreReadOnly:
-    verb = "read" if told.method in ("GET", "HEAD") else "write to"
-    needed = {"GET": "s3:GetObject and s3:ListBucket", "HEAD": "s3:GetObject", "DELETE": "s3:DeleteObject"}
-    hint = f"the policy of these credentials must allow {needed.get(told.method, 's3:PutObject')} here"
-    return StoreReadOnly(
-        f"There is no permission to {verb} the bucket {site.bucket}",
-        site.facts(told.problem),
-        (hint, site.elsewhere, SAFE),
-    )
+def says_no_bucket(error: BaseException) -> bool:
+    """Whether the bucket is missing, which the client library does not tell from a missing object."""
+    return _BY_CODE.get(read_off(error).code) is _NO_BUCKET
 
 
 class answered:
@@ -165,7 +215,7 @@ class answered:
         if error is None or isinstance(error, NacreError):
             return
         if isinstance(error, FileNotFoundError):
-            if read_off(error).code in _NO_BUCKET:
+            if says_no_bucket(error):
                 raise from_client(error, self.site) from error
         elif is_clients(error):
             raise from_client(error, self.site) from error
