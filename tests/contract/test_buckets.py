@@ -146,6 +146,18 @@ def test_what_is_accepted_is_heard_even_where_a_later_write_fails(lake: Lake, re
     assert lake.names() == ["records/format", "records/runs/1"]
 
 
+def test_a_write_is_begun_when_what_it_tells_of_is_settled(lake: Lake, relay: Relay) -> None:
+    records = records_of(lake)
+    relay.asked.clear()
+    writes = [Write("ac/1", b"1"), Write("ac/2", b"2"), Write("ac/3", b"3", waits=(0, 1))]
+    assert None not in records.batch([*writes, Write("ac/4", b"4", after=2)])
+    assert [asked.path[-4:] for asked in relay.asked][2:] == ["ac/3", "ac/4"]
+    relay.spoil = lambda asked: "500 InternalError" if asked.path.endswith("ac/5") else ""
+    with pytest.raises(StoreUnavailable):
+        records.batch([Write("ac/5", b"5"), Write("ac/6", b"6", waits=(0,))])
+    assert records.get("ac/6") is None
+
+
 def test_changes_cost_a_list_and_a_get_for_each_that_changed(lake: Lake, relay: Relay) -> None:
     records = records_of(lake)
     tokens = records.batch([Write(f"heads/default/{n}", b"1") for n in range(20)])

@@ -74,22 +74,20 @@ class BucketRecords:
         return iter(sorted([*found, *(Stored(path, b"", "") for path in gone)]))
 
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
-        """Apply writes, each by its own condition; those that do not build upon each other at the same time.
+        """Apply writes, each by its own condition; those at the same time that do not wait for each other.
 
         What was accepted stays where a later write fails: each record is true by itself.
         """
         outcomes: list[Token | None] = [None] * len(writes)
 
-        def apply(chain: Sequence[int]) -> None:
-            for n in chain:
-                write = writes[n]
-                if write.after is None or outcomes[write.after] is not None:
-                    outcomes[n] = self.bucket.write(
-                        self._start + write.path, _marked(write.data), write.expect
-                    )
+        def apply(n: int) -> None:
+            path, data, expect, after, _ = writes[n]
+            if after is None or outcomes[after] is not None:
+                outcomes[n] = self.bucket.write(self._start + path, _marked(data), expect)
 
         try:
-            at_once(apply, _chains(writes))
+            for wave in _waves(writes):
+                at_once(apply, wave)
         finally:
             accepted = [
                 Stored(write.path, write.data, token)
@@ -151,25 +149,19 @@ def _unmarked(data: bytes, path: str) -> bytes:
     return data[:-_MARK_LENGTH]
 
 
-def _chains(writes: Sequence[Write]) -> list[list[int]]:
-    """Group writes, by number, that must follow each other: on the same path, or after another's success."""
-    leader = list(range(len(writes)))
-
-    def leading(n: int) -> int:
-        while leader[n] != n:
-            n = leader[n]
-        return n
-
+def _waves(writes: Sequence[Write]) -> list[list[int]]:
+    """Group writes, by number, into waves: each waits only for earlier waves, and is sent all at once."""
+    numbers: list[int] = []
     last: dict[str, int] = {}
+    waves: dict[int, list[int]] = {}
     for n, write in enumerate(writes):
-        for before in (write.after, last.get(write.path)):
-            if before is not None:
-                leader[leading(n)] = leading(before)
+        before = list(write.waits)
+        before += [m for m in (write.after, last.get(write.path)) if m is not None]
+        number = max((numbers[m] + 1 for m in before), default=0)
+        numbers.append(number)
         last[write.path] = n
-    chains: dict[int, list[int]] = {}
-    for n in range(len(writes)):
-        chains.setdefault(leading(n), []).append(n)
-    return list(chains.values())
+        waves.setdefault(number, []).append(n)
+    return list(waves.values())
 
 
 def _check_format(stored: Stored | None, bucket: Bucket) -> Token:

@@ -346,7 +346,7 @@ def _apply(
     outcomes: list[Token | None] = []
     accepted: list[Stored] = []
     execute = connection.execute
-    for path, data, expect, after in writes:
+    for path, data, expect, after, _ in writes:
         token = None
         if after is None or outcomes[after] is not None:
             new = version + 1

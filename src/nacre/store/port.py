@@ -30,12 +30,15 @@ class Write(NamedTuple):
         data: The whole new content.
         expect: None to create (refused when the path exists), else the token it must still have.
         after: Index of an earlier write of the batch that must have been accepted, else this one is refused too.
+        waits: Indices of earlier writes that must be settled before this one is begun, whatever came of them: it says
+            what came of them, so after a crash it must not be there without them.
     """
 
     path: str
     data: bytes
     expect: Token | None = None
     after: int | None = None
+    waits: tuple[int, ...] = ()
 
 
 class ObjectInfo(NamedTuple):
@@ -94,7 +97,7 @@ class RecordStore(Protocol):
         """Apply writes in order, each by its own condition; one outcome per write, None where refused.
 
         A driver with transactions makes the accepted ones durable together: after a crash all are there or none.
-        One without may apply writes that do not build upon each other at the same time.
+        One without may apply those at the same time that neither come after nor wait for each other.
         """
         ...
 
