@@ -107,15 +107,16 @@ class Bucket:
             FileNotFoundError: There is no such object.
         """
         import obstore
+        from obstore.exceptions import GenericError
 
-        try:
-            with answered(self.site):
+        with answered(self.site):
+            try:
                 found = obstore.get(self.client, path, options={"range": (0, size_bytes)})
                 return bytes(found.bytes()), found.meta["size"]
-        except StoreError as error:
-            # An empty object has no first byte, which a range must have.
-            if error.__cause__ is None or read_off(error.__cause__).status != 416:
-                raise
+            except GenericError as error:
+                # An empty object has no first byte, which a range must have.
+                if read_off(error).status != 416:
+                    raise
         return b"", 0
 
     def read_range(self, path: str, start: int, end: int) -> bytes:

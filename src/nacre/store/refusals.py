@@ -216,9 +216,10 @@ class answered:
             return
         if isinstance(error, FileNotFoundError):
             if says_no_bucket(error):
-                raise from_client(error, self.site) from error
+                raise from_client(error, self.site) from None
         elif is_clients(error):
-            raise from_client(error, self.site) from error
+            # Its own text is a page of the client's insides, of which the new error has what matters.
+            raise from_client(error, self.site) from None
 
 
 def is_clients(error: BaseException) -> bool:
