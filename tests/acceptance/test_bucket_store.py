@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import nacre
-from buckets import Lake, Relay, closed_port
+from buckets import Asked, Lake, Relay, closed_port
 from nacre.errors import StoreReadOnly, StoreUnavailable
-from nacre.store.records import Run
+from nacre.store.records import Action, Head, R, Run, decode
 from sandbox import Sandbox
 from shell import SHOP, Shell
 
@@ -334,6 +334,77 @@ def test_a_build_goes_on_where_the_service_went_away(
     assert actions(sandbox.build(module)) == {"numbers": "checked", "large": "built", "total": "built"}
     assert len(sandbox.history("demo://large")) == 1
     assert [run.state for run in sandbox.runs()] == ["failed", "failed", "completed"]
+
+
+#: Of 31 writes: while the store is begun, at the run's record, and among those of the steps.
+KILLED_AT = (1, 3, 8, 20)
+
+
+@pytest.mark.parametrize("n_writes", KILLED_AT)
+def test_a_build_killed_at_a_write_leaves_a_store_that_is_whole_and_goes_on(
+    sandbox: Sandbox, lake: Lake, relay: Relay, n_writes: int
+) -> None:
+    (sandbox.folder / "pipeline.py").write_text(BUILDER)
+    left = iter(range(n_writes))
+    process = sandbox.python("pipeline.py")
+
+    def kill(asked: Asked) -> str:
+        if asked.method == "PUT" and next(left, None) is None:
+            process.kill()
+        return ""
+
+    relay.spoil = kill
+    process.communicate(timeout=60)
+    assert process.returncode == -9
+    relay.spoil = lambda asked: ""
+    assert_whole(lake)
+    again = sandbox.python("pipeline.py")
+    _, errors = again.communicate(timeout=60)
+    assert again.returncode == 0, errors
+    assert_whole(lake)
+    sandbox.reopen()
+    assert [row.seq for row in sandbox.workspace.catalog.heads("default")] == [1] * 13
+
+
+def assert_whole(lake: Lake) -> None:
+    """Each head has its record, and each version the ones it was made from; told by reading the bucket alone."""
+    names = lake.names()
+    heads = [_record(lake, name, Head) for name in names if "/heads/" in name]
+    actions = {name.rpartition("/")[2]: _record(lake, name, Action) for name in names if "/ac/" in name}
+    seqs = {head.asset: head.current.seq for head in heads}
+    for head in heads:
+        assert head.current.fingerprint in actions
+        assert all(seqs.get(asset, 0) >= seq for asset, seq in head.current.inputs.values())
+    for action in actions.values():
+        assert all(seqs.get(each.asset, 0) >= each.seq for each in action.inputs)
+        assert all(f"team/objects/{out.object}" in names for out in action.outputs if out.object)
+
+
+def _record(lake: Lake, name: str, kind: type[R]) -> R:
+    return decode(lake.read(name).rpartition(b"\n")[0], kind, name)
+
+
+def test_progress_that_moves_on_costs_two_requests(sandbox: Sandbox, relay: Relay) -> None:
+    sandbox.reopen()
+    with_bar = sandbox.module(
+        """
+        from nacre.artifacts import create_progress_artifact, update_progress_artifact
+
+        @flow
+        def load():
+            bars = [create_progress_artifact(0.0, key=f"bar-{n}") for n in range(5)]
+            turn(bar=bars[2])
+
+        @flow
+        def move():
+            update_progress_artifact(world["bar"], 50.0)
+        """
+    )
+    with_bar.load()
+    relay.asked.clear()
+    with_bar.move()
+    about_bars = [asked.kind for asked in relay.asked if "/artifacts/bar-" in asked.path]
+    assert about_bars == ["GET", "PUT"]
 
 
 def test_commands_work_on_a_bucket_as_on_a_folder(
