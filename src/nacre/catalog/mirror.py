@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from nacre.catalog.index import AREAS, apply, rebuild
 from nacre.catalog.queries import QUERIES, Parameters
+from nacre.store.connect import at_once
 from nacre.store.port import RecordStore, Stored, Token
 
 T = TypeVar("T")
@@ -68,15 +69,15 @@ class Mirror:
         Args:
             records: The store it mirrors.
         """
-        for area in AREAS:
-            prefix = f"{area}/"
-            changed = list(records.changes(prefix, self._known(prefix)))
-            if prefix == _HEADS and not all(stored.token for stored in changed):
-                # Heads are never deleted. Where one is gone, somebody emptied the store: nothing known counts.
-                self._forget()
-                changed = list(records.changes(prefix, {}))
-            if changed:
-                self.apply(changed)
+        prefixes = [f"{area}/" for area in AREAS]
+        changed = at_once(lambda prefix: list(records.changes(prefix, self._known(prefix))), prefixes)
+        if not all(stored.token for stored in changed[prefixes.index(_HEADS)]):
+            # Heads are never deleted. Where one is gone, somebody emptied the store: nothing known counts.
+            self._forget()
+            changed = at_once(lambda prefix: list(records.changes(prefix, {})), prefixes)
+        for found in changed:
+            if found:
+                self.apply(found)
 
     def close(self) -> None:
         """Release the file. Idempotent."""
