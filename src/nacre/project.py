@@ -154,8 +154,10 @@ class Project:
             return None
         try:
             index = _opened_index(path)
-        except StoreError:
-            return None  # a read-only folder, or the file of a newer nacre: memory does as well
+        except (StoreError, OSError):
+            return (
+                None  # a read-only folder, a file in the way, the index of a newer nacre: memory does as well
+            )
         if index.read_only:
             index.close()
             return None

@@ -156,6 +156,23 @@ def test_a_damaged_index_is_made_again(sandbox: Sandbox) -> None:
     assert actions(sandbox.build(module))["total"] == "reused"
 
 
+def test_a_project_whose_folder_takes_no_index_works_without(sandbox: Sandbox) -> None:
+    (sandbox.folder / ".nacre").write_text("in the way")
+    module = sandbox.module(PIPELINE)
+    sandbox.build(module)
+    sandbox.reopen()
+    assert actions(sandbox.build(module))["total"] == "reused"
+    assert (sandbox.folder / ".nacre").read_text() == "in the way"
+
+
+def test_a_store_may_be_a_whole_bucket(sandbox: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/")
+    sandbox.reopen()
+    sandbox.build(sandbox.module(PIPELINE))
+    assert {name.partition("/")[0] for name in lake.names()} == {"records", "objects"}
+    assert sandbox.workspace.location == lake.url
+
+
 def test_a_bucket_that_was_emptied_is_built_anew(sandbox: Sandbox, lake: Lake) -> None:
     module = sandbox.module(PIPELINE)
     sandbox.build(module)
