@@ -147,8 +147,9 @@ class _Ranges(io.RawIOBase):
         self._at = 0
         self._from = 0
         self._next_bytes = FIRST_BYTES
-        self._window, self._size = bucket.read_start(path, FIRST_BYTES)
+        # Before the first request: where that finds nothing, Python closes what there is of this reader.
         self._kept: BinaryIO | None = None
+        self._window, self._size = bucket.read_start(path, FIRST_BYTES)
         self._n_kept = len(self._window)
 
     def readable(self) -> bool:
