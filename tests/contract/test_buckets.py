@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -209,6 +210,16 @@ def test_each_refusal_is_one_error_with_what_to_do(
     with pytest.raises(kind):
         write_object(objects_of(lake), "data/a/1", b"x")
     assert lake.names() == []
+
+
+def test_a_service_that_never_answers_is_given_up(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connecting, "RETRY_TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(StoreUnavailable, match="cannot be reached") as caught:
+            records_of(lake)
+    assert caught.value.facts["problem"] == "no answer in time"
 
 
 def test_a_conflict_is_settled_like_a_refusal(lake: Lake, relay: Relay) -> None:

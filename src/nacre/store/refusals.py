@@ -160,6 +160,7 @@ def read_off(error: BaseException) -> Reported:
         problem = text.partition("status code: ")[2].splitlines()[0].rstrip(": ")
     else:
         cause = next((a or b for a, b in re.findall(_CAUSE, text)), "")
+        cause = cause or ("no answer in time" if "TimedOut" in text else "")
         problem = cause or text.splitlines()[0].rpartition(" - ")[2]
     return Reported(code, status, method, problem)
 
