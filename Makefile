@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-kill
+LANES := test-atproto test-ceph test-kill
 
 .PHONY: help demo test check format bench changelog test-long clean venv $(LANES)
 
@@ -15,6 +15,7 @@ help:
 	@echo "make check         format, lint, types, and the house rules (tests/test_tidy.py)"
 	@echo "make test-long     every lane: $(LANES)"
 	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
+	@echo "make test-ceph     stores and places on a real Ceph gateway, on this machine (apt-get install radosgw …)"
 	@echo "make test-kill     builds ended by kill -9, again and again"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
 	@echo "make format        let ruff format and fix"
@@ -43,6 +44,9 @@ format: venv
 test-atproto: venv
 	@tests/lanes/atproto/install.sh
 	@$(PY) -m pytest tests/lanes/atproto $(ARGS)
+
+test-ceph: venv
+	@$(PY) -m pytest tests/lanes/ceph $(ARGS)
 
 test-kill: venv
 	@$(PY) -m pytest -s tests/lanes/kill $(ARGS)

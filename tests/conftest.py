@@ -14,6 +14,7 @@ pytest.register_assert_rewrite(
     "nacre.testing"
 )  # its asserts explain themselves only if asked for before any import
 
+from buckets import lake, relay, s3_service  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
 from sandbox import Sandbox  # noqa: E402  # see above
 
 hypothesis.settings.register_profile("house", deadline=None, max_examples=50)
@@ -24,8 +25,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("NACRE_")]:
+    for name in [name for name in os.environ if name.startswith(("NACRE_", "AWS_"))]:
         monkeypatch.delenv(name)
+    # Nor the credentials of whoever runs this, nor the cloud machine that it may run on.
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture

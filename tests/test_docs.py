@@ -6,6 +6,8 @@ directory. Comments, which no reader sees, say how::
     <!-- file: pipeline.py -->      the next block is written there (a Python block: and not executed otherwise)
     <!-- not run: installation -->  the next block is not run, for one of the reasons below
 
+    <!-- with: a bucket -->         at the top: the page is run with an S3 service that has a bucket ``lake``
+
 In a console block, lines that start with ``$ `` are run; ``# exit 1`` at the end says what they exit with; the other
 lines are what a reader would see, and are not compared.
 """
@@ -33,6 +35,7 @@ REASONS = {
 }
 COMMENT = re.compile(r"<!-- (file|not run): (\S.*?) -->\s*$")
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
+WITH_A_BUCKET = "<!-- with: a bucket -->"
 EXIT = re.compile(r"\s+# exit (\d+)\s*$")
 
 
@@ -124,7 +127,11 @@ def run_page(page: Path, project: Path) -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_snippet_of_the_page_works(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_snippet_of_the_page_works(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if WITH_A_BUCKET in page.read_text(encoding="utf-8"):
+        request.getfixturevalue("lake").service.client.create_bucket(Bucket="lake")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     before = set(sys.modules)

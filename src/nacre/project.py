@@ -11,19 +11,25 @@ from pathlib import Path
 from nacre import context
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import Event, MemoryIndex, append_events, apply, is_current, prepare
-from nacre.config import PLACES_EXAMPLE, Settings, find_root, read_settings
-from nacre.errors import UsageError
+from nacre.catalog.mirror import Mirror
+from nacre.config import STORE_FOLDER, Settings, find_root, read_settings
+from nacre.errors import CorruptRecord, StoreError, UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
 from nacre.execute.engine import Engine
 from nacre.execute.report import Lines, Silent
 from nacre.execute.workspace import Reporter, Workspace
+from nacre.keys import key_path
+from nacre.store.bucket import BucketObjects
+from nacre.store.bucket_records import BucketRecords
+from nacre.store.connect import SCHEME, Bucket, connect, parse
 from nacre.store.contents import Contents
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
 from nacre.store.ids import new_id
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.port import ObjectStore, RecordStore
+from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.files import FilePlace
 from nacre.store.publish.port import Place
 from nacre.store.publish.publisher import Publisher
@@ -31,6 +37,9 @@ from nacre.store.records import DEFAULT_ENV
 from nacre.survey.codes import Codes
 
 AppendEvents = Callable[[str, Sequence[Event]], None]
+
+#: For how long a look at a bucket counts: a command asks for its store several times.
+FRESH_S = 2.0
 
 
 class Project:
@@ -47,27 +56,35 @@ class Project:
         self.settings = settings or read_settings(self.root)
         self._clock = clock or SystemClock()
         self._workspace: Workspace | None = None
+        self._mirror: Mirror | None = None
+        self._is_kept = False
+        self._looked_at = 0.0
         self.is_stored = False
 
     @property
     def store(self) -> str:
-        """Where versions are kept: an absolute folder, or ``memory://``."""
+        """Where versions are kept: an absolute folder, ``s3://bucket/prefix`` or ``memory://``."""
         place = self.settings.store.removeprefix("file://")
+        if _is_bucket(place):
+            return parse(place).url
         if "://" in place and not place.startswith("memory://"):
             raise UsageError(
                 f"No store driver for {place.split('://')[0]}://",
                 {"NACRE_STORE": place},
-                "give a folder, file:///folder or memory://",
+                "give a folder, file:///folder, s3://bucket/prefix or memory://",
             )
         return place if "://" in place else os.path.join(self.root, place)
 
     @property
     def has_store(self) -> bool:
-        """True where something was stored before."""
+        """True where something was stored before. Asks the bucket, where the store is one."""
+        if _is_bucket(self.store):
+            records = _folder_in(self.store, "records")
+            return bool(BucketRecords(connect(self.store, is_store=True), records, creates=False).identity)
         return self.store.startswith("memory://") or os.path.isfile(_records_file(self.store))
 
     def workspace(self, *, creates: bool = True) -> Workspace:
-        """Open the store.
+        """Open the store. One that is far away is looked at again where the last look was a while ago.
 
         Args:
             creates: False leaves a project without a store as it is, and looks at an empty one.
@@ -75,9 +92,12 @@ class Project:
         Raises:
             StoreError: The store cannot be opened, is damaged, or was written by a newer nacre.
         """
-        if self._workspace is None or (creates and not self.is_stored):
-            self.is_stored = creates or self.has_store
-            self._workspace = self._open() if self.is_stored else self._in_memory("memory://")
+        if self._workspace is None or (creates and not self._is_kept):
+            # What was opened before is left as it is: a command may still be looking at it.
+            self._mirror = None
+            self._workspace = self._open_bucket(creates) if _is_bucket(self.store) else self._open(creates)
+        elif self._mirror is not None and self._clock.monotonic() - self._looked_at > FRESH_S:
+            self._look(self._mirror, self._workspace.records)
         return self._workspace
 
     @cached_property
@@ -92,14 +112,18 @@ class Project:
 
     def close(self) -> None:
         """Close the store. Idempotent."""
+        if self._mirror is not None:
+            self._mirror.close()
+            self._mirror = None
         if self._workspace is not None:
             self._workspace.records.close()
             self._workspace = None
 
-    def _open(self) -> Workspace:
+    def _open(self, creates: bool) -> Workspace:
         store = self.store
-        if store.startswith("memory://"):
-            return self._in_memory(store)
+        self.is_stored = self._is_kept = creates or self.has_store
+        if not self.is_stored or store.startswith("memory://"):
+            return self._in_memory()
         records = SqliteRecords(Path(_records_file(store)), apply, prepare=prepare)
         if not records.read_only:
             _hide_from_git(store)
@@ -109,7 +133,50 @@ class Project:
 
         return self._put_together(records, DirectoryObjects(Path(store, "objects")), _catalog(records), send)
 
-    def _in_memory(self, location: str) -> Workspace:
+    def _open_bucket(self, creates: bool) -> Workspace:
+        """Open a store in a bucket, with an index of it in the project's folder."""
+        bucket = connect(self.store, is_store=True)
+        records = BucketRecords(bucket, _folder_in(self.store, "records"), creates=creates)
+        self.is_stored = bool(records.identity)
+        if not self.is_stored:
+            return self._in_memory()
+        tables = self._index_file(bucket, creates) or MemoryIndex()
+        self._is_kept = creates or isinstance(tables, SqliteRecords)
+        mirror = self._mirror = Mirror(tables, records.identity)
+        records.index = mirror.apply
+        self._look(mirror, records)
+
+        def send(run: str, events: Sequence[Event]) -> None:
+            tables.write(lambda connection: append_events(connection, run, events))
+
+        objects = BucketObjects(bucket, _folder_in(self.store, "objects"))
+        # Code versions rest on this machine's files, so they are remembered here.
+        memo = tables if isinstance(tables, SqliteRecords) else MemoryRecords()
+        return self._put_together(records, objects, Catalog(mirror.read), send, memo)
+
+    def _look(self, mirror: Mirror, records: RecordStore) -> None:
+        mirror.refresh(records)
+        self._looked_at = self._clock.monotonic()
+
+    def _index_file(self, bucket: Bucket, creates: bool) -> SqliteRecords | None:
+        """Open the local index of a bucket; None where there is none and none may be made, or it cannot be used."""
+        folder = os.path.join(self.root, STORE_FOLDER)
+        path = Path(folder, f"{key_path(f'{bucket.site.url} {bucket.site.endpoint}')}.sqlite")
+        if not creates and not path.is_file():
+            return None
+        try:
+            index = _opened_index(path)
+        except (StoreError, OSError):
+            return (
+                None  # a read-only folder, a file in the way, the index of a newer nacre: memory does as well
+            )
+        if index.read_only:
+            index.close()
+            return None
+        _hide_from_git(folder)
+        return index
+
+    def _in_memory(self) -> Workspace:
         index = MemoryIndex()
 
         def send(run: str, events: Sequence[Event]) -> None:
@@ -118,7 +185,12 @@ class Project:
         return self._put_together(MemoryRecords(index.apply), MemoryObjects(), Catalog(index.read), send)
 
     def _put_together(
-        self, records: RecordStore, objects: ObjectStore, catalog: Catalog, send: AppendEvents
+        self,
+        records: RecordStore,
+        objects: ObjectStore,
+        catalog: Catalog,
+        send: AppendEvents,
+        memo: RecordStore | None = None,
     ) -> Workspace:
         return Workspace(
             root=self.root,
@@ -127,7 +199,7 @@ class Project:
             records=records,
             contents=Contents(objects, new_id),
             catalog=catalog,
-            code=Codes(records, _roots(self.root)),
+            code=Codes(memo or records, _roots(self.root)),
             clock=self._clock,
             new_id=new_id,
             append_events=send,
@@ -176,7 +248,7 @@ def _default_reporter() -> Reporter:
 
 def _was_removed(project: Project) -> bool:
     """True where the store's folder was deleted behind our back, so that it is opened afresh."""
-    return project.is_stored and not project.has_store
+    return project.is_stored and not _is_bucket(project.store) and not project.has_store
 
 
 def _started_in() -> str:
@@ -205,15 +277,30 @@ def _roots(root: str) -> list[str]:
 
 
 def _open_place(root: str) -> Place:
-    if root:
-        raise UsageError(
-            f"No driver publishes to {root.partition('://')[0]}://", {"place": root}, PLACES_EXAMPLE
-        )
-    return FilePlace()
+    return BucketPlace(connect(root)) if root else FilePlace()
 
 
 def _records_file(store: str) -> str:
     return os.path.join(store, "records.sqlite")
+
+
+def _is_bucket(store: str) -> bool:
+    return store.startswith(f"{SCHEME}://")
+
+
+def _folder_in(url: str, name: str) -> str:
+    """Where in its bucket a part of a store lies."""
+    return f"{parse(url).prefix}/{name}".lstrip("/")
+
+
+def _opened_index(path: Path) -> SqliteRecords:
+    """Open the file of an index; a damaged one is made anew, since it holds nothing of its own."""
+    try:
+        return SqliteRecords(path, prepare=prepare)
+    except CorruptRecord:
+        for name in ("", "-wal", "-shm"):
+            path.with_name(path.name + name).unlink(missing_ok=True)
+        return SqliteRecords(path, prepare=prepare)
 
 
 def _catalog(records: SqliteRecords) -> Catalog:

@@ -149,6 +149,17 @@ class RecordStoreContract(ABC):
             assert records.create("s/9", b"") is not None
             assert records.get("s/9") is not None
 
+    def test_only_what_differs_from_the_known_tokens_is_a_change(self, tmp_path: Path) -> None:
+        with closing(self.make(tmp_path)) as records:
+            known = {path: _accepted(records.create(path, b"1")) for path in ("c/a", "c/b", "c/d", "e/f")}
+            assert list(records.changes("c/", known)) == []
+            second = _accepted(records.replace("c/b", b"2", known["c/b"]))
+            third = _accepted(records.create("c/c", b"3"))
+            assert records.delete("c/d", known["c/d"])
+            changed = [("c/b", b"2", second), ("c/c", b"3", third), ("c/d", b"", "")]
+            assert list(records.changes("c/", known)) == changed
+            assert [stored.path for stored in records.changes("c/", {})] == ["c/a", "c/b", "c/c"]
+
     def test_a_batch_gives_one_outcome_for_each_write(self, tmp_path: Path) -> None:
         with closing(self.make(tmp_path)) as records:
             token = _accepted(records.create("a", b"1"))

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from buckets import Lake
+from nacre.store.bucket import BucketObjects
+from nacre.store.bucket_records import BucketRecords
+from nacre.store.connect import connect
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.port import ObjectStore, RecordStore
-from nacre.store.wrap import CountingObjects, CountingRecords
+from nacre.store.wrap import CountingObjects, CountingRecords, FaultyRecords
 from nacre.testing import ObjectStoreContract, RecordStoreContract
 
 
@@ -44,6 +50,31 @@ class TestCountedObjects(ObjectStoreContract):
 
     def make(self, directory: Path) -> ObjectStore:
         return CountingObjects(MemoryObjects())
+
+
+class TestFaultyRecords(RecordStoreContract):
+    """A wrapper that lets everything through is a driver too."""
+
+    def make(self, directory: Path) -> RecordStore:
+        return FaultyRecords(MemoryRecords(), lambda call: None)
+
+
+class TestBucketRecords(RecordStoreContract):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, lake: Lake) -> None:
+        self.url = lake.url
+
+    def make(self, directory: Path) -> RecordStore:
+        return BucketRecords(connect(self.url), "team/records")
+
+
+class TestBucketObjects(ObjectStoreContract):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, lake: Lake) -> None:
+        self.url = lake.url
+
+    def make(self, directory: Path) -> ObjectStore:
+        return BucketObjects(connect(self.url), "team/objects")
 
 
 def test_wrappers_count_calls_by_method() -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
 from nacre.errors import CorruptRecord, StoreUnavailable
-from nacre.store.commit import MAX_HISTORY, Commit, Committer, Move
+from nacre.store.commit import MAX_HISTORY, Commit, Committer, Move, with_moves
 from nacre.store.memory import MemoryRecords
-from nacre.store.port import Write
+from nacre.store.port import Token, Write
 from nacre.store.records import Action, Head, Output, action_path, decode, encode, head_path
 from nacre.testing import ManualClock
 from nacre.version.outline import Outline
@@ -144,6 +144,23 @@ def test_a_group_keeps_the_good_ones_of_it() -> None:
         store.ours, commit("f1", "ours", content="second"), commit("f9", "ours", seen=1, content="third")
     )
     assert done == [({}, "theirs"), ({"a://a": 2}, "")]
+
+
+def test_a_version_waits_for_those_it_was_made_from() -> None:
+    """A store without transactions must not have it, after a crash, without them."""
+    seen: list[Write] = []
+
+    class Watched(MemoryRecords):
+        def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+            seen.extend(writes)
+            return super().batch(writes)
+
+    committer = Committer(Watched(), ManualClock().monotonic)
+    committer.add(commit("f1"))
+    below = commit("f2", inputs={"a": ("a://a", 1), "z": ("a://z", 3)})
+    committer.add(with_moves(below, [below.moves[0]._replace(asset="a://b")]))
+    committer.flush()
+    assert [write.waits for write in seen] == [(), (), (1,), (1,)]
 
 
 def test_a_fresh_result_replaces_its_record() -> None:

@@ -131,7 +131,7 @@ def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
     for record in stored:
         area = record.path.partition("/")[0]
         by_area.setdefault(area, []).append(record)
-    for area, write in _AREAS.items():
+    for area, write in AREAS.items():
         if records := by_area.get(area):
             write(connection, records)
 
@@ -274,7 +274,8 @@ def _decoded(decode: Callable[[bytes | msgspec.Raw], T], data: bytes | msgspec.R
         raise CorruptRecord("A record of the store cannot be read", facts, SAFE) from error
 
 
-_AREAS: dict[str, Callable[[sqlite3.Connection, Sequence[Stored]], None]] = {
+#: The first part of a path to what indexes the records below it; those of other areas are not indexed.
+AREAS: dict[str, Callable[[sqlite3.Connection, Sequence[Stored]], None]] = {
     "heads": _apply_heads,
     "runs": _apply_runs,
     "artifacts": _apply_artifacts,

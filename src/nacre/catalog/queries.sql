@@ -10,6 +10,17 @@ DROP TABLE IF EXISTS materializations;
 DROP TABLE IF EXISTS lineage;
 DROP TABLE IF EXISTS runs;
 DROP TABLE IF EXISTS artifacts;
+DROP TABLE IF EXISTS mirrored;
+
+-- make_mirrored --
+-- Which records of a store that is far away are indexed here, by the token they had. A deleted one has an empty token.
+CREATE TABLE IF NOT EXISTS mirrored (path TEXT PRIMARY KEY, token TEXT NOT NULL) WITHOUT ROWID
+
+-- mirrored --
+SELECT path, token FROM mirrored WHERE path >= ? AND path < ? AND token <> ''
+
+-- put_mirrored --
+INSERT INTO mirrored (path, token) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET token = excluded.token
 
 -- known_seq --
 SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?

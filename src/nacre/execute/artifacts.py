@@ -73,9 +73,9 @@ def update_progress(workspace: Workspace, artifact_id: str, progress: float, des
     Raises:
         UsageError: There is no such artifact, or it shows no progress.
     """
-    for stored in workspace.records.scan("artifacts/"):
-        if not stored.path.endswith(f"/{artifact_id}"):
-            continue
+    keys = [row.key for row in workspace.catalog.artifacts() if row.id == artifact_id]
+    stored = workspace.records.get(f"artifacts/{keys[0] or '-'}/{artifact_id}") if keys else None
+    if stored is not None:
         artifact = decode(stored.data, Artifact, stored.path)
         if artifact.kind != "progress":
             raise UsageError(

@@ -121,9 +121,11 @@ class Committer:
             return []
         writes: list[Write] = []
         planned: list[tuple[Commit, int, int, dict[str, int]]] = []
+        made: dict[str, int] = {}
         for commit in group:
             start = len(writes)
-            seqs = self._plan(commit, writes)
+            seqs = self._plan(commit, writes, _waits(commit, made))
+            made.update(dict.fromkeys(seqs, len(writes) - 1))
             planned.append((commit, start, len(writes), seqs))
         tokens = self._records.batch(writes) if writes else []
         return [
@@ -133,14 +135,14 @@ class Committer:
             for commit, start, end, seqs in planned
         ]
 
-    def _plan(self, commit: Commit, writes: list[Write]) -> dict[str, int]:
+    def _plan(self, commit: Commit, writes: list[Write], waits: tuple[int, ...]) -> dict[str, int]:
         """Append a commit's writes, on the assumption that nobody else is writing."""
         after = None
         if commit.action is not None:
             path = action_path(commit.fingerprint)
             known = self._records.get(path) if commit.overwrites else None
             after = len(writes)
-            writes.append(Write(path, encode(commit.action), known.token if known else None))
+            writes.append(Write(path, encode(commit.action), known.token if known else None, None, waits))
         seqs = {}
         for move in commit.moves:
             path = head_path(move.env, move.asset, move.partition)
@@ -150,7 +152,8 @@ class Committer:
             seqs[move.asset] = head.current.seq
             # A head that moved on since our survey is created, not replaced: that is refused, and then settled.
             is_surveyed = present is not None and present.current.seq == move.surveyed_seq
-            writes.append(Write(path, encode(head), stored.token if stored and is_surveyed else None, after))
+            token = stored.token if stored and is_surveyed else None
+            writes.append(Write(path, encode(head), token, after, waits))
         return seqs
 
     def _settle(self, commit: Commit) -> Committed:
@@ -237,6 +240,14 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
         held=present.held,
         metadata={**present.metadata, **move.metadata},
     )
+
+
+def _waits(commit: Commit, made: Mapping[str, int]) -> tuple[int, ...]:
+    """The writes of the group by which the versions that this commit read came to be."""
+    if not made:
+        return ()
+    read = [asset for move in commit.moves for asset, _ in move.inputs.values()]
+    return tuple({made[asset] for asset in read if asset in made})
 
 
 def _dominates(move: Move, current: Materialization) -> bool:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from nacre.errors import StoreFull, StoreReadOnly, StoreTooNew, StoreUnavailable
 from nacre.store.failures import raise_told, store_read_only, translated
-from nacre.store.port import Stored, Token, Write
+from nacre.store.port import Stored, Token, Write, differing
 from nacre.store.records import FORMAT_VERSION, StoreFormat, decode, encode
 
 T = TypeVar("T")
@@ -120,6 +120,10 @@ class SqliteRecords:
     def scan(self, prefix: str) -> Iterator[Stored]:
         """Yield the records whose path starts with the prefix, in path order, as of the call."""
         return _Scan(self.path, self._uri, prefix)
+
+    def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+        """Yield the records below a prefix whose token is not the known one, and what is gone, with empty data."""
+        return differing(self.scan(prefix), prefix, known)
 
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
         """Apply writes in order, each by its own condition, in one durable transaction together with the index.
@@ -342,7 +346,7 @@ def _apply(
     outcomes: list[Token | None] = []
     accepted: list[Stored] = []
     execute = connection.execute
-    for path, data, expect, after in writes:
+    for path, data, expect, after, _ in writes:
         token = None
         if after is None or outcomes[after] is not None:
             new = version + 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import BinaryIO
 
 from nacre.store.ids import check_name
-from nacre.store.port import ObjectInfo, Stored, Token, Write
+from nacre.store.port import ObjectInfo, Stored, Token, Write, differing
 
 Index = Callable[[Sequence[Stored]], None]
 
@@ -45,6 +45,10 @@ class MemoryRecords:
         with self._lock:
             found = [stored for path, stored in self._records.items() if path.startswith(prefix)]
         return iter(sorted(found))
+
+    def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+        """Yield the records below a prefix whose token is not the known one, and what is gone, with empty data."""
+        return differing(self.scan(prefix), prefix, known)
 
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
         """Apply writes in order, each by its own condition; one outcome per write, None where refused."""

@@ -6,7 +6,7 @@ wrappers with the same methods, never flags in a driver.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -30,12 +30,15 @@ class Write(NamedTuple):
         data: The whole new content.
         expect: None to create (refused when the path exists), else the token it must still have.
         after: Index of an earlier write of the batch that must have been accepted, else this one is refused too.
+        waits: Indices of earlier writes that must be settled before this one is begun, whatever came of them: it says
+            what came of them, so after a crash it must not be there without them.
     """
 
     path: str
     data: bytes
     expect: Token | None = None
     after: int | None = None
+    waits: tuple[int, ...] = ()
 
 
 class ObjectInfo(NamedTuple):
@@ -43,6 +46,24 @@ class ObjectInfo(NamedTuple):
 
     name: str
     size_bytes: int
+
+
+def differing(found: Iterable[Stored], prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+    """Do what ``RecordStore.changes`` does, from a scan: for drivers to which reading everything is cheap.
+
+    Args:
+        found: All records below the prefix.
+        prefix: What known paths must begin with to count.
+        known: Path to token.
+    """
+    there: set[str] = set()
+    changed: list[Stored] = []
+    for stored in found:
+        there.add(stored.path)
+        if known.get(stored.path) != stored.token:
+            changed.append(stored)
+    gone = [Stored(path, b"", "") for path in known if path.startswith(prefix) and path not in there]
+    return iter(sorted([*changed, *gone]) if gone else changed)
 
 
 class RecordStore(Protocol):
@@ -64,10 +85,19 @@ class RecordStore(Protocol):
         """Yield the records below a prefix, in path order, as of the call (the bucket: eventually)."""
         ...
 
+    def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+        """Yield the records below a prefix whose token is not the known one, in path order, as of the call.
+
+        A known path below the prefix that has no record any more is yielded with empty data and token. A driver that
+        is far away reads only what it yields.
+        """
+        ...
+
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
         """Apply writes in order, each by its own condition; one outcome per write, None where refused.
 
         A driver with transactions makes the accepted ones durable together: after a crash all are there or none.
+        One without may apply those at the same time that neither come after nor wait for each other.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, NamedTuple, TypeVar
 
@@ -77,6 +77,11 @@ class CountingRecords(_Counts):
         """Count and pass on."""
         self._count("scan")
         return self.inner.scan(prefix)
+
+    def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+        """Count and pass on."""
+        self._count("changes")
+        return self.inner.changes(prefix, known)
 
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
         """Count one call, however many writes, and pass on."""
@@ -173,6 +178,11 @@ class FaultyRecords:
     def scan(self, prefix: str) -> Iterator[Stored]:
         """Pass on, unless it shall fail; then it fails at the call."""
         return _with_fault(self._decide, Call("scan", (prefix,)), lambda: self.inner.scan(prefix))
+
+    def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+        """Pass on, unless it shall fail; then it fails at the call."""
+        call = Call("changes", (prefix,))
+        return _with_fault(self._decide, call, lambda: self.inner.changes(prefix, known))
 
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
         """Pass on, unless it shall fail; then it fails as a whole."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,7 +52,9 @@ class FilePlace:
         found = {}
         for path in paths:
             with suppress(OSError):
-                found[path] = _mark(os.stat("/" + path))
+                status = os.stat("/" + path)
+                if stat.S_ISREG(status.st_mode):
+                    found[path] = _mark(status)
         return found
 
 

@@ -1,0 +1,99 @@
+"""A catalog of records that lie far away: kept in a local file or in memory, and brought up to date from what changed.
+
+It holds no truth: it can be lost or deleted at any time, and the next command makes it again (all but live events).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from nacre.catalog.index import AREAS, apply, rebuild
+from nacre.catalog.queries import QUERIES, Parameters
+from nacre.store.connect import at_once
+from nacre.store.port import RecordStore, Stored, Token
+
+T = TypeVar("T")
+
+_IDENTITY = "format"
+_HEADS = "heads/"
+_LAST = chr(0x10FFFF)
+
+
+class Tables(Protocol):
+    """Where the catalog's tables are: ``SqliteRecords`` with the catalog prepared in its file, or ``MemoryIndex``."""
+
+    def read(self, sql: str, parameters: Parameters, make: Callable[..., T], /) -> list[T]:
+        """Run one SELECT; ``make`` is called once per row with its columns."""
+        ...
+
+    def write(self, action: Callable[[sqlite3.Connection], T], /) -> T:
+        """Run an action in one transaction; its exception undoes what it did."""
+        ...
+
+    def close(self) -> None:
+        """Release what is open. Idempotent."""
+        ...
+
+
+class Mirror:
+    """Keeps a catalog like the records of a store.
+
+    Args:
+        tables: Where it is kept.
+        identity: Names the store; one that was begun anew at the same place has another, and is read from the start.
+    """
+
+    def __init__(self, tables: Tables, identity: Token) -> None:
+        self._tables = tables
+        self._identity = identity
+        self.read = tables.read
+        tables.write(lambda connection: connection.execute(QUERIES["make_mirrored"]))
+        if self._known(_IDENTITY).get(_IDENTITY) != identity:
+            self._forget()
+
+    def apply(self, stored: Sequence[Stored]) -> None:
+        """Index records that were just written or read, with their tokens; all or none of them."""
+
+        def note(connection: sqlite3.Connection) -> None:
+            apply(connection, stored)
+            rows = [(each.path, each.token) for each in stored if each.path.partition("/")[0] in AREAS]
+            connection.executemany(QUERIES["put_mirrored"], rows)
+
+        self._tables.write(note)
+
+    def refresh(self, records: RecordStore) -> None:
+        """Bring the catalog up to date: reads what changed since the last time, and nothing else.
+
+        Args:
+            records: The store it mirrors.
+        """
+        prefixes = [f"{area}/" for area in AREAS]
+        changed = at_once(lambda prefix: list(records.changes(prefix, self._known(prefix))), prefixes)
+        if not all(stored.token for stored in changed[prefixes.index(_HEADS)]):
+            # Heads are never deleted. Where one is gone, somebody emptied the store: nothing known counts.
+            self._forget()
+            changed = at_once(lambda prefix: list(records.changes(prefix, {})), prefixes)
+        for found in changed:
+            if found:
+                self.apply(found)
+
+    def close(self) -> None:
+        """Release the file. Idempotent."""
+        self._tables.close()
+
+    def _known(self, prefix: str) -> dict[str, Token]:
+        return dict(self._tables.read(QUERIES["mirrored"], (prefix, prefix + _LAST), _pair))
+
+    def _forget(self) -> None:
+        def forget(connection: sqlite3.Connection) -> None:
+            rebuild(connection, ())
+            connection.execute(QUERIES["make_mirrored"])
+            connection.execute(QUERIES["put_mirrored"], (_IDENTITY, self._identity))
+
+        self._tables.write(forget)
+
+
+def _pair(path: str, token: Token) -> tuple[str, Token]:
+    return path, token

@@ -1,0 +1,184 @@
+"""Records in a bucket: one small object each, written on conditions that the service keeps.
+
+A record's last line is an id of its own, drawn for each write: no two writes have the same ETag, and a write whose
+answer was lost is recognised by reading it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from nacre.errors import SAFE, CorruptRecord, StoreTooNew, StoreUnavailable
+from nacre.store.connect import NO_ETAG, Bucket, at_once
+from nacre.store.ids import new_id
+from nacre.store.port import Stored, Token, Write
+from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode
+
+Index = Callable[[Sequence[Stored]], None]
+
+_FORMAT_PATH = "format"
+_ID_LENGTH = len(new_id())
+_MARK_LENGTH = _ID_LENGTH + len('\n""')
+
+
+class BucketRecords:
+    """Records below one folder of a bucket, safe for threads, processes and machines.
+
+    Opening makes one request, and several once in the life of a store.
+
+    Args:
+        bucket: Where requests go.
+        folder: Belongs to the store alone; empty for the whole bucket.
+        creates: False never begins a store: ``identity`` then says whether there is one.
+
+    Raises:
+        StoreTooNew: A newer nacre wrote the store.
+        StoreReadOnly: There is no permission, or there are no credentials.
+        StoreUnavailable: It cannot be reached, or its service ignores conditions.
+    """
+
+    def __init__(self, bucket: Bucket, folder: str, *, creates: bool = True) -> None:
+        self.bucket = bucket
+        self._start = f"{folder}/" if folder else ""
+        #: Called with the accepted writes of a batch when the bucket has them; for a deleted record, with empty data.
+        self.index: Index | None = None
+        #: Names this store; empty where there is none. One that is begun anew at the same place has another.
+        self.identity = _check_format(self.get(_FORMAT_PATH), bucket)
+        if creates and not self.identity:
+            self.identity = self._begin()
+
+    def get(self, path: str) -> Stored | None:
+        """Read one record, or None where there is none."""
+        found = self.bucket.read(self._start + path)
+        return None if found is None else Stored(path, _unmarked(found[0], path), found[1])
+
+    def create(self, path: str, data: bytes) -> Token | None:
+        """Write a record that must not exist yet; None when it existed."""
+        return self.batch([Write(path, data)])[0]
+
+    def replace(self, path: str, data: bytes, token: Token) -> Token | None:
+        """Overwrite a record that still has ``token``; None when it had not."""
+        return self.batch([Write(path, data, token)])[0]
+
+    def scan(self, prefix: str) -> Iterator[Stored]:
+        """Yield the records whose path starts with the prefix, in path order, all read at the call."""
+        return self.changes(prefix, {})
+
+    def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+        """Yield what differs from the known tokens: one LIST for 1,000 records, and a GET for each that changed."""
+        listed = dict(self._listed(prefix))
+        changed = [path for path, token in listed.items() if known.get(path) != token]
+        found = [stored for stored in at_once(self.get, changed) if stored is not None]
+        gone = [path for path in known if path.startswith(prefix) and path not in listed]
+        return iter(sorted([*found, *(Stored(path, b"", "") for path in gone)]))
+
+    def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+        """Apply writes, each by its own condition; those at the same time that do not wait for each other.
+
+        What was accepted stays where a later write fails: each record is true by itself.
+        """
+        outcomes: list[Token | None] = [None] * len(writes)
+
+        def apply(n: int) -> None:
+            path, data, expect, after, _ = writes[n]
+            if after is None or outcomes[after] is not None:
+                outcomes[n] = self.bucket.write(self._start + path, _marked(data), expect)
+
+        try:
+            for wave in _waves(writes):
+                at_once(apply, wave)
+        finally:
+            accepted = [
+                Stored(write.path, write.data, token)
+                for write, token in zip(writes, outcomes, strict=True)
+                if token is not None
+            ]
+            if self.index and accepted:
+                self.index(accepted)
+        return outcomes
+
+    def delete(self, path: str, token: Token) -> bool:
+        """Remove a record that still has ``token``; False when it had not.
+
+        The service cannot compare while it deletes: a record that is replaced between the two requests is lost.
+        """
+        found = self.bucket.head(self._start + path)
+        if found is None or found.etag != token:
+            return False
+        self.bucket.delete(self._start + path)
+        if self.index:
+            self.index([Stored(path, b"", "")])
+        return True
+
+    def close(self) -> None:
+        """Do nothing: connections are shared, and end with the process."""
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, Token]]:
+        folder = (self._start + prefix).rpartition("/")[0]
+        for page in self.bucket.pages(folder):
+            for each in page:
+                path = each.path.removeprefix(self._start)
+                if path.startswith(prefix):
+                    yield path, each.etag
+
+    def _begin(self) -> Token:
+        """Write the ``format`` record, by which a store is known, on a service that is seen to keep conditions."""
+        path = self._start + _FORMAT_PATH
+        data = _marked(encode(StoreFormat(created_at=datetime.now(UTC))))
+        if isinstance(self.bucket.try_write(path, data, NO_ETAG), str):
+            self.bucket.delete(path)
+            raise _ignores("If-Match", self.bucket)
+        # Refused where somebody else began it at this moment, which is as good.
+        self.bucket.write(path, data, None)
+        if isinstance(self.bucket.try_write(path, data, None), str):
+            self.bucket.delete(path)
+            raise _ignores("If-None-Match", self.bucket)
+        return _check_format(self.get(_FORMAT_PATH), self.bucket)
+
+
+def _marked(data: bytes) -> bytes:
+    return b'%b\n"%b"' % (data, new_id().encode())
+
+
+def _unmarked(data: bytes, path: str) -> bytes:
+    mark = data[-_MARK_LENGTH:]
+    if len(mark) < _MARK_LENGTH or not mark.startswith(b'\n"') or not mark.endswith(b'"'):
+        facts = {"record": path, "problem": "its last line is not the id of a write"}
+        raise CorruptRecord("A record of the store cannot be read", facts, (NEW_STORE, SAFE))
+    return data[:-_MARK_LENGTH]
+
+
+def _waves(writes: Sequence[Write]) -> list[list[int]]:
+    """Group writes, by number, into waves: each waits only for earlier waves, and is sent all at once."""
+    numbers: list[int] = []
+    last: dict[str, int] = {}
+    waves: dict[int, list[int]] = {}
+    for n, write in enumerate(writes):
+        before = list(write.waits)
+        before += [m for m in (write.after, last.get(write.path)) if m is not None]
+        number = max((numbers[m] + 1 for m in before), default=0)
+        numbers.append(number)
+        last[write.path] = n
+        waves.setdefault(number, []).append(n)
+    return list(waves.values())
+
+
+def _check_format(stored: Stored | None, bucket: Bucket) -> Token:
+    """Return the token of the ``format`` record, empty where there is none; refuse that of a newer nacre."""
+    if stored is None:
+        return ""
+    found = decode(stored.data, StoreFormat, f"{bucket.site.url}: {_FORMAT_PATH}")
+    if found.version > FORMAT_VERSION:
+        raise StoreTooNew(
+            "The store was written by a newer nacre: upgrade nacre; nothing was changed",
+            {"store": bucket.site.url, "its format": found.version, "known here": f"up to {FORMAT_VERSION}"},
+        )
+    return stored.token
+
+
+def _ignores(condition: str, bucket: Bucket) -> StoreUnavailable:
+    facts = bucket.site.facts(f"a write was accepted against its {condition}")
+    hint = ("use a service that keeps conditions, as Amazon S3 does", bucket.site.elsewhere)
+    what = "This service ignores conditional writes, so machines that share a store would lose versions"
+    return StoreUnavailable(what, facts, hint)

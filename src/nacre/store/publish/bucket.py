@@ -1,0 +1,80 @@
+"""Published files in a bucket: each replaced at once, copied by the service where the version lies there too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from nacre.store.bucket import BucketObjects
+from nacre.store.connect import MAX_COPY_BYTES, NO_ETAG, Bucket, at_once
+from nacre.store.ids import new_id
+from nacre.store.publish.port import Content
+
+
+class BucketPlace:
+    """One bucket. A mark is the ETag of an object.
+
+    Args:
+        bucket: Where requests go.
+    """
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+
+    def check(self, path: str) -> None:
+        """Find out whether a file could be put here, with one request that never writes anything.
+
+        It asks to replace an object that nobody has, if its ETag is one that no object has. Who may write is told that
+        it is not so; who may not, or comes to the wrong bucket, is told that instead. No object appears, so nothing
+        that listens to the bucket is woken, and no right to delete is needed.
+        """
+        probe = f"{path.rpartition('/')[0]}/.nacre-{new_id()}".lstrip("/")
+        outcome = self.bucket.try_write(probe, b"", NO_ETAG)
+        if isinstance(outcome, str):
+            # A service that ignores conditions wrote it. Publishing needs none, so that is no reason to refuse.
+            self.bucket.delete(probe)
+        elif outcome is not None:
+            raise outcome
+
+    def put(self, path: str, content: Content) -> str:
+        """Put a file over the one that is there; readers see the one or the other."""
+        objects = content.objects
+        if (
+            content.object
+            and isinstance(objects, BucketObjects)
+            and self.bucket.is_same(objects.bucket)
+            and content.size_bytes <= MAX_COPY_BYTES
+        ):
+            self.bucket.copy(objects.path(content.object), path)
+            return self.bucket.etag(path)
+        with content.open() as source:
+            return self.bucket.put(path, source)
+
+    def marks(self, paths: Sequence[str]) -> dict[str, str]:
+        """Say which of the paths have a file: a LIST of what lies between them, at most as many as there are paths."""
+        wanted = set(paths)
+        if not wanted:
+            return {}
+        found: dict[str, str] = {}
+        seen = ""
+        pages = self.bucket.pages(_folder_of(wanted), _before(min(wanted))) if len(wanted) > 1 else ()
+        for n_pages, page in enumerate(pages, 1):
+            found.update((each.path, each.etag) for each in page if each.path in wanted)
+            seen = page[-1].path
+            if seen >= max(wanted) or n_pages >= len(wanted):
+                break
+        else:
+            seen = max(wanted) if pages else ""
+        # One file, or few among very many others: asking for each is cheaper.
+        left = sorted(path for path in wanted if path > seen)
+        return found | {each.path: each.etag for each in at_once(self.bucket.head, left) if each}
+
+
+def _folder_of(paths: set[str]) -> str:
+    """The deepest folder that all paths lie below; empty for the whole bucket."""
+    return os.path.commonpath([f"/{path.rpartition('/')[0]}" for path in paths]).strip("/")
+
+
+def _before(path: str) -> str:
+    """A path that sorts before another, with nothing but its own beginnings between them."""
+    return path[:-1]

@@ -1,0 +1,275 @@
+"""What every place of published files must do, run on the file system and on a bucket."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import pytest
+
+from buckets import Lake, Relay, closed_port
+from nacre.errors import StoreError, StoreReadOnly, StoreUnavailable, UsageError
+from nacre.store import connect as connecting
+from nacre.store.bucket import BucketObjects
+from nacre.store.connect import connect
+from nacre.store.memory import MemoryObjects
+from nacre.store.port import ObjectStore
+from nacre.store.publish.bucket import BucketPlace
+from nacre.store.publish.files import FilePlace
+from nacre.store.publish.port import Content, Place
+from nacre.testing import write_object
+
+
+class PlaceContract(ABC):
+    """A place, the folder in it that a test has to itself, and how others see it."""
+
+    place: Place
+    folder: str
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Read as a program that does not know nacre."""
+
+    @abstractmethod
+    def write(self, path: str, data: bytes) -> None:
+        """Write as such a program."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Everything that lies in the test's folder, by path in it."""
+
+    def path(self, name: str) -> str:
+        return f"{self.folder}/{name}".lstrip("/")
+
+    def test_a_file_is_read_as_it_was_put(self) -> None:
+        path = self.path("posts/date=2026-11-01/posts.parquet")
+        for data in (b"first", b"", b"x" * 200_000):
+            mark = self.place.put(path, inline(data))
+            assert self.read(path) == data
+            assert self.place.marks([path]) == {path: mark}
+        assert self.names() == ["posts/date=2026-11-01/posts.parquet"]
+
+    def test_a_file_is_put_from_an_object_of_any_store(self) -> None:
+        objects = MemoryObjects()
+        write_object(objects, "data/a/1", b"stored" * 20_000)
+        path = self.path("a.bin")
+        self.place.put(path, Content(objects, "data/a/1", b"", 120_000))
+        assert self.read(path) == b"stored" * 20_000
+
+    def test_putting_the_same_again_changes_nothing_for_readers(self) -> None:
+        path = self.path("a.json")
+        self.place.put(path, inline(b"[1]"))
+        self.place.put(path, inline(b"[1]"))
+        assert self.read(path) == b"[1]"
+        assert self.names() == ["a.json"]
+
+    def test_a_mark_changes_when_somebody_else_writes(self) -> None:
+        path = self.path("a.json")
+        mark = self.place.put(path, inline(b"[1]"))
+        self.write(path, b"[1, 2]")
+        assert self.place.marks([path])[path] != mark
+
+    def test_marks_are_told_of_what_is_there(self) -> None:
+        there = [self.path(f"posts/date={day}/posts.json") for day in (1, 2, 3)] + [self.path("z/a.json")]
+        put = {path: self.place.put(path, inline(b"[]")) for path in there}
+        gone = [self.path("posts/date=4/posts.json"), self.path("posts"), self.path("a.json")]
+        assert self.place.marks([*gone, *there]) == put
+        assert self.place.marks(there[:1]) == {there[0]: put[there[0]]}
+        assert self.place.marks(gone) == {}
+        assert self.place.marks([]) == {}
+
+    def test_checking_a_place_leaves_nothing_behind(self) -> None:
+        self.place.put(self.path("a.json"), inline(b"kept"))
+        for name in ("a.json", "b.json", "new/folder/c.json"):
+            self.place.check(self.path(name))
+        assert self.names() == ["a.json"]
+        assert self.read(self.path("a.json")) == b"kept"
+
+    def test_a_version_whose_object_is_gone_leaves_the_file_that_is_there(self) -> None:
+        path = self.path("a.json")
+        self.place.put(path, inline(b"whole"))
+        with pytest.raises(FileNotFoundError):
+            self.place.put(path, Content(self.objects(), "data/gone", b"", 5))
+        assert self.read(path) == b"whole"
+        assert self.names() == ["a.json"]
+
+    def objects(self) -> ObjectStore:
+        return MemoryObjects()
+
+
+class TestFilePlace(PlaceContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.place = FilePlace()
+        self.folder = str(tmp_path).lstrip("/")
+
+    def read(self, path: str) -> bytes:
+        return Path("/", path).read_bytes()
+
+    def write(self, path: str, data: bytes) -> None:
+        Path("/", path).write_bytes(data)
+
+    def names(self) -> list[str]:
+        root = Path("/", self.folder)
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+class TestBucketPlace(PlaceContract):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, lake: Lake) -> None:
+        self.lake = lake
+        self.place = BucketPlace(connect(lake.url))
+        self.folder = ""
+
+    def read(self, path: str) -> bytes:
+        return self.lake.read(path)
+
+    def write(self, path: str, data: bytes) -> None:
+        self.lake.write(path, data)
+
+    def names(self) -> list[str]:
+        assert self.lake.unfinished() == []
+        return self.lake.names()
+
+    def objects(self) -> ObjectStore:
+        return BucketObjects(connect(self.lake.url), "team/objects")
+
+
+def inline(data: bytes) -> Content:
+    return Content(MemoryObjects(), "", data, len(data))
+
+
+def test_a_version_in_the_same_bucket_is_copied_by_the_service(lake: Lake, relay: Relay) -> None:
+    objects = BucketObjects(connect(f"{lake.url}/team", is_store=True), "team/objects")
+    write_object(objects, "data/a/1", b"x" * 100_000)
+    place = BucketPlace(connect(f"{lake.url}/posts"))
+    relay.asked.clear()
+    mark = place.put("posts/a.bin", Content(objects, "data/a/1", b"", 100_000))
+    assert relay.counts == {"COPY": 1, "HEAD": 1}
+    assert lake.read("posts/a.bin") == b"x" * 100_000
+    assert place.marks(["posts/a.bin"]) == {"posts/a.bin": mark}
+
+
+def test_a_version_too_large_to_be_copied_is_streamed(
+    lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nacre.store.publish.bucket.MAX_COPY_BYTES", 1_000)
+    monkeypatch.setattr(connecting, "PART_BYTES", 6 * 1024 * 1024)
+    objects = BucketObjects(connect(lake.url), "team/objects")
+    data = bytes(range(256)) * 50_000
+    write_object(objects, "data/a/1", data)
+    mark = BucketPlace(connect(lake.url)).put("a.bin", Content(objects, "data/a/1", b"", len(data)))
+    assert lake.read("a.bin") == data
+    assert "COPY" not in relay.counts
+    assert BucketPlace(connect(lake.url)).marks(["a.bin"]) == {"a.bin": mark}
+
+
+def test_marks_of_many_files_take_one_request_for_a_thousand(lake: Lake, relay: Relay) -> None:
+    place = BucketPlace(connect(lake.url))
+    paths = [f"posts/date={day:03}/posts.json" for day in range(40)]
+    for path in paths:
+        lake.write(path, b"[]")
+    relay.asked.clear()
+    assert sorted(place.marks(paths)) == paths
+    assert sorted(place.marks([*paths, "posts/none"])) == paths
+    assert relay.counts == {"LIST": 2}
+
+
+def test_few_files_among_very_many_others_are_asked_for_one_by_one(
+    lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "LIST_ROWS", 2)
+    for name in ("a.json", *(f"b{n}.json" for n in range(10)), "z.json"):
+        lake.write(name, b"[]")
+    relay.asked.clear()
+    assert sorted(BucketPlace(connect(lake.url)).marks(["a.json", "z.json"])) == ["a.json", "z.json"]
+    assert relay.counts == {"LIST": 1, "HEAD": 1}
+
+
+def test_checking_takes_one_request_that_writes_nothing(lake: Lake, relay: Relay) -> None:
+    BucketPlace(connect(lake.url)).check("posts/a.json")
+    assert relay.counts == {"PUT": 1}
+    assert relay.asked[0].headers["if-match"] == "0" * 32
+    assert lake.names() == []
+
+
+def test_a_service_that_ignores_conditions_may_be_published_to(lake: Lake, relay: Relay) -> None:
+    relay.spoil = lambda asked: "unconditional"
+    place = BucketPlace(connect(lake.url))
+    place.check("posts/a.json")
+    assert lake.names() == []
+    place.put("posts/a.json", inline(b"[]"))
+    assert lake.names() == ["posts/a.json"]
+
+
+def refused(url: str) -> StoreError:
+    with pytest.raises(StoreError) as caught:
+        BucketPlace(connect(url)).check("posts/a.json")
+    return caught.value
+
+
+def test_a_place_that_nothing_answers_for_is_unreachable(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = f"http://127.0.0.1:{closed_port()}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    error = refused("s3://lake")
+    assert isinstance(error, StoreUnavailable)
+    assert "The bucket lake cannot be reached" in str(error)
+    assert endpoint in str(error)
+    assert '[places]  "s3://lake" = "./lake"' in str(error)
+
+
+def test_a_place_in_a_bucket_that_is_not_there_is_named(lake: Lake) -> None:
+    error = refused("s3://no-such-lake/posts")
+    assert isinstance(error, StoreUnavailable)
+    assert "There is no bucket no-such-lake" in str(error)
+    assert '[places]  "s3://no-such-lake" = "./no-such-lake"' in str(error)
+
+
+def test_a_place_without_credentials_is_refused_before_any_request(
+    lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    error = refused(lake.url)
+    assert isinstance(error, StoreReadOnly)
+    assert "no credentials" in str(error)
+    assert f'"{lake.url}" = "./{lake.bucket}"' in str(error)
+    assert relay.asked == []
+
+
+def test_a_place_that_may_only_be_read_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in lake.service.user_who_may("s3:GetObject", "s3:ListBucket").items():
+        monkeypatch.setenv(name, value)
+    lake.service.check_permissions(True)
+    try:
+        error = refused(lake.url)
+    finally:
+        lake.service.check_permissions(False)
+    assert isinstance(error, StoreReadOnly)
+    assert f"no permission to write to the bucket {lake.bucket}" in str(error)
+    assert "s3:PutObject" in str(error)
+    assert lake.names() == []
+
+
+def test_keys_that_the_service_does_not_know_are_told_as_such(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN")
+    lake.service.check_permissions(True)
+    try:
+        error = refused(lake.url)
+    finally:
+        lake.service.check_permissions(False)
+    assert isinstance(error, StoreReadOnly)
+    assert "credentials" in str(error)
+    assert "are not accepted" in str(error)
+
+
+@pytest.mark.parametrize("url", ["gs://lake/posts", "az://lake/posts"])
+def test_a_bucket_that_no_driver_serves_is_refused_with_the_way_round(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        connect(url)
+    assert f"no driver for {url[:5]}" in str(caught.value)
+    assert f'[places]  "{url[:9]}" = "./lake"' in str(caught.value)
+    with pytest.raises(UsageError, match="not the URL of a bucket"):
+        connect("s3:///posts")

@@ -1,0 +1,130 @@
+"""Who we are to S3: where keys, region and endpoint come from, and what is said where there are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nacre.errors import StoreReadOnly, StoreUnavailable
+from nacre.store.credentials import Access, find_access
+from nacre.store.refusals import Site
+
+SITE = Site("s3://lake/bluesky", is_store=True)
+KEYS = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B"}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """The two files of the AWS tools, and the variables that name them."""
+    (tmp_path / "credentials").write_text(
+        "[default]\naws_access_key_id = D\naws_secret_access_key = d%d\n"
+        "[work]\naws_access_key_id = W\naws_secret_access_key = w\naws_session_token = t\n"
+    )
+    (tmp_path / "config").write_text(
+        "[default]\nregion = eu-west-1\n[profile work]\nregion = eu-north-1\nendpoint_url = https://s3.example.org/\n"
+        "[profile login]\nsso_session = x\nregion = eu-west-3\n"
+    )
+    return {
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+    }
+
+
+def no_files(tmp_path: Path) -> dict[str, str]:
+    return {
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_CONFIG_FILE": str(tmp_path / "none either"),
+    }
+
+
+def test_variables_win_over_the_files(files: dict[str, str]) -> None:
+    given = {**files, **KEYS, "AWS_SESSION_TOKEN": "C", "AWS_DEFAULT_REGION": "us-west-2"}
+    keys = (("access_key_id", "A"), ("secret_access_key", "B"), ("session_token", "C"))
+    assert find_access(SITE, given) == Access("", "us-west-2", keys)
+
+
+def test_the_default_profile_is_read_where_there_are_no_variables(files: dict[str, str]) -> None:
+    keys = (("access_key_id", "D"), ("secret_access_key", "d%d"))
+    assert find_access(SITE, files) == Access("", "eu-west-1", keys)
+
+
+def test_a_named_profile_brings_its_keys_region_and_endpoint(files: dict[str, str]) -> None:
+    access = find_access(SITE, {**files, "AWS_PROFILE": "work"})
+    assert access.endpoint == "https://s3.example.org"
+    assert access.region == "eu-north-1"
+    assert dict(access.keys)["session_token"] == "t"
+
+
+def test_the_endpoint_of_s3_wins_over_that_of_all_services(tmp_path: Path) -> None:
+    given = {
+        **no_files(tmp_path),
+        **KEYS,
+        "AWS_ENDPOINT_URL": "http://other:1",
+        "AWS_ENDPOINT_URL_S3": "http://s3:2",
+    }
+    assert find_access(SITE, given).endpoint == "http://s3:2"
+
+
+def test_without_any_keys_it_says_where_it_looked_and_asks_nobody(tmp_path: Path) -> None:
+    given = no_files(tmp_path)
+    with pytest.raises(StoreReadOnly) as caught:
+        find_access(SITE, given)
+    text = str(caught.value)
+    assert "no credentials for the bucket lake" in text
+    assert given["AWS_SHARED_CREDENTIALS_FILE"] in text
+    assert "AWS_ACCESS_KEY_ID" in text
+    assert "NACRE_STORE=.nacre" in text
+    with pytest.raises(StoreReadOnly, match=r'\[places\]  "s3://lake" = "./lake"'):
+        find_access(SITE._replace(is_store=False), given)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2"},
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1/x"},
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "/token"},
+        {"AWS_EC2_METADATA_DISABLED": "false"},
+    ],
+)
+def test_a_service_that_hands_out_keys_is_asked_where_something_names_it(
+    tmp_path: Path, said: dict[str, str]
+) -> None:
+    assert find_access(SITE, {**no_files(tmp_path), **said}).keys == ()
+
+
+def test_half_a_pair_of_keys_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreReadOnly, match="AWS_SECRET_ACCESS_KEY is not set"):
+        find_access(SITE, {**no_files(tmp_path), "AWS_ACCESS_KEY_ID": "A"})
+
+
+def test_a_profile_that_needs_a_log_in_says_how_to_export_its_keys(files: dict[str, str]) -> None:
+    with pytest.raises(StoreReadOnly, match=r"(?s)profile login.*aws configure export-credentials"):
+        find_access(SITE, {**files, "AWS_PROFILE": "login"})
+
+
+def test_a_profile_that_does_not_exist_is_named(files: dict[str, str]) -> None:
+    with pytest.raises(StoreReadOnly, match="no keys for the profile wrok"):
+        find_access(SITE, {**files, "AWS_PROFILE": "wrok"})
+
+
+def test_a_bucket_that_anybody_may_read_needs_no_keys(tmp_path: Path) -> None:
+    access = find_access(SITE, {**no_files(tmp_path), "AWS_SKIP_SIGNATURE": "true"})
+    assert access == Access("", "us-east-1", (), is_signed=False)
+
+
+def test_an_endpoint_must_be_a_url_and_may_be_kept_encrypted(tmp_path: Path) -> None:
+    given = {**no_files(tmp_path), **KEYS}
+    with pytest.raises(StoreUnavailable, match=r"(?s)is no URL.*s3\.example\.org:9000.*https://"):
+        find_access(SITE, {**given, "AWS_ENDPOINT_URL": "s3.example.org:9000"})
+    plain = {**given, "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}
+    assert find_access(SITE, plain).endpoint == "http://127.0.0.1:9000"
+    with pytest.raises(StoreUnavailable, match="AWS_ALLOW_HTTP is off"):
+        find_access(SITE, {**plain, "AWS_ALLOW_HTTP": "false"})
+
+
+def test_a_file_that_cannot_be_read_counts_as_empty(tmp_path: Path) -> None:
+    (tmp_path / "none").write_bytes(b"\xff[[broken")
+    with pytest.raises(StoreReadOnly, match="no credentials"):
+        find_access(SITE, no_files(tmp_path))
