@@ -64,9 +64,10 @@ class Recipe(NamedTuple):
         """Digest the recipe; 64 hexadecimal digits."""
         texts = [str(len(self.assets)), *self.assets, self.partition, self.code, str(len(self.inputs))]
         for parameter, asset, data_version, _, _ in self.inputs:
-            # A partition that is read by the one of its name is the same for each of them; others enter by name.
-            other = partition_of(asset) if "#" in asset else ""
-            texts += (slot(parameter, other if other != self.partition else ""), data_version)
+            if "#" in asset and (other := partition_of(asset)) != self.partition:
+                # A partition that is read by the one of its name is the same for each of them; others enter by name.
+                parameter = slot(parameter, other)
+            texts += (parameter, data_version)
         if self.parameters or self.settings:
             for part in (self.parameters, self.settings):
                 texts.append(str(len(part)))
