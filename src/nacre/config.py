@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from nacre.errors import UsageError
 
 STORE_FOLDER = ".nacre"
-PLACES_EXAMPLE = 'write: [places]  "s3://lake" = "./lake"'
+PLACES_EXAMPLE = 'write: places = {"s3://lake" = "./lake"}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,14 +215,14 @@ def test_a_place_that_nothing_answers_for_is_unreachable(lake: Lake, monkeypatch
     assert isinstance(error, StoreUnavailable)
     assert "The bucket lake cannot be reached" in str(error)
     assert endpoint in str(error)
-    assert '[places]  "s3://lake" = "./lake"' in str(error)
+    assert 'places = {"s3://lake" = "./lake"}' in str(error)
 
 
 def test_a_place_in_a_bucket_that_is_not_there_is_named(lake: Lake) -> None:
     error = refused("s3://no-such-lake/posts")
     assert isinstance(error, StoreUnavailable)
     assert "There is no bucket no-such-lake" in str(error)
-    assert '[places]  "s3://no-such-lake" = "./no-such-lake"' in str(error)
+    assert 'places = {"s3://no-such-lake" = "./no-such-lake"}' in str(error)
 
 
 def test_a_place_without_credentials_is_refused_before_any_request(
@@ -270,6 +270,6 @@ def test_a_bucket_that_no_driver_serves_is_refused_with_the_way_round(url: str) 
     with pytest.raises(UsageError) as caught:
         connect(url)
     assert f"no driver for {url[:5]}" in str(caught.value)
-    assert f'[places]  "{url[:9]}" = "./lake"' in str(caught.value)
+    assert f'places = {{"{url[:9]}" = "./lake"}}' in str(caught.value)
     with pytest.raises(UsageError, match="not the URL of a bucket"):
         connect("s3:///posts")

@@ -125,9 +125,7 @@ class Site(NamedTuple):
         if self.is_store:
             return "or keep versions in a folder: NACRE_STORE=.nacre"
         scheme = self.url.partition("://")[0]
-        return (
-            f'or map it to a folder, in nacre.toml: [places]  "{scheme}://{self.bucket}" = "./{self.bucket}"'
-        )
+        return f'or map it to a folder, in nacre.toml: places = {{"{scheme}://{self.bucket}" = "./{self.bucket}"}}'
 
 
 class Reported(NamedTuple):

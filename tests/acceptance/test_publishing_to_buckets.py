@@ -1,0 +1,157 @@
+"""Keys that are buckets: published as plain objects, and every trouble with them told before the first step."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+import pytest
+
+import nacre
+from buckets import Lake, Relay, closed_port
+from nacre.errors import StoreError, StoreReadOnly, StoreUnavailable
+from sandbox import Sandbox
+
+PIPELINE = """
+@materialize("demo://rain")
+def rain() -> list:
+    calls.append("rain")
+    return world.setdefault("rain", [1, 2])
+
+@materialize("{url}/rain/total.json")
+def total(rain: list) -> int:
+    calls.append("total")
+    return sum(rain)
+
+@flow
+def week():
+    return total(rain())
+"""
+
+
+def nothing_answers(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port()}")
+    return lake.url
+
+
+def no_such_bucket(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> str:
+    return f"{lake.url}-misspelt"
+
+
+def no_credentials(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    return lake.url
+
+
+def no_permission(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in lake.service.user_who_may("s3:GetObject", "s3:ListBucket").items():
+        monkeypatch.setenv(name, value)
+    lake.service.check_permissions(True)
+    return lake.url
+
+
+TROUBLES: dict[Callable[[Lake, pytest.MonkeyPatch], str], type[StoreError]] = {
+    nothing_answers: StoreUnavailable,
+    no_such_bucket: StoreUnavailable,
+    no_credentials: StoreReadOnly,
+    no_permission: StoreReadOnly,
+}
+
+
+@pytest.mark.parametrize("is_flow", [False, True], ids=["build", "flow"])
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
+def test_trouble_with_a_place_is_one_error_before_its_first_step_and_offers_a_folder(
+    project: Sandbox,
+    lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Callable[[Lake, pytest.MonkeyPatch], str],
+    is_flow: bool,
+) -> None:
+    try:
+        url = trouble(lake, monkeypatch)
+        module = project.module(PIPELINE.replace("{url}", url))
+        with pytest.raises(TROUBLES[trouble]) as raised:
+            module.week() if is_flow else project.build(module)
+    finally:
+        lake.service.check_permissions(False)
+    text = str(raised.value)
+    # A flow finds out about its steps as it goes: what is published there has not run.
+    assert module.calls == (["rain"] if is_flow else [])
+    assert url in text
+    assert f'places = {{"{url}" = "./{url.removeprefix("s3://")}"}}' in text
+    assert lake.names() == []
+
+
+def test_the_line_that_the_error_offers_makes_it_work(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = nothing_answers(lake, monkeypatch)
+    module = project.module(PIPELINE.replace("{url}", url))
+    with pytest.raises(StoreUnavailable) as raised:
+        project.build(module)
+    line = next(hint for hint in raised.value.hint if "places = " in hint)
+    (project.folder / "nacre.toml").write_text(line.partition("nacre.toml: ")[2])
+    project.reopen()
+    assert project.build(module).ok
+    assert json.loads((project.folder / lake.bucket / "rain/total.json").read_text()) == 3
+
+
+def test_the_current_version_is_an_object_at_its_key(project: Sandbox, lake: Lake) -> None:
+    module = project.module(PIPELINE.replace("{url}", lake.url))
+    project.build(module)
+    assert json.loads(lake.read("rain/total.json")) == 3
+    module.turn(rain=[7])
+    module.week()
+    assert json.loads(lake.read("rain/total.json")) == 7
+    assert lake.names() == ["rain/total.json"]
+
+
+def test_a_run_with_nothing_new_asks_once_and_writes_nothing(
+    project: Sandbox, lake: Lake, relay: Relay
+) -> None:
+    module = project.module(PIPELINE.replace("{url}", lake.url))
+    project.build(module)
+    relay.asked.clear()
+    assert project.build(module).counts == {"checked": 1, "reused": 1}
+    methods = [each.method for each in relay.asked]
+    # One look at the file, and one probe of whether it could be put; with many files the look is a LIST.
+    assert sorted(methods) == ["HEAD", "PUT"]
+
+
+def test_a_deleted_or_edited_object_is_put_back(project: Sandbox, lake: Lake) -> None:
+    module = project.module(PIPELINE.replace("{url}", lake.url))
+    project.build(module)
+    lake.service.client.put_object(Bucket=lake.bucket, Key="rain/total.json", Body=b"0")
+    result = project.build(module)
+    assert result["total"].reason == "unchanged; its published file was not, so it is published again"
+    assert json.loads(lake.read("rain/total.json")) == 3
+
+
+def test_the_run_says_once_that_versions_are_kept_on_this_machine_only(project: Sandbox, lake: Lake) -> None:
+    module = project.module(PIPELINE.replace("{url}", lake.url))
+    project.build(module)
+    runs = project.workspace.catalog.runs()
+    with project.workspace.contents.objects.get(f"logs/{runs[0].id}") as log:
+        said = log.read().decode()
+    assert said.count("kept on this machine only") == 1
+    assert f"NACRE_STORE={lake.url}" in said
+
+
+def test_versions_and_files_in_one_bucket_are_copied_there(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/nacre")
+    project.reopen()
+    module = project.module(
+        f"""
+@materialize("{lake.url}/rain/large.bin")
+def large() -> bytes:
+    return {os.urandom(4)!r} * 50_000
+"""
+    )
+    result = nacre.build("*", modules=[module])
+    assert result.ok
+    assert len(lake.read("rain/large.bin")) == 200_000
+    assert nacre.load("large") == lake.read("rain/large.bin")
