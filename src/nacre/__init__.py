@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nacre import context
 
 if TYPE_CHECKING:
-    from nacre.api import Lineage, PlanResult, build, lineage, load, plan
+    from nacre.api import Lineage, PlanResult, build, lineage, load, plan, serve
     from nacre.declare.asset import Asset
     from nacre.declare.flow import Flow, flow
     from nacre.declare.tags import tags
@@ -40,6 +40,7 @@ __all__ = [
     "load",
     "materialize",
     "plan",
+    "serve",
     "stable",
     "tags",
     "task",
@@ -62,6 +63,7 @@ _HOMES = {
     "load": "nacre.api",
     "materialize": "nacre.declare.task",
     "plan": "nacre.api",
+    "serve": "nacre.api",
     "stable": "nacre.version.code",
     "tags": "nacre.declare.tags",
     "task": "nacre.declare.task",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from nacre import context
 from nacre.declare.asset import Asset
+from nacre.declare.deployment import Deployment
 from nacre.declare.discover import assets_beside, assets_in, load_module
 from nacre.declare.task import Task
 from nacre.errors import NotMaterialized, UsageError, said
@@ -190,6 +191,19 @@ def lineage(key: str | Asset) -> Lineage:
     asset = find_stored(workspace, key.key if isinstance(key, Asset) else key)
     catalog = workspace.catalog
     return Lineage(catalog.upstream(workspace.env, asset), catalog.downstream(workspace.env, asset))
+
+
+def serve(*deployments: Deployment) -> None:
+    """Run several flows when they are due, each time in a process of its own, until SIGINT or SIGTERM.
+
+    Args:
+        deployments: Of ``flow.to_deployment``; each has its own name.
+
+    Raises:
+        InvalidOption: One is no deployment, or does not say when it is due.
+        StoreError: The store refuses.
+    """
+    context.runtime().serve(deployments)
 
 
 # ── the same, for the faces ───────────────────────────────────────────────────────────────────────────────────────────

@@ -17,6 +17,7 @@ from nacre.execute.clock import Clock, SystemClock
 from nacre.execute.engine import Engine
 from nacre.execute.report import Lines, Silent
 from nacre.execute.workspace import Reporter, Workspace
+from nacre.schedule.serve import serve_deployments
 from nacre.store.contents import Contents
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
@@ -77,7 +78,7 @@ class Project:
 
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""
-        return Engine(self.workspace(), reporter)
+        return Engine(self.workspace(), reporter, serve_deployments)
 
     def close(self) -> None:
         """Close the store. Idempotent."""
@@ -150,7 +151,7 @@ def runtime() -> Engine:
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace()
     engine = _engines.get(id(workspace))
     if engine is None:
-        engine = _engines[id(workspace)] = Engine(workspace, _default_reporter)
+        engine = _engines[id(workspace)] = Engine(workspace, _default_reporter, serve_deployments)
     return engine
 
 

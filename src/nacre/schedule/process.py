@@ -1,0 +1,86 @@
+"""The processes that ticks start, and the signals that end serving.
+
+What only serving needs is imported where it is used: every command passes by here on its way in.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from nacre.schedule.definition import Schedule
+from nacre.schedule.loop import Process, Start
+from nacre.store.ids import RUN_ID
+from nacre.store.records import Tick
+
+
+class Subprocess:
+    """A process in a group of its own: Ctrl-C reaches it through ``interrupt`` only, and its children with it.
+
+    Args:
+        arguments: The program and what it is given.
+        folder: Where it works.
+        environ: Its environment.
+    """
+
+    def __init__(self, arguments: list[str], folder: str, environ: dict[str, str]) -> None:
+        import subprocess
+
+        self._process = subprocess.Popen(
+            arguments, cwd=folder, env=environ, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it goes on."""
+        return self._process.poll()
+
+    def interrupt(self) -> None:
+        """Ask the group to end, as Ctrl-C would: a run records that it was cancelled."""
+        import signal
+
+        self._send(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the group at once."""
+        import signal
+
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+def nacre_processes(folder: str) -> Start:
+    """Start each tick as ``python -m nacre …`` in a folder: always the code as it is then, and no crash reaches us."""
+
+    def start(schedule: Schedule, tick: Tick) -> Process:
+        environ = {**os.environ, RUN_ID: tick.run}
+        return Subprocess([sys.executable, "-m", "nacre", *schedule.command], folder, environ)
+
+    return start
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Give an event that SIGINT and SIGTERM set, in the main thread; elsewhere nobody sets it."""
+    import signal
+
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def set_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
