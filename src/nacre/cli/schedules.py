@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from nacre.cli.errors import FAILED
 from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option
 from nacre.cli.streams import echo
@@ -17,20 +18,29 @@ HEADINGS = ("name", "when", "runs", "last", "next", "served")
 
 
 @click.command("schedules")
+@click.option(
+    "--served", "must_be_served", is_flag=True, help="Fail where one is served by nobody; for health checks."
+)
 @json_option
-def command(as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, must_be_served: bool, as_json: bool) -> None:
     """List schedules with their last and next tick."""
     session = Session()
     found = schedules(session)
     if as_json:
         for view in found:
             print_json(_fields(view))
-        return
-    if not found:
+    elif found:
+        _print(found, session.now)
+    else:
         echo("No schedules.")
         echo('→ add to nacre.toml: [[schedules]]  name = "daily"  cron = "0 7 * * *"  build = ["*"]')
-        return
-    print_lines(table([_row(view, session.now) for view in found], HEADINGS))
+    is_served = all(view.is_served or view.is_paused for view in found)
+    ctx.exit(FAILED if must_be_served and not is_served else 0)
+
+
+def _print(found: list[ScheduleView], now: datetime) -> None:
+    print_lines(table([_row(view, now) for view in found], HEADINGS))
     for view in found:
         if view.last is not None and view.last.state != "completed" and view.last.reason:
             echo(f"{view.name}: {view.last.reason}")
