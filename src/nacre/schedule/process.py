@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 from nacre.schedule.definition import Schedule
-from nacre.schedule.loop import Process, Start
 from nacre.store.ids import RUN_ID
 from nacre.store.records import Tick
 
@@ -38,6 +37,10 @@ class Subprocess:
         """Return the exit code; None while it goes on."""
         return self._process.poll()
 
+    def wait(self) -> int:
+        """Wait until it has ended, and return the exit code."""
+        return self._process.wait()
+
     def interrupt(self) -> None:
         """Ask the group to end, as Ctrl-C would: a run records that it was cancelled."""
         import signal
@@ -55,10 +58,10 @@ class Subprocess:
             os.killpg(self._process.pid, number)
 
 
-def nacre_processes(folder: str) -> Start:
+def nacre_processes(folder: str) -> Callable[[Schedule, Tick], Subprocess]:
     """Start each tick as ``python -m nacre …`` in a folder: always the code as it is then, and no crash reaches us."""
 
-    def start(schedule: Schedule, tick: Tick) -> Process:
+    def start(schedule: Schedule, tick: Tick) -> Subprocess:
         environ = {**os.environ, RUN_ID: tick.run}
         return Subprocess([sys.executable, "-m", "nacre", *schedule.command], folder, environ)
 

@@ -46,7 +46,7 @@ def read_schedules(given: object, file: str) -> tuple[Schedule, ...]:
         raise UsageError("Setting 'schedules' must be tables", {"file": file}, EXAMPLE)
     found: dict[str, Schedule] = {}
     for number, table in enumerate(given, 1):
-        facts = {"file": file, "schedule": table.get("name", f"number {number}")}
+        facts = {"file": file, "schedule": table.get("name") or f"number {number}"}
         try:
             schedule = _schedule(table)
         except InvalidOption as error:

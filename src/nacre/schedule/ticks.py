@@ -129,8 +129,9 @@ class TickBook:
         record = decode(stored.data, Run, stored.path)
         if record.ended_at is None:
             return None
-        said = record.error.splitlines()[0] if record.error else ""
-        return Ending(record.state, said or (summary(record.counts) if record.counts else ""))
+        failed = next((f"{step.step}: {step.error}" for step in record.steps if step.error), "")
+        told = record.error or failed or (summary(record.counts) if record.counts else "")
+        return Ending(record.state, told.partition("\n")[0])
 
     def _tick(self, schedule: str, due: Due, state: str, **fields: object) -> Tick:
         tick = Tick(schedule=schedule, nominal=due.nominal, due_at=due.at, state=state, holder=self.holder)
