@@ -66,8 +66,8 @@ class World:
     ) -> Loop:
         clock, records = clock or self.clock, records or self.records
         served = schedules or (DAILY,)
-        book = TickBook(records, self.catalog, name, clock)
         tenure = Tenure(records, ", ".join(sorted(each.name for each in served)), name, clock)
+        book = TickBook(records, self.catalog, clock, name, tenure.path)
         return Loop(
             served, book, tenure, clock, start or self.start, self, lambda: f"run-{len(self.children)}"
         )

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, Unpack, cast, overload
 
 from nacre import context
 from nacre.declare.asset import Asset
-from nacre.declare.deployment import Deployment
+from nacre.declare.deployment import SERVER_NAMES, Deployment, ServerOptions, effective
 from nacre.declare.discover import assets_beside, assets_in, load_module
 from nacre.declare.task import Task
 from nacre.errors import NotMaterialized, UsageError, said
@@ -193,16 +193,19 @@ def lineage(key: str | Asset) -> Lineage:
     return Lineage(catalog.upstream(workspace.env, asset), catalog.downstream(workspace.env, asset))
 
 
-def serve(*deployments: Deployment) -> None:
+def serve(*deployments: Deployment, **options: Unpack[ServerOptions]) -> None:
     """Run several flows when they are due, each time in a process of its own, until SIGINT or SIGTERM.
 
     Args:
         deployments: Of ``flow.to_deployment``; each has its own name.
+        options: Prefect's; none of them changes anything yet.
 
     Raises:
-        InvalidOption: One is no deployment, or does not say when it is due.
+        InvalidOption: One is no deployment, or does not say when it is due; or an option is unknown.
+        NotYetEffective: An option has no effect yet.
         StoreError: The store refuses.
     """
+    effective(cast("dict[str, object]", options), SERVER_NAMES, f"{len(deployments)} deployments")
     context.runtime().serve(deployments)
 
 

@@ -123,7 +123,7 @@ def test_schedules_are_listed_before_anybody_served_them(shell: Shell) -> None:
         "last": None,
     }
     said = shell("schedules").stdout
-    assert "2026-01-01 07:00:00 CET (in 6 h)" in said
+    assert "  next  2026-01-01 07:00 CET, in 6 h · not served: nacre serve\n" in said
     assert not (shell.project.folder / "store").exists()
     assert "No schedules." in _without_settings(shell)
 
@@ -137,15 +137,16 @@ def test_the_last_tick_and_who_serves_are_listed(shell: Shell) -> None:
     project = shell.project
     settings(project, DAILY)
     clock, records, catalog = project.clock, project.workspace.records, project.workspace.catalog
-    book, tenure = TickBook(records, catalog, "me", clock), Tenure(records, "daily", "me", clock)
+    tenure = Tenure(records, "daily", "me", clock)
+    book = TickBook(records, catalog, clock, "me", tenure.path)
     schedule = Schedule("daily", Cron("0 7 * * *", "Europe/Berlin"), ("build", "report"))
     assert tenure.hold()
-    book.enter(schedule, tenure.path)
+    book.enter(schedule)
     held = book.claim("daily", schedule.trigger.after(clock.now()))
     assert held is not None
     started = book.replace(held, state="started", run="01M89V2B14B5KC3KA1509SG5F2", started_at=clock.now())
     assert started is not None
-    book.end(started, Ending("failed", "KeyError: 'mood'"))
+    book.end(started, Ending("failed", "KeyError: 'mood'"), started.tick.run)
     (row,) = shell.rows("schedules")
     assert (row["served"], row["last"]["state"], row["last"]["reason"]) == (
         True,
@@ -153,8 +154,11 @@ def test_the_last_tick_and_who_serves_are_listed(shell: Shell) -> None:
         "KeyError: 'mood'",
     )
     said = shell("schedules", "--served").stdout
-    assert "failed just now, run 01M89V2B14B5" in said
-    assert said.endswith("daily: KeyError: 'mood'\n")
+    assert said.splitlines() == [
+        "daily  at 07:00 every day (Europe/Berlin) · build report",
+        "  next  2026-01-01 07:00 CET, in 6 h",
+        "  last  failed just now · KeyError: 'mood' · run 01M89V2B14B5",
+    ]
     clock.advance(5 * TTL_S)
     assert shell.rows("schedules")[0]["served"] is False
     shell("schedules", "--served", exits=1)
@@ -172,14 +176,14 @@ def test_status_says_in_one_line_what_is_due_next(shell: Shell) -> None:
 
 def test_what_scripts_served_is_listed_and_what_the_settings_dropped_is_not(project: Sandbox) -> None:
     settings(project, DAILY)
-    book = TickBook(project.workspace.records, project.workspace.catalog, "me", project.clock)
+    book = TickBook(project.workspace.records, project.workspace.catalog, project.clock, "me", "leases/x")
     script = Schedule("a script's", Cron("@daily"), ("run", "pipe.py:shop"))
-    book.enter(script, "leases/x")
-    book.enter(Schedule("dropped", Cron("@daily"), ("build", "x")), "leases/x")
+    book.enter(script)
+    book.enter(Schedule("dropped", Cron("@daily"), ("build", "x")))
     found = schedules(Session())
     assert [(view.name, view.is_served) for view in found] == [("daily", False), ("a script's", False)]
     assert found[1].next_at == datetime(2026, 1, 2, tzinfo=UTC)
-    assert found[1].shown(found[1].next_at) == "2026-01-02 00:00:00 UTC"
+    assert found[1].shown(found[1].next_at) == "2026-01-02 00:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +258,9 @@ def test_another_server_goes_on_when_one_ends(
     found = ticks(project)
     assert len({tick.holder for tick in found}) == 2
     runs = [run.id for run in project.runs()]
-    assert sorted(runs) == sorted(tick.run for tick in found if tick.run)
+    assert sorted(runs) == sorted(tick.run for tick in found if tick.run), (
+        "one asked to end at its start has none"
+    )
 
 
 def test_ending_a_server_cancels_what_runs_and_says_so(
@@ -300,12 +306,12 @@ def test_parameters_are_json_where_the_command_line_says_so(shell: Shell) -> Non
 
 def test_a_tick_lies_where_the_page_says(project: Sandbox) -> None:
     settings(project, DAILY)
-    book = TickBook(project.workspace.records, project.workspace.catalog, "me", project.clock)
+    book = TickBook(project.workspace.records, project.workspace.catalog, project.clock, "me", "leases/x")
     due = Cron("0 7 * * *", "Europe/Berlin").after(project.clock.now() - timedelta(hours=1))
     assert due is not None
     assert book.claim("daily", due) is not None
     assert book.claim("daily", due) is not None, "our own claim, asked for again"
-    other = TickBook(project.workspace.records, project.workspace.catalog, "other", project.clock)
+    other = TickBook(project.workspace.records, project.workspace.catalog, project.clock, "other", "leases/x")
     assert other.claim("daily", due) is None
     assert project.workspace.records.get(tick_path("daily", "20260101T070000")) is not None
 

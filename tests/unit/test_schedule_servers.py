@@ -1,4 +1,4 @@
-"""Several servers of schedules on one store: killed, paused, with wrong clocks, and with a store that does not answer."""
+"""Several servers of schedules on one store: killed, paused, with wrong clocks, or with a store that is away."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nacre.schedule.trigger import Interval
 from nacre.store.records import lease_path, tick_path
 from nacre.store.wrap import Call, Fault, FaultyRecords
 from nacre.testing import ManualClock
-from serving import OFTEN, START, World
+from serving import DAILY, OFTEN, START, World
 
 # ── several servers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -40,7 +40,7 @@ def test_servers_that_all_believe_in_their_lease_still_run_each_tick_once(world:
     """What a lease could do worst: the records of the ticks decide."""
     loops = []
     for name in ("a", "b", "c"):
-        book = TickBook(world.records, world.catalog, name, world.clock)
+        book = TickBook(world.records, world.catalog, world.clock, name, f"leases/{name}")
         tenure = Tenure(world.records, f"lease of {name} alone", name, world.clock)
         loops.append(
             Loop([OFTEN], book, tenure, world.clock, world.start, world, lambda: f"run-{len(world.children)}")
@@ -132,6 +132,30 @@ def test_a_tick_whose_server_and_run_are_gone_is_lost_until_somebody_saw_its_end
     assert [row.state for row in world.catalog.ticks("often")] == ["completed"]
 
 
+def test_what_a_server_of_other_schedules_runs_is_left_to_it(world: World) -> None:
+    """As when one is replaced by another whose settings have one schedule more: each has a lease of its own."""
+    before, after = world.server(OFTEN), world.server(OFTEN, DAILY, name="b")
+    world.pass_time(61, before, step=30)
+    world.pass_time(3 * TTL_S, before, after, step=1)
+    assert [tick.state for tick in world.ticks()] == ["started"]
+    world.pass_time(60, before, after, step=1)
+    assert [tick.state for tick in world.ticks()] == ["started", "skipped"]
+    world.end(built=1)
+    world.pass_time(5, before, after, step=1)
+    assert [tick.state for tick in world.ticks()] == ["completed", "skipped"]
+    world.pass_time(60, after, step=1)
+    assert world.children[-1].tick.holder == "b"
+
+
+def test_what_a_server_of_other_schedules_left_is_lost_when_its_lease_has_run_out(world: World) -> None:
+    world.pass_time(61, world.server(OFTEN), step=30)
+    after = world.server(OFTEN, DAILY, name="b")
+    world.pass_time(TTL_S - 1, after, step=1)
+    assert [tick.state for tick in world.ticks()] == ["started"]
+    world.pass_time(6, after, step=1)
+    assert [tick.state for tick in world.ticks()] == ["lost"]
+
+
 # ── a store that does not answer, and the end ─────────────────────────────────────────────────────────────────────────
 
 
@@ -187,6 +211,15 @@ def test_stopping_waits_for_what_runs_and_records_that_it_was_cancelled(world: W
     assert world.children[0].signals == ["interrupt"]
     (tick,) = world.ticks()
     assert (tick.state, tick.reason) == ("cancelled", "serving ended before it did")
+
+
+def test_asking_twice_to_stop_kills_at_once(world: World) -> None:
+    loop = world.server(OFTEN)
+    world.pass_time(61, loop, step=30)
+    world.children[0].ends_on_interrupt = False
+    loop.stop(world.clock.advance, is_hurried=lambda: True)
+    assert world.children[0].signals == ["interrupt", "kill"]
+    assert world.clock.monotonic() < 62
 
 
 def test_stopping_kills_what_does_not_end_in_time(world: World) -> None:

@@ -265,6 +265,10 @@ def test_serving_nothing_or_twice_the_same_or_in_memory_is_refused(project: Sand
     memory = project.workspace._replace(location="memory://")
     with pytest.raises(UsageError, match="a store that other processes see"):
         serve_deployments(memory, [shop.to_deployment(interval=60)])
+    with pytest.raises(NotYetEffective, match="limit"):
+        nacre.serve(shop.to_deployment(interval=60), limit=3)
+    with pytest.raises(InvalidOption, match="did you mean limit="):
+        nacre.serve(shop.to_deployment(interval=60), limt=3)  # type: ignore[call-arg]
     assert list(project.workspace.records.scan("schedules/")) == []
 
 

@@ -6,15 +6,15 @@ from datetime import datetime
 
 import click
 
+from nacre.catalog.history import TickRow
 from nacre.cli.errors import FAILED
-from nacre.cli.layout import print_json, print_lines, table
+from nacre.cli.layout import fit, print_json, print_lines
 from nacre.cli.options import json_option
+from nacre.cli.paint import paint
 from nacre.cli.streams import echo
 from nacre.views.schedules import ScheduleView, ahead, schedules
 from nacre.views.session import Session
 from nacre.views.words import SHORT, ago
-
-HEADINGS = ("name", "when", "runs", "last", "next", "served")
 
 
 @click.command("schedules")
@@ -31,7 +31,7 @@ def command(ctx: click.Context, must_be_served: bool, as_json: bool) -> None:
         for view in found:
             print_json(_fields(view))
     elif found:
-        _print(found, session.now)
+        print_lines(line for view in found for line in _lines(view, session.now))
     else:
         echo("No schedules.")
         echo('→ add to nacre.toml: [[schedules]]  name = "daily"  cron = "0 7 * * *"  build = ["*"]')
@@ -39,36 +39,25 @@ def command(ctx: click.Context, must_be_served: bool, as_json: bool) -> None:
     ctx.exit(FAILED if must_be_served and not is_served else 0)
 
 
-def _print(found: list[ScheduleView], now: datetime) -> None:
-    print_lines(table([_row(view, now) for view in found], HEADINGS))
-    for view in found:
-        if view.last is not None and view.last.state != "completed" and view.last.reason:
-            echo(f"{view.name}: {view.last.reason}")
-
-
-def _row(view: ScheduleView, now: datetime) -> list[str]:
-    return [
-        view.name,
-        view.trigger,
-        view.target,
-        _last(view, now),
-        _next(view, now),
-        "yes" if view.is_served else "no",
-    ]
-
-
-def _last(view: ScheduleView, now: datetime) -> str:
-    tick = view.last
-    if tick is None:
-        return ""
-    text = f"{tick.state} {ago(tick.ended_at or tick.started_at or tick.due_at, now)}"
-    return f"{text}, run {tick.run[:SHORT]}" if tick.run else text
+def _lines(view: ScheduleView, now: datetime) -> list[str]:
+    """Write up one schedule: what it is, when it is due next, how it went last."""
+    lines = [f"{paint(view.name, 'strong')}  {view.trigger} · {view.target}", f"  next  {_next(view, now)}"]
+    if view.last is not None:
+        lines.append(f"  last  {_last(view.last, now)}")
+    return [fit(line) for line in lines]
 
 
 def _next(view: ScheduleView, now: datetime) -> str:
     if view.next_at is None:
         return "paused" if view.is_paused else "never"
-    return f"{view.shown(view.next_at)} ({ahead(view.next_at, now)})"
+    idle = "" if view.is_served else " · not served: nacre serve"
+    return f"{view.shown(view.next_at)}, {ahead(view.next_at, now)}{idle}"
+
+
+def _last(tick: TickRow, now: datetime) -> str:
+    state = f"{tick.state} {ago(tick.ended_at or tick.started_at or tick.due_at, now)}"
+    run = f"run {tick.run[:SHORT]}" if tick.run else ""
+    return " · ".join(filter(None, (state, tick.reason, run)))
 
 
 def _fields(view: ScheduleView) -> dict[str, object]:

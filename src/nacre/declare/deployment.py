@@ -35,7 +35,17 @@ class ServeOptions(TypedDict, total=False):
     entrypoint_type: object
 
 
+class ServerOptions(TypedDict, total=False):
+    """Keyword options of ``nacre.serve``, which are about all deployments."""
+
+    pause_on_shutdown: bool
+    print_starting_message: bool
+    limit: int | None
+    webserver: bool
+
+
 NAMES = frozenset(ServeOptions.__annotations__)
+SERVER_NAMES = frozenset(ServerOptions.__annotations__)
 #: Accepted with any value because nacre already does what they ask for, or has nothing that they could change.
 FREE = frozenset(
     {"description", "version", "pause_on_shutdown", "print_starting_message", "enforce_parameter_schema"}
@@ -96,18 +106,7 @@ def deploy(
         InvalidOption: An option is unknown or impossible, or the flow lies where no other process can find it.
         NotYetEffective: A name is Prefect's, but nacre does not act on it yet.
     """
-    given = {}
-    for option, value in options.items():
-        if option not in NAMES:
-            from difflib import get_close_matches
-
-            close = get_close_matches(option, sorted(NAMES), n=1)
-            hint = f"did you mean {close[0]}=?" if close else "see docs/reference/options.md for all names"
-            raise InvalidOption(f"Unknown option {option}= of serve", {"flow": flow_name}, hint)
-        if option in WAITING:
-            _refuse_waiting(option, value, flow_name)
-        elif option not in FREE:
-            given[option] = value
+    given = effective(options, NAMES, flow_name)
     tags = given.pop("tags", None) or ()
     if isinstance(tags, str) or not isinstance(tags, Iterable) or not all(isinstance(t, str) for t in tags):
         raise InvalidOption(
@@ -121,12 +120,39 @@ def deploy(
     return Deployment(name or flow_name, _where(flow, fn, flow_name), tags=tuple(tags), **given)  # type: ignore[arg-type]
 
 
-def _refuse_waiting(name: str, value: object, flow: str) -> None:
+def effective(options: Mapping[str, object], names: frozenset[str], owner: str) -> dict[str, object]:
+    """Return the options that have an effect.
+
+    Args:
+        options: As given.
+        names: Those there are.
+        owner: What they belong to, for errors.
+
+    Raises:
+        InvalidOption: One is unknown.
+        NotYetEffective: One is Prefect's, but nacre does not act on it yet.
+    """
+    given = {}
+    for option, value in options.items():
+        if option not in names:
+            from difflib import get_close_matches
+
+            close = get_close_matches(option, sorted(names), n=1)
+            hint = f"did you mean {close[0]}=?" if close else "see docs/reference/options.md for all names"
+            raise InvalidOption(f"Unknown option {option}= of serve", {"serves": owner}, hint)
+        if option in WAITING:
+            _refuse_waiting(option, value, owner)
+        elif option not in FREE:
+            given[option] = value
+    return given
+
+
+def _refuse_waiting(name: str, value: object, owner: str) -> None:
     accepted, instead = WAITING[name]
     if not any(value is each for each in accepted):
         raise NotYetEffective(
             f"Option {name}= of serve has no effect in nacre yet",
-            {"flow": flow, "value": repr(value)},
+            {"serves": owner, "value": repr(value)},
             (instead, f"or leave {name}= out"),
         )
 

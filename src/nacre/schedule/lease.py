@@ -8,12 +8,42 @@ unchanged for ``TTL_S`` by their own clock may take it.
 from __future__ import annotations
 
 from nacre.execute.clock import Clock
-from nacre.store.port import RecordStore, Token
+from nacre.store.port import RecordStore, Stored, Token
 from nacre.store.records import Lease, decode, encode, lease_path
 
 #: Renewed this often, looked at this often by those who stand by, and given up after this long.
 RENEW_S = 3.0
 TTL_S = 10.0
+
+
+class Watch:
+    """Judges whether the holders of leases still live: whoever does not renew for ``TTL_S`` is gone.
+
+    Args:
+        records: Where the leases lie.
+        clock: Time.
+    """
+
+    def __init__(self, records: RecordStore, clock: Clock) -> None:
+        self._records = records
+        self._clock = clock
+        self._seen: dict[str, tuple[Token, float]] = {}
+
+    def is_gone(self, path: str, holder: str) -> bool:
+        """Look at a lease; True when the holder has it no more, or did not renew it for long enough."""
+        stored = self._records.get(path)
+        if stored is None or decode(stored.data, Lease, path).holder != holder:
+            return True
+        return self.has_run_out(stored)
+
+    def has_run_out(self, stored: Stored) -> bool:
+        """Judge a lease as it lies in the store now: True when it has been the same for long enough."""
+        now = self._clock.monotonic()
+        token, since = self._seen.get(stored.path, ("", now))
+        if token != stored.token:
+            since = now
+        self._seen[stored.path] = stored.token, since
+        return now - since >= TTL_S
 
 
 class Tenure:
@@ -33,7 +63,7 @@ class Tenure:
         self._clock = clock
         self._token: Token | None = None
         self._renewed = 0.0
-        self._seen: tuple[Token, float] | None = None
+        self._watch = Watch(records, clock)
 
     def hold(self) -> bool:
         """Take or renew the lease where that can be done; True while this process has it.
@@ -52,13 +82,8 @@ class Tenure:
         if stored is None:
             return self._write(None, now)
         lease = decode(stored.data, Lease, stored.path)
-        if lease.holder in ("", self._holder):
-            return self._write(stored.token, now)
-        if self._seen is None or self._seen[0] != stored.token:
-            self._seen = stored.token, now
-        if now - self._seen[1] < TTL_S:
-            return False
-        return self._write(stored.token, now)
+        is_free = lease.holder in ("", self._holder) or self._watch.has_run_out(stored)
+        return self._write(stored.token, now) if is_free else False
 
     def release(self) -> None:
         """Give the lease back, so that another process need not wait until it has run out."""
@@ -73,7 +98,6 @@ class Tenure:
         else:
             self._token = self._records.replace(self.path, data, expect)
         self._renewed = now
-        self._seen = None
         return self._token is not None
 
     def _encoded(self, holder: str) -> bytes:

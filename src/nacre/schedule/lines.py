@@ -8,7 +8,7 @@ from datetime import datetime
 
 from nacre.execute.report import duration, print_line
 from nacre.schedule.definition import Schedule
-from nacre.schedule.trigger import Trigger, find_zone
+from nacre.schedule.trigger import shown
 from nacre.store.records import Tick
 
 GLYPHS = {
@@ -41,7 +41,11 @@ class TickLines:
         for schedule in schedules:
             due = None if schedule.paused else schedule.trigger.after(now)
             when = (
-                f"next {shown(due.at, schedule.trigger)}" if due else "paused" if schedule.paused else "never"
+                f"next {shown(due.at, schedule.trigger.timezone)}"
+                if due
+                else "paused"
+                if schedule.paused
+                else "never"
             )
             self._write(f"  {schedule.name:<{size}}  {schedule.trigger.words()}  {schedule.target}  {when}")
 
@@ -59,13 +63,12 @@ class TickLines:
         self._write("Stopped. What had started has ended, and is recorded.")
 
 
-def shown(at: datetime, trigger: Trigger) -> str:
-    """Show a time in the zone of a schedule: ``2026-03-30 07:00:00 CEST``."""
-    return f"{at.astimezone(find_zone(trigger.timezone)):%Y-%m-%d %H:%M:%S %Z}"
-
-
 def _about(schedule: Schedule, tick: Tick) -> str:
-    parts = [f"due {shown(tick.due_at, schedule.trigger)}"] if tick.state in ("started", "skipped") else []
+    parts = (
+        [f"due {shown(tick.due_at, schedule.trigger.timezone)}"]
+        if tick.state in ("started", "skipped")
+        else []
+    )
     if tick.ended_at is not None and tick.started_at is not None:
         parts.append(f"in {duration((tick.ended_at - tick.started_at).total_seconds())}")
     parts += [tick.reason] if tick.reason else []

@@ -110,6 +110,8 @@ class Loop:
         self._new_id = new_id
         self._served: dict[str, _Served] = {}
         self._running: list[tuple[Schedule, Held, Process]] = []
+        self._open: list[tuple[Schedule, Held]] = []
+        self._looked = 0.0
         self._last_turn = clock.now()
         self._problem = ""
 
@@ -136,6 +138,7 @@ class Loop:
             return
         if not self._served:
             self._take_over(now)
+        self._look_after_open(now)
         problem = ""
         for served in self._served.values():
             if now < self._last_turn and served.settled > now:
@@ -165,15 +168,31 @@ class Loop:
         """Begin to serve: see what is settled, and settle what another process has left."""
         served = {}
         for name, schedule in self._schedules.items():
-            changed_at = self._book.enter(schedule, self._tenure.path)
+            changed_at = self._book.enter(schedule)
             settled = max(self._book.settled_until(name) or changed_at, changed_at)
             served[name] = _Served(schedule, min(settled, now))
-        for name, schedule in self._schedules.items():
-            mine = {held.tick.nominal for of, held, _ in self._running if of.name == name}
-            for held in self._book.left_open(name):
-                if held.tick.nominal not in mine:
-                    self._settle(schedule, held, now)
+        running = {held.tick.run for _, held, _ in self._running}
+        self._open = [
+            (schedule, held)
+            for schedule in self._schedules.values()
+            for held in self._book.left_open(schedule.name)
+            if held.tick.state == "claimed" or held.tick.run not in running
+        ]
+        self._looked = -RENEW_S
         self._served = served
+
+    def _look_after_open(self, now: datetime) -> None:
+        """Settle ticks that another process had when this one began to serve: once they ended, or it is gone."""
+        monotonic = self._clock.monotonic()
+        if not self._open or monotonic - self._looked < RENEW_S:
+            return
+        self._looked = monotonic
+        for entry in list(self._open):
+            schedule, held = entry[0], self._book.fresh(entry[1])
+            if held is None or self._book.is_left(held.tick):
+                if held is not None:
+                    self._settle(schedule, held, now)
+                self._open.remove(entry)
 
     def _settle(self, schedule: Schedule, held: Held, now: datetime) -> None:
         """Go on with a tick that another process has left: start it if that did not, else see how it ended."""
@@ -181,7 +200,7 @@ class Loop:
             self._begin(schedule, held, now)
             return
         gone = Ending("lost", "the process that started it is gone, and its run did not end")
-        self._reporter.on_tick(schedule, self._book.end(held, self._book.run_ending(held.tick.run) or gone))
+        self._reporter.on_tick(schedule, self._book.conclude(held, gone))
 
     def _catch_up(self, served: _Served, now: datetime) -> None:
         """Start the newest tick that is due; those before it were missed."""
@@ -223,9 +242,12 @@ class Loop:
         limit = schedule.grace_s if schedule.catchup == "latest" else 0.0
         if late_s > max(limit, ON_TIME_S):
             return f"missed: nothing served it for {duration(late_s)}"
-        before = next((held.tick for of, held, _ in self._running if of.name == schedule.name), None)
-        if before is not None and schedule.overlap == "skip":
-            return f"the run of {before.nominal} still goes on"
+        going = [(of, held) for of, held, _ in self._running] + self._open
+        others = [
+            held.tick for of, held in going if of.name == schedule.name and held.tick.nominal != tick.nominal
+        ]
+        if others and schedule.overlap == "skip":
+            return f"the run of {others[0].nominal} still goes on"
         return ""
 
     # ── what was started ──────────────────────────────────────────────────────────────────────────────────────────
@@ -237,23 +259,23 @@ class Loop:
             code = process.poll()
             if code is None:
                 continue
-            ending = self._book.run_ending(held.tick.run) or _ending(code, is_stopping)
-            ended = self._book.end(held, ending)
+            ended = self._book.conclude(held, _ending(code, is_stopping))
             self._running.remove(entry)
             self._reporter.on_tick(schedule, ended)
 
-    def stop(self, wait: Callable[[float], object]) -> None:
+    def stop(self, wait: Callable[[float], object], is_hurried: Callable[[], bool] = lambda: False) -> None:
         """Start nothing more, ask what was started to end and record how it did; what takes too long is killed.
 
         Args:
             wait: Waits for some seconds.
+            is_hurried: Whether to kill at once, because somebody asked again.
         """
         for _, _, process in self._running:
             process.interrupt()
         deadline = self._clock.monotonic() + PATIENCE_S
         problem = self._guarded(lambda: self._reap(is_stopping=True))
         while self._running:
-            is_late = self._clock.monotonic() > deadline
+            is_late = is_hurried() or self._clock.monotonic() > deadline
             for _, _, process in self._running if is_late else ():
                 process.kill()
             wait(LOOK_S)

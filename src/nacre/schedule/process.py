@@ -68,20 +68,37 @@ def nacre_processes(folder: str) -> Callable[[Schedule, Tick], Subprocess]:
     return start
 
 
+class Stop:
+    """Whether serving shall end: asked once, or again because it takes too long."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self._is_hurried = False
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """Ask to end; a handler of signals."""
+        self._is_hurried = self.asked.is_set()
+        self.asked.set()
+
+    def is_hurried(self) -> bool:
+        """Whether somebody asked again."""
+        return self._is_hurried
+
+
 @contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set, in the main thread; elsewhere nobody sets it."""
+def stopped_by_signals() -> Iterator[Stop]:
+    """Let SIGINT, SIGTERM and a terminal that is closed ask to stop; in the main thread, elsewhere nobody can."""
     import signal
 
-    stop = threading.Event()
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
-    def set_stop(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # under nohup it goes on
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop.ask) for number in numbers}
     try:
         yield stop
     finally:

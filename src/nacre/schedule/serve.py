@@ -36,7 +36,7 @@ def serve_deployments(workspace: Workspace, deployments: Sequence[object]) -> No
 
 
 def serve(workspace: Workspace, schedules: Sequence[Schedule], lines: TickLines) -> None:
-    """Serve schedules until SIGINT or SIGTERM, then wait for what they started.
+    """Serve schedules until a signal ends it, then wait for what they started.
 
     Args:
         workspace: The project's store and time.
@@ -50,17 +50,17 @@ def serve(workspace: Workspace, schedules: Sequence[Schedule], lines: TickLines)
     _check(workspace, schedules)
     holder = f"{os.uname().nodename}/{os.getpid()}/{workspace.new_id()}"
     records, clock = workspace.records, workspace.clock
-    book = TickBook(records, workspace.catalog, holder, clock)
     tenure = Tenure(records, ", ".join(sorted(schedule.name for schedule in schedules)), holder, clock)
+    book = TickBook(records, workspace.catalog, clock, holder, tenure.path)
     start = nacre_processes(workspace.root)
     with stopped_by_signals() as stop:
         lines.begin(schedules, workspace.root, clock.now())
         loop = Loop(schedules, book, tenure, clock, start, lines, workspace.new_id)
         try:
-            while not stop.is_set():
-                stop.wait(loop.turn())
+            while not stop.asked.is_set():
+                stop.asked.wait(loop.turn())
         finally:
-            loop.stop(clock.sleep)
+            loop.stop(clock.sleep, stop.is_hurried)
         lines.end()
 
 

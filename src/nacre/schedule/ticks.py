@@ -12,6 +12,7 @@ from nacre.catalog.history import Catalog
 from nacre.execute.clock import Clock
 from nacre.execute.report import summary
 from nacre.schedule.definition import Schedule
+from nacre.schedule.lease import Watch
 from nacre.schedule.trigger import Cron, Due, Interval
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.records import Run, ScheduleRecord, Tick, decode, encode, run_path, schedule_path, tick_path
@@ -37,19 +38,22 @@ class TickBook:
     Args:
         records: Where they lie.
         catalog: The index over them.
-        holder: Names this process.
         clock: Time.
+        holder: Names this process.
+        lease: Path of the lease that it holds while it lives.
     """
 
-    def __init__(self, records: RecordStore, catalog: Catalog, holder: str, clock: Clock) -> None:
+    def __init__(self, records: RecordStore, catalog: Catalog, clock: Clock, holder: str, lease: str) -> None:
         self._records = records
         self._catalog = catalog
-        self.holder = holder
         self._clock = clock
+        self._watch = Watch(records, clock)
+        self.holder = holder
+        self.lease = lease
 
     # ── schedules ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def enter(self, schedule: Schedule, lease: str) -> datetime:
+    def enter(self, schedule: Schedule) -> datetime:
         """Record what is served, where it is new or has changed.
 
         Returns:
@@ -60,7 +64,7 @@ class TickBook:
         while True:
             stored = self._records.get(path)
             known = decode(stored.data, ScheduleRecord, path) if stored else None
-            record = _record(schedule, lease, known.created_at if known else now, now)
+            record = _record(schedule, self.lease, known.created_at if known else now, now)
             if known is not None and record == msgspec.structs.replace(known, changed_at=now):
                 return known.changed_at
             if stored is None:
@@ -101,47 +105,67 @@ class TickBook:
         token = self._records.replace(path, encode(tick), held.token)
         return Held(tick, token) if token is not None else None
 
-    def end(self, held: Held, ending: Ending) -> Tick:
-        """Record how a tick ended. Whoever saw it end is right, also where others had given it up as lost."""
-        fields = {"state": ending.state, "reason": ending.reason, "ended_at": self._clock.now()}
+    def end(self, held: Held, ending: Ending, run: str = "") -> Tick:
+        """Record how a tick ended. Whoever saw it end is right, also where others had given it up as lost.
+
+        Args:
+            held: The tick.
+            ending: Its state, and what there is to say.
+            run: The run it started; empty where none began.
+        """
+        fields = {"state": ending.state, "reason": ending.reason, "run": run, "ended_at": self._clock.now()}
         done = self.replace(held, **fields)
         if done is None:
-            path = tick_path(held.tick.schedule, held.tick.nominal)
-            stored = self._records.get(path)
+            stored = self._records.get(tick_path(held.tick.schedule, held.tick.nominal))
             done = self.replace(Held(held.tick, stored.token), **fields) if stored else None
         return done.tick if done else msgspec.structs.replace(held.tick, **fields)
 
+    def conclude(self, held: Held, otherwise: Ending) -> Tick:
+        """End a tick as its run did.
+
+        Args:
+            held: The tick.
+            otherwise: How it ended where its run has no end, or there is no run.
+        """
+        stored = self._records.get(run_path(held.tick.run))
+        if stored is None:
+            return self.end(held, otherwise)
+        run = decode(stored.data, Run, stored.path)
+        return self.end(held, _ending(run) if run.ended_at else otherwise, run.id)
+
     def left_open(self, schedule: str) -> list[Held]:
         """Return the ticks of a schedule that did not end, as they are in the store now."""
-        found = []
-        for row in self._catalog.open_ticks(schedule):
-            stored = self._records.get(row.path)
-            tick = decode(stored.data, Tick, stored.path) if stored else None
-            if stored is not None and tick is not None and tick.ended_at is None:
-                found.append(Held(tick, stored.token))
-        return found
+        paths = [row.path for row in self._catalog.open_ticks(schedule)]
+        return [held for path in paths if (held := self._open(path)) is not None]
 
-    def run_ending(self, run: str) -> Ending | None:
-        """Return how the run that a tick started has ended; None where it did not, or there is none."""
-        stored = self._records.get(run_path(run)) if run else None
-        if stored is None:
-            return None
-        record = decode(stored.data, Run, stored.path)
-        if record.ended_at is None:
-            return None
-        failed = next((f"{step.step}: {step.error}" for step in record.steps if step.error), "")
-        told = record.error or failed or (summary(record.counts) if record.counts else "")
-        return Ending(record.state, told.partition("\n")[0])
+    def is_left(self, tick: Tick) -> bool:
+        """Whether nobody takes care of an open tick any more; one of our own that we do not run is such."""
+        return tick.holder == self.holder or self._watch.is_gone(tick.lease, tick.holder)
+
+    def fresh(self, held: Held) -> Held | None:
+        """Read a tick again; None once it has ended."""
+        return self._open(tick_path(held.tick.schedule, held.tick.nominal))
 
     def _tick(self, schedule: str, due: Due, state: str, **fields: object) -> Tick:
-        tick = Tick(schedule=schedule, nominal=due.nominal, due_at=due.at, state=state, holder=self.holder)
-        return msgspec.structs.replace(tick, **fields)
+        named = {"schedule": schedule, "nominal": due.nominal, "due_at": due.at, "state": state}
+        return Tick(**named, holder=self.holder, lease=self.lease, **fields)  # type: ignore[arg-type]  # by name
+
+    def _open(self, path: str) -> Held | None:
+        stored = self._records.get(path)
+        tick = decode(stored.data, Tick, path) if stored else None
+        return Held(tick, stored.token) if stored and tick and tick.ended_at is None else None
 
     def _own(self, stored: Stored | None) -> Held | None:
         tick = decode(stored.data, Tick, stored.path) if stored else None
         if stored is None or tick is None or tick.holder != self.holder or tick.state != "claimed":
             return None
         return Held(tick, stored.token)
+
+
+def _ending(run: Run) -> Ending:
+    failed = next((f"{step.step}: {step.error}" for step in run.steps if step.error), "")
+    told = run.error or failed or (summary(run.counts) if run.counts else "")
+    return Ending(run.state, told.partition("\n")[0])
 
 
 def _record(schedule: Schedule, lease: str, created_at: datetime, changed_at: datetime) -> ScheduleRecord:

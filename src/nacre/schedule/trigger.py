@@ -230,6 +230,12 @@ def find_zone(name: str) -> tzinfo:
         raise InvalidOption(f"There is no time zone {name!r}", {}, hint) from None
 
 
+def shown(at: datetime, timezone: str) -> str:
+    """Show an instant in a zone: ``2026-03-30 07:00 CEST``, with seconds where there are some."""
+    local = at.astimezone(find_zone(timezone))
+    return f"{local:%Y-%m-%d %H:%M:%S %Z}" if local.second else f"{local:%Y-%m-%d %H:%M %Z}"
+
+
 def _between(trigger: Trigger, since: datetime, until: datetime) -> Iterator[Due]:
     due = trigger.after(since)
     while due is not None and due.at <= until:

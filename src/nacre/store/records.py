@@ -218,7 +218,7 @@ class Tick(Record, frozen=True, kw_only=True):
     """``ticks/<schedule>/<nominal>``: one nominal time of a schedule. Who creates it is the one that starts it.
 
     ``state`` is claimed, started, then completed, failed, cancelled, crashed or lost; or skipped from the beginning.
-    ``holder`` names the process that has it, ``run`` the run that it starts.
+    ``holder`` names the process that has it, ``lease`` what that holds while it lives, ``run`` the run that it starts.
     """
 
     schedule: str
@@ -226,6 +226,7 @@ class Tick(Record, frozen=True, kw_only=True):
     due_at: datetime
     state: str
     holder: str
+    lease: str = ""
     run: str = ""
     reason: str = ""
     started_at: datetime | None = None

@@ -13,7 +13,7 @@ from nacre.catalog.history import ScheduleRow, TickRow
 from nacre.execute.workspace import Workspace
 from nacre.schedule.definition import Schedule
 from nacre.schedule.lease import TTL_S
-from nacre.schedule.trigger import Cron, Interval, Trigger, find_zone
+from nacre.schedule.trigger import Cron, Interval, Trigger, shown
 from nacre.store.records import Lease, decode
 from nacre.views.session import Session
 from nacre.views.words import ago, count
@@ -47,8 +47,8 @@ class ScheduleView:
     is_served: bool
 
     def shown(self, at: datetime) -> str:
-        """Show a time in the schedule's zone: ``2026-03-30 07:00:00 CEST``."""
-        return f"{at.astimezone(find_zone(self.timezone)):%Y-%m-%d %H:%M:%S %Z}"
+        """Show a time in the schedule's zone: ``2026-03-30 07:00 CEST``."""
+        return shown(at, self.timezone)
 
 
 def schedules(session: Session) -> list[ScheduleView]:
