@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from nacre.catalog.history import Catalog
 from nacre.schedule.definition import Schedule
@@ -20,6 +20,20 @@ START = datetime(2026, 3, 28, 12, tzinfo=UTC)
 HOUR, DAY = 3_600.0, 86_400.0
 DAILY = Schedule("daily", Cron("30 2 * * *", "Europe/Berlin"), ("build", "report"))
 OFTEN = Schedule("often", Interval(60), ("build", "report"))
+
+
+class WallClock(ManualClock):
+    """A clock that can be put forward or back, as people and time servers do, while time passes as ever."""
+
+    def __init__(self, start: datetime = START) -> None:
+        super().__init__(start)
+        self._off = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self._off
+
+    def leap(self, seconds: float) -> None:
+        self._off += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -50,9 +64,10 @@ class World:
 
     def __init__(self, records: RecordStore, catalog: Catalog) -> None:
         self.records, self.catalog = records, catalog
-        self.clock = ManualClock(START)
+        self.clock = WallClock()
         self.children: list[Child] = []
         self.problems: list[str] = []
+        self.duties: list[bool] = []
         self.seen: list[tuple[str, str]] = []
         self.start_error: OSError | None = None
 
@@ -81,6 +96,9 @@ class World:
 
     def on_tick(self, schedule: Schedule, tick: Tick) -> None:
         self.seen.append((tick.nominal, tick.state))
+
+    def on_duty(self, is_serving: bool) -> None:
+        self.duties.append(is_serving)
 
     def on_problem(self, what: str) -> None:
         self.problems.append(what)

@@ -57,6 +57,7 @@ def test_another_server_takes_over_within_fifteen_seconds(world: World) -> None:
     world.clock.advance(29)  # the first was killed; the second goes on alone
     world.pass_time(15, second, step=1)
     assert [(child.tick.nominal, child.tick.holder) for child in world.children] == [("20260328T120100", "b")]
+    assert world.duties == [False, True]
 
 
 def test_a_lease_that_was_given_back_is_taken_at_once(world: World) -> None:

@@ -54,6 +54,10 @@ class TickLines:
         text = f"{GLYPHS[tick.state]} {tick.schedule:<16} {tick.state:<9}  {_about(schedule, tick)}"
         self._write(text.rstrip())
 
+    def on_duty(self, is_serving: bool) -> None:
+        """Say when another process serves the same, and when this one goes on instead."""
+        self._write("Goes on." if is_serving else "Another process serves them; this one stands by.")
+
     def on_problem(self, what: str) -> None:
         """Print what kept a turn from being done."""
         self._write(f"✗ {what}\n  → it is tried again; what is due meanwhile is caught up on")

@@ -57,6 +57,10 @@ class TickReporter(Protocol):
         """Take a tick that was started, skipped or has ended."""
         ...
 
+    def on_duty(self, is_serving: bool) -> None:
+        """Take whether this process serves now, or stands by while another does; told when that changes."""
+        ...
+
     def on_problem(self, what: str) -> None:
         """Take what kept a turn from being done; it is tried again."""
         ...
@@ -114,6 +118,7 @@ class Loop:
         self._looked = 0.0
         self._last_turn = clock.now()
         self._problem = ""
+        self._is_serving = True
 
     # ── turns ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -133,7 +138,11 @@ class Loop:
         return self._pause()
 
     def _serve(self, now: datetime) -> None:
-        if not self._tenure.hold():
+        is_serving = self._tenure.hold()
+        if is_serving != self._is_serving:
+            self._is_serving = is_serving
+            self._reporter.on_duty(is_serving)
+        if not is_serving:
             self._served.clear()
             return
         if not self._served:
