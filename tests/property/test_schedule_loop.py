@@ -90,5 +90,7 @@ def test_no_tick_runs_twice_and_none_is_forgotten(moves: list[tuple[str, float]]
     for schedule in SCHEDULES[:1]:
         (newest,) = missed(schedule.trigger, now.replace(year=now.year - 1), now, 1)
         assert world.records.get(tick_path(schedule.name, newest.nominal)) is not None
-    assert all(tick.state != "claimed" for tick in world.ticks())
+    fleet.move("end", 0)
+    fleet.loops[0].turn()
+    assert [tick for tick in world.ticks() if tick.ended_at is None] == []
     fleet.index.close()

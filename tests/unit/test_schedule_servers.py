@@ -157,6 +157,19 @@ def test_what_a_server_of_other_schedules_left_is_lost_when_its_lease_has_run_ou
     assert [tick.state for tick in world.ticks()] == ["lost"]
 
 
+def test_a_tick_that_was_taken_over_is_left_to_its_new_holder(world: World) -> None:
+    world.pass_time(5, world.server(OFTEN), step=1)
+    book = TickBook(world.records, world.catalog, world.clock, "gone", "leases/gone")
+    due = OFTEN.trigger.after(world.clock.now())
+    assert due is not None
+    assert book.claim("often", due) is not None
+    world.clock.advance(60)
+    second, third = world.server(OFTEN, name="b"), world.server(OFTEN, DAILY, name="c")
+    world.pass_time(2 * TTL_S, second, step=1)
+    world.pass_time(2 * TTL_S, second, third, step=1)
+    assert [(tick.state, tick.holder) for tick in world.ticks()][:1] == [("started", "b")]
+
+
 # ── a store that does not answer, and the end ─────────────────────────────────────────────────────────────────────────
 
 
@@ -175,6 +188,26 @@ def test_a_claim_whose_answer_was_lost_starts_its_tick_once(world: World) -> Non
     assert [child.tick.nominal for child in world.children] == ["20260328T120100"]
     assert len(world.problems) == 1
     assert "no answer" in world.problems[0]
+
+
+def test_a_start_whose_answer_was_lost_starts_its_process_once(world: World) -> None:
+    faults = [Fault(TimeoutError("no answer"), True)]
+
+    def lose(call: Call) -> Fault | None:
+        return (
+            faults.pop()
+            if faults and call.method == "replace" and call.paths[0].startswith("ticks/")
+            else None
+        )
+
+    loop = world.server(OFTEN, records=FaultyRecords(world.records, lose))
+    world.pass_time(65, loop, step=30)
+    assert [child.tick.nominal for child in world.children] == ["20260328T120100"]
+    (tick,) = world.ticks()
+    assert (tick.state, tick.run) == ("started", world.children[0].tick.run)
+    world.clock.leap(-30)
+    world.pass_time(29, loop, step=1)
+    assert len(world.children) == 1
 
 
 def test_a_store_that_is_away_for_a_while_is_caught_up_with(world: World) -> None:

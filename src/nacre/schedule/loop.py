@@ -180,12 +180,11 @@ class Loop:
             changed_at = self._book.enter(schedule)
             settled = max(self._book.settled_until(name) or changed_at, changed_at)
             served[name] = _Served(schedule, min(settled, now))
-        running = {held.tick.run for _, held, _ in self._running}
         self._open = [
             (schedule, held)
             for schedule in self._schedules.values()
             for held in self._book.left_open(schedule.name)
-            if held.tick.state == "claimed" or held.tick.run not in running
+            if not self._is_running(held.tick)
         ]
         self._looked = -RENEW_S
         self._served = served
@@ -204,8 +203,8 @@ class Loop:
                 self._open.remove(entry)
 
     def _settle(self, schedule: Schedule, held: Held, now: datetime) -> None:
-        """Go on with a tick that another process has left: start it if that did not, else see how it ended."""
-        if held.tick.state == "claimed":
+        """Go on with a tick that was left: start it where nobody did, else see how it ended."""
+        if held.tick.state == "claimed" or held.tick.holder == self._book.holder:
             self._begin(schedule, held, now)
             return
         gone = Ending("lost", "the process that started it is gone, and its run did not end")
@@ -221,7 +220,7 @@ class Loop:
             for tick in self._book.skip(schedule.name, older, "missed: a later one was due as well"):
                 self._reporter.on_tick(schedule, tick)
         held = self._book.claim(schedule.name, newest)
-        if held is not None:
+        if held is not None and not self._is_running(held.tick):
             self._begin(schedule, held, now)
         served.settle(newest.at)
 
@@ -233,7 +232,12 @@ class Loop:
             return
         # From here on nobody else starts it; a process that dies before the next line has it lost, never run twice.
         started = self._book.replace(
-            held, state="started", holder=self._book.holder, run=self._new_id(), started_at=now
+            held,
+            state="started",
+            holder=self._book.holder,
+            lease=self._book.lease,
+            run=self._new_id(),
+            started_at=now,
         )
         if started is None:
             return
@@ -245,6 +249,12 @@ class Loop:
             return
         self._running.append((schedule, started, process))
         self._reporter.on_tick(schedule, started.tick)
+
+    def _is_running(self, tick: Tick) -> bool:
+        return any(
+            (held.tick.schedule, held.tick.nominal) == (tick.schedule, tick.nominal)
+            for _, held, _ in self._running
+        )
 
     def _why_not(self, schedule: Schedule, tick: Tick, now: datetime) -> str:
         late_s = (now - tick.due_at).total_seconds()

@@ -14,7 +14,7 @@ from nacre.execute.report import summary
 from nacre.schedule.definition import Schedule
 from nacre.schedule.lease import Watch
 from nacre.schedule.trigger import Cron, Due, Interval
-from nacre.store.port import RecordStore, Stored, Token, Write
+from nacre.store.port import RecordStore, Token, Write
 from nacre.store.records import Run, ScheduleRecord, Tick, decode, encode, run_path, schedule_path, tick_path
 
 
@@ -82,14 +82,15 @@ class TickBook:
     # ── ticks ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def claim(self, schedule: str, due: Due) -> Held | None:
-        """Create the tick; None where it exists, so that another process has it or it was dealt with."""
+        """Create the tick; None where another process has it, or it has ended. One of our own is given again."""
         tick = self._tick(schedule, due, "claimed")
         path = tick_path(schedule, due.nominal)
         token = self._records.create(path, encode(tick))
         if token is not None:
             return Held(tick, token)
-        # A creation whose answer was lost is found under our own name.
-        return self._own(self._records.get(path))
+        # A write whose answer was lost is found under our own name.
+        held = self._open(path)
+        return held if held is not None and held.tick.holder == self.holder else None
 
     def skip(self, schedule: str, dues: Sequence[Due], reason: str) -> list[Tick]:
         """Create ticks that start nothing, with the reason; returns those that did not exist."""
@@ -154,12 +155,6 @@ class TickBook:
         stored = self._records.get(path)
         tick = decode(stored.data, Tick, path) if stored else None
         return Held(tick, stored.token) if stored and tick and tick.ended_at is None else None
-
-    def _own(self, stored: Stored | None) -> Held | None:
-        tick = decode(stored.data, Tick, stored.path) if stored else None
-        if stored is None or tick is None or tick.holder != self.holder or tick.state != "claimed":
-            return None
-        return Held(tick, stored.token)
 
 
 def _ending(run: Run) -> Ending:
