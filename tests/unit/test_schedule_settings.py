@@ -14,13 +14,14 @@ from nacre import flow
 from nacre.config import read_settings
 from nacre.declare import deployment
 from nacre.declare.deployment import Deployment
-from nacre.errors import InvalidOption, MissingContext, NotYetEffective, UsageError
+from nacre.errors import InvalidOption, MissingContext, NotYetEffective, StoreReadOnly, UsageError
 from nacre.schedule.definition import Schedule
 from nacre.schedule.serve import scheduled, serve_deployments
 from nacre.schedule.settings import NAMES
 from nacre.schedule.trigger import ANCHOR, Cron, Interval, find_zone
 from nacre.schedules import Cron as PublicCron
 from nacre.store.ids import RUN_ID, given_run_id
+from nacre.store.wrap import Fault, FaultyRecords
 from sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent.parent
@@ -270,6 +271,16 @@ def test_serving_nothing_or_twice_the_same_or_in_memory_is_refused(project: Sand
     with pytest.raises(InvalidOption, match="did you mean limit="):
         nacre.serve(shop.to_deployment(interval=60), limt=3)  # type: ignore[call-arg]
     assert list(project.workspace.records.scan("schedules/")) == []
+
+
+def test_a_store_that_refuses_is_found_before_anything_is_promised(
+    project: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = StoreReadOnly("The store cannot be written", {"store": "here"})
+    records = FaultyRecords(project.workspace.records, lambda call: Fault(refused))
+    with pytest.raises(StoreReadOnly, match="The store cannot be written"):
+        serve_deployments(project.workspace._replace(records=records), [shop.to_deployment(interval=60)])
+    assert capsys.readouterr() == ("", "")
 
 
 def test_serving_from_what_is_served_is_refused(project: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

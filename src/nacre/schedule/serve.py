@@ -53,6 +53,7 @@ def serve(workspace: Workspace, schedules: Sequence[Schedule], lines: TickLines)
     tenure = Tenure(records, ", ".join(sorted(schedule.name for schedule in schedules)), holder, clock)
     book = TickBook(records, workspace.catalog, clock, holder, tenure.path)
     start = nacre_processes(workspace.root)
+    tenure.hold()  # a store that refuses is found before anything is promised; later on the loop tries again
     with stopped_by_signals() as stop:
         lines.begin(schedules, workspace.root, clock.now())
         loop = Loop(schedules, book, tenure, clock, start, lines, workspace.new_id)
