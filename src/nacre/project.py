@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from nacre import context
@@ -78,7 +79,7 @@ class Project:
 
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""
-        return Engine(self.workspace(), reporter, serve_deployments)
+        return Engine(self.workspace(), reporter, partial(serve_deployments, self.workspace))
 
     def close(self) -> None:
         """Close the store. Idempotent."""
@@ -151,8 +152,12 @@ def runtime() -> Engine:
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace()
     engine = _engines.get(id(workspace))
     if engine is None:
-        engine = _engines[id(workspace)] = Engine(workspace, _default_reporter, serve_deployments)
+        engine = _engines[id(workspace)] = Engine(workspace, _default_reporter, _serve)
     return engine
+
+
+def _serve(deployments: Sequence[object]) -> None:
+    serve_deployments(current_project().workspace, deployments)
 
 
 #: By the identity of their workspace, which they keep alive.

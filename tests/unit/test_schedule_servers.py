@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from nacre.catalog.history import Catalog
+from nacre.catalog.index import MemoryIndex
 from nacre.schedule.definition import Schedule
 from nacre.schedule.lease import RENEW_S, TTL_S, Tenure
 from nacre.schedule.loop import PATIENCE_S, Loop
@@ -112,6 +114,30 @@ def test_a_tick_that_was_claimed_and_not_started_is_started_once_by_the_next(wor
     second, third = world.server(OFTEN, name="b"), world.server(OFTEN, name="c")
     world.pass_time(2 * TTL_S, second, third, step=1)
     assert [(child.tick.nominal, child.tick.holder) for child in world.children] == [("20260328T120100", "b")]
+
+
+def test_an_index_that_lags_behind_is_brought_up_to_date_when_a_server_takes_over(world: World) -> None:
+    """As that of a bucket does: what the process before claimed was not in it."""
+    index = MemoryIndex()
+    other = Catalog(index.read)
+    tenure = Tenure(world.records, "often", "b", world.clock)
+    book = TickBook(
+        world.records,
+        other,
+        world.clock,
+        "b",
+        tenure.path,
+        look=lambda: index.rebuild(world.records.scan("")),
+    )
+    second = Loop(
+        [OFTEN], book, tenure, world.clock, world.start, world, lambda: f"run-{len(world.children)}"
+    )
+    world.pass_time(61, world.server(OFTEN), second, step=30)
+    assert other.ticks("often") == []
+    world.end(built=1)
+    world.pass_time(2 * TTL_S, second, step=1)
+    assert [tick.state for tick in world.ticks()] == ["completed"]
+    index.close()
 
 
 def test_a_tick_whose_server_is_gone_takes_the_end_of_its_run(world: World) -> None:

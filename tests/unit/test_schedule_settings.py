@@ -265,7 +265,7 @@ def test_serving_nothing_or_twice_the_same_or_in_memory_is_refused(project: Sand
         nacre.serve(shop)  # type: ignore[arg-type]
     memory = project.workspace._replace(location="memory://")
     with pytest.raises(UsageError, match="a store that other processes see"):
-        serve_deployments(memory, [shop.to_deployment(interval=60)])
+        serve_deployments(lambda: memory, [shop.to_deployment(interval=60)])
     with pytest.raises(NotYetEffective, match="limit"):
         nacre.serve(shop.to_deployment(interval=60), limit=3)
     with pytest.raises(InvalidOption, match="did you mean limit="):
@@ -278,8 +278,9 @@ def test_a_store_that_refuses_is_found_before_anything_is_promised(
 ) -> None:
     refused = StoreReadOnly("The store cannot be written", {"store": "here"})
     records = FaultyRecords(project.workspace.records, lambda call: Fault(refused))
+    workspace = project.workspace._replace(records=records)
     with pytest.raises(StoreReadOnly, match="The store cannot be written"):
-        serve_deployments(project.workspace._replace(records=records), [shop.to_deployment(interval=60)])
+        serve_deployments(lambda: workspace, [shop.to_deployment(interval=60)])
     assert capsys.readouterr() == ("", "")
 
 

@@ -20,4 +20,4 @@ def command() -> None:
     """
     session = Session()
     project = session.project
-    serve(project.workspace(), project.settings.schedules, TickLines(echo))
+    serve(project.workspace, project.settings.schedules, TickLines(echo))

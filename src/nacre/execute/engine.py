@@ -42,7 +42,7 @@ class Engine:
         self,
         workspace: Workspace,
         reporter: Callable[[], Reporter],
-        serve: Callable[[Workspace, Sequence[object]], None],
+        serve: Callable[[Sequence[object]], None],
     ) -> None:
         self.workspace = workspace
         self._reporter = reporter
@@ -175,7 +175,7 @@ class Engine:
 
     def serve(self, deployments: Sequence[object]) -> None:
         """Run deployed flows when they are due, until a signal ends it."""
-        self._serve(self.workspace, deployments)
+        self._serve(deployments)
 
     # ── artifacts ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -175,6 +175,7 @@ class Loop:
 
     def _take_over(self, now: datetime) -> None:
         """Begin to serve: see what is settled, and settle what another process has left."""
+        self._book.look()
         served = {}
         for name, schedule in self._schedules.items():
             changed_at = self._book.enter(schedule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nacre import context
 from nacre.declare.deployment import Deployment
@@ -18,11 +18,11 @@ from nacre.schedule.ticks import TickBook
 from nacre.store.ids import RUN_ID
 
 
-def serve_deployments(workspace: Workspace, deployments: Sequence[object]) -> None:
+def serve_deployments(open_workspace: Callable[[], Workspace], deployments: Sequence[object]) -> None:
     """Serve flows until a signal ends it.
 
     Args:
-        workspace: The project's store and time.
+        open_workspace: Gives the project's store and time, and looks at what others wrote meanwhile.
         deployments: Of ``flow.to_deployment``.
 
     Raises:
@@ -32,14 +32,15 @@ def serve_deployments(workspace: Workspace, deployments: Sequence[object]) -> No
     if RUN_ID in os.environ or context.current_run.get() is not None:
         hint = 'put the call under: if __name__ == "__main__":'
         raise MissingContext("serve was called by what is served itself", {}, hint)
-    serve(workspace, [scheduled(each, workspace.root) for each in deployments], TickLines())
+    root = open_workspace().root
+    serve(open_workspace, [scheduled(each, root) for each in deployments], TickLines())
 
 
-def serve(workspace: Workspace, schedules: Sequence[Schedule], lines: TickLines) -> None:
+def serve(open_workspace: Callable[[], Workspace], schedules: Sequence[Schedule], lines: TickLines) -> None:
     """Serve schedules until a signal ends it, then wait for what they started.
 
     Args:
-        workspace: The project's store and time.
+        open_workspace: As above.
         schedules: What is served.
         lines: Shows what happens.
 
@@ -47,11 +48,12 @@ def serve(workspace: Workspace, schedules: Sequence[Schedule], lines: TickLines)
         UsageError: There is nothing to serve, or no other process could see the store.
         StoreError: The store refuses.
     """
+    workspace = open_workspace()
     _check(workspace, schedules)
     holder = f"{os.uname().nodename}/{os.getpid()}/{workspace.new_id()}"
     records, clock = workspace.records, workspace.clock
     tenure = Tenure(records, ", ".join(sorted(schedule.name for schedule in schedules)), holder, clock)
-    book = TickBook(records, workspace.catalog, clock, holder, tenure.path)
+    book = TickBook(records, workspace.catalog, clock, holder, tenure.path, look=open_workspace)
     start = nacre_processes(workspace.root)
     tenure.hold()  # a store that refuses is found before anything is promised; later on the loop tries again
     with stopped_by_signals() as stop:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -41,15 +41,25 @@ class TickBook:
         clock: Time.
         holder: Names this process.
         lease: Path of the lease that it holds while it lives.
+        look: Brings the index up to date with what other processes wrote, where it does not see that by itself.
     """
 
-    def __init__(self, records: RecordStore, catalog: Catalog, clock: Clock, holder: str, lease: str) -> None:
+    def __init__(
+        self,
+        records: RecordStore,
+        catalog: Catalog,
+        clock: Clock,
+        holder: str,
+        lease: str,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
         self._records = records
         self._catalog = catalog
         self._clock = clock
         self._watch = Watch(records, clock)
         self.holder = holder
         self.lease = lease
+        self.look = look
 
     # ── schedules ─────────────────────────────────────────────────────────────────────────────────────────────────
 
