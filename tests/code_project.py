@@ -27,6 +27,9 @@ class Project:
             path.write_text(text)
 
     def __enter__(self) -> Project:
+        # Modules of these names that others left behind, such as an example's pipeline, are not meant here.
+        names = {path.stem for path in self.root.rglob("*.py")}
+        self._hidden = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
         self._modules = set(sys.modules)
         self._path = list(sys.path)
         # Bytecode of an edit within the same second would be taken for the edited file's.
@@ -43,6 +46,7 @@ class Project:
         for name in set(sys.modules) - self._modules:
             if str(self.root) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]
+        sys.modules.update(self._hidden)
 
     def load(self, module: str) -> ModuleType:
         """Import one of its modules."""

@@ -27,14 +27,26 @@ LAYERS = [
     ("graph",),
     ("version",),
     ("planning",),
-    ("schedule", "schedule.trigger"),
+    ("schedule", "schedule.trigger", "schedule.definition", "schedule.settings"),
     # ── the I/O line ──
     ("values",),
     ("store",),
     ("catalog",),
     ("survey",),
     ("execute",),
-    ("schedule.loop", "config", "project", "builds", "loading", "api"),
+    (
+        "schedule.lease",
+        "schedule.ticks",
+        "schedule.loop",
+        "schedule.process",
+        "schedule.lines",
+        "schedule.serve",
+        "config",
+        "project",
+        "builds",
+        "loading",
+        "api",
+    ),
     ("views",),
     ("",),  # the root package: lazy, so that a face may ask it for the version
     ("__main__", "cli", "web", "notebook"),
@@ -51,6 +63,8 @@ PURE = {
     "version",
     "planning",
     "schedule.trigger",
+    "schedule.definition",
+    "schedule.settings",
 }
 IO_MODULES = {"asyncio", "os", "random", "socket", "sqlite3", "subprocess", "tempfile", "threading", "time"}
 IO_CALLS = {"input", "now", "open", "print", "read_text", "today", "utcnow", "write_text"}
@@ -77,7 +91,7 @@ THIRD_PARTY = {
         "execute",
         "survey",
         "project",
-        "schedule.loop",
+        "schedule.ticks",
         "views",
     ),
     "nh3": ("web",),

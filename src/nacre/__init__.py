@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nacre import context
 
 if TYPE_CHECKING:
-    from nacre.api import Lineage, PlanResult, build, lineage, load, location, plan
+    from nacre.api import Lineage, PlanResult, build, lineage, load, location, plan, serve
     from nacre.declare.asset import Asset
     from nacre.declare.flow import Flow, flow
     from nacre.declare.partitions import DailyPartitions, StaticPartitions
@@ -44,6 +44,7 @@ __all__ = [
     "location",
     "materialize",
     "plan",
+    "serve",
     "stable",
     "tags",
     "task",
@@ -69,6 +70,7 @@ _HOMES = {
     "location": "nacre.api",
     "materialize": "nacre.declare.task",
     "plan": "nacre.api",
+    "serve": "nacre.api",
     "stable": "nacre.version.code",
     "tags": "nacre.declare.tags",
     "task": "nacre.declare.task",

@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, cast, overload
 
 from nacre import context
 from nacre.builds import Module, Request, building, make_plan, planned_steps
 from nacre.declare.asset import Asset
+from nacre.declare.deployment import SERVER_NAMES, Deployment, ServerOptions, effective
 from nacre.declare.task import Task
 from nacre.errors import said
 from nacre.execute.active import ActiveRun
@@ -189,6 +190,22 @@ def lineage(key: str | Asset) -> Lineage:
     asset = find_stored(workspace, key.key if isinstance(key, Asset) else key)
     catalog = workspace.catalog
     return Lineage(catalog.upstream(workspace.env, asset), catalog.downstream(workspace.env, asset))
+
+
+def serve(*deployments: Deployment, **options: Unpack[ServerOptions]) -> None:
+    """Run several flows when they are due, each time in a process of its own, until SIGINT or SIGTERM.
+
+    Args:
+        deployments: Of ``flow.to_deployment``; each has its own name.
+        options: Prefect's; none of them changes anything yet.
+
+    Raises:
+        InvalidOption: One is no deployment, or does not say when it is due; or an option is unknown.
+        NotYetEffective: An option has no effect yet.
+        StoreError: The store refuses.
+    """
+    effective(cast("dict[str, object]", options), SERVER_NAMES, f"{len(deployments)} deployments")
+    context.runtime().serve(deployments)
 
 
 def _request(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from nacre.errors import UsageError
+from nacre.schedule.definition import Schedule
+from nacre.schedule.settings import read_schedules
 
 STORE_FOLDER = ".nacre"
 PLACES_EXAMPLE = 'write: places = {"s3://lake" = "./lake"}'
@@ -22,6 +24,7 @@ class Settings:
         env: Environment whose heads are read and moved.
         file: Where the settings were read from; empty where there is no file.
         places: Beginnings of keys, each with the absolute folder or URL that its values are published to.
+        schedules: What ``nacre serve`` runs by itself, and when.
     """
 
     store: str = STORE_FOLDER
@@ -29,6 +32,7 @@ class Settings:
     env: str = "default"
     file: str = ""
     places: tuple[tuple[str, str], ...] = ()
+    schedules: tuple[Schedule, ...] = ()
 
 
 def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -64,7 +68,8 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     said_in = "NACRE_STORE" if given else file if "store" in texts else ""
     store = _store(root, given or str(texts.get("store", STORE_FOLDER)), said_in)
     places = _places(root, environ.get("NACRE_PLACES"), table.get("places", {}), file)
-    return Settings(store, tuple(modules), str(texts.get("env", "default")), file, places)
+    schedules = read_schedules(table["schedules"], file) if "schedules" in table else ()
+    return Settings(store, tuple(modules), str(texts.get("env", "default")), file, places, schedules)
 
 
 def _places(root: str, variable: str | None, given: object, file: str) -> tuple[tuple[str, str], ...]:

@@ -32,6 +32,10 @@ class Runtime(Protocol):
         """Run a flow and return its value, or its state where ``return_state`` is given."""
         ...
 
+    def serve(self, deployments: Sequence[object]) -> None:
+        """Run deployed flows when they are due, until a signal ends it."""
+        ...
+
     def create_artifact(self, draft: object) -> str:
         """Store an artifact and return its id."""
         ...

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from nacre import context
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import Event, MemoryIndex, append_events, apply, is_current, prepare
-from nacre.catalog.mirror import Mirror
+from nacre.catalog.mirror import SCHEDULED, Mirror
 from nacre.config import STORE_FOLDER, Settings, find_root, read_settings
 from nacre.errors import CorruptRecord, StoreError, UsageError
 from nacre.execute.active import ActiveRun
@@ -20,6 +20,7 @@ from nacre.execute.engine import Engine
 from nacre.execute.report import Lines, Silent
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.keys import key_path
+from nacre.schedule.serve import serve_deployments
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import SCHEME, Bucket, connect, parse
@@ -83,11 +84,12 @@ class Project:
             return bool(BucketRecords(connect(self.store, is_store=True), records, creates=False).identity)
         return self.store.startswith("memory://") or os.path.isfile(_records_file(self.store))
 
-    def workspace(self, *, creates: bool = True) -> Workspace:
+    def workspace(self, *, creates: bool = True, schedules: bool = False) -> Workspace:
         """Open the store. One that is far away is looked at again where the last look was a while ago.
 
         Args:
             creates: False leaves a project without a store as it is, and looks at an empty one.
+            schedules: True looks at schedules and their ticks too.
 
         Raises:
             StoreError: The store cannot be opened, is damaged, or was written by a newer nacre.
@@ -98,6 +100,8 @@ class Project:
             self._workspace = self._open_bucket(creates) if _is_bucket(self.store) else self._open(creates)
         elif self._mirror is not None and self._clock.monotonic() - self._looked_at > FRESH_S:
             self._look(self._mirror, self._workspace.records)
+        if schedules and self._mirror is not None:
+            self._mirror.refresh(self._workspace.records, SCHEDULED)
         return self._workspace
 
     @cached_property
@@ -108,7 +112,9 @@ class Project:
 
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""
-        return Engine(self.workspace(), reporter)
+        return Engine(
+            self.workspace(), reporter, partial(serve_deployments, partial(self.workspace, schedules=True))
+        )
 
     def close(self) -> None:
         """Close the store. Idempotent."""
@@ -234,8 +240,12 @@ def runtime() -> Engine:
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace()
     engine = _engines.get(id(workspace))
     if engine is None:
-        engine = _engines[id(workspace)] = Engine(workspace, _default_reporter)
+        engine = _engines[id(workspace)] = Engine(workspace, _default_reporter, _serve)
     return engine
+
+
+def _serve(deployments: Sequence[object]) -> None:
+    serve_deployments(current_project().workspace, deployments)
 
 
 #: By the identity of their workspace, which they keep alive.

@@ -8,6 +8,7 @@ import nacre
 from nacre import Flow, RunResult, Task, flow, materialize, stable, task
 from nacre.assets import Asset
 from nacre.declare.task import Future
+from nacre.schedules import Cron
 
 RAW = Asset(key="asset://raw")
 
@@ -65,6 +66,9 @@ def check() -> None:
     assert_type(helper(other_helper(1)), int)
     assert_type(nacre.build(raw), RunResult)
     assert_type(nacre.load("asset://raw", as_type=list), list[object])  # type: ignore[assert-type]  # list[Any]
+    bare.serve("bare", cron="0 7 * * *", timezone="Europe/Berlin", parameters={"day": "today"})
+    nacre.serve(bare.to_deployment("a", interval=60), named.to_deployment(schedule=Cron("@daily")))
+    bare.serve("bare", crn="0 7 * * *")  # type: ignore[call-arg]  # misspelt
     a: Task[[int], str] = plain
     b: Flow[[str], int] = bare
     assert a is not None and b is not None

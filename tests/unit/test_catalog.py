@@ -26,16 +26,20 @@ from nacre.store.records import (
     Materialization,
     Record,
     Run,
+    ScheduleRecord,
     StepRecord,
+    Tick,
     artifact_path,
     encode,
     head_path,
     run_path,
+    schedule_path,
+    tick_path,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RAW, CLEAN, REPORT = "asset://raw", "asset://clean", "asset://report"
-DERIVED = ("heads", "materializations", "lineage", "runs", "steps", "artifacts")
+DERIVED = ("heads", "materializations", "lineage", "runs", "steps", "artifacts", "schedules", "ticks")
 
 
 @pytest.fixture
@@ -86,6 +90,27 @@ def artifact(id: str, key: str = "", *, asset: str = "", run: str = "") -> Store
     return stored(artifact_path(record), record)
 
 
+def schedule(name: str, hour: int = 0, cron: str = "@daily") -> Stored:
+    at = NOW + timedelta(hours=hour)
+    record = ScheduleRecord(name=name, command=("build", "*"), created_at=NOW, changed_at=at, cron=cron)
+    return stored(schedule_path(name), record)
+
+
+def tick(hour: int, state: str, *, name: str = "daily") -> Stored:
+    """A tick as it is in one of its states: claimed, started, or ended."""
+    nominal, due = f"20260102T{hour:02}0000", NOW + timedelta(hours=hour)
+    record = Tick(
+        schedule=name,
+        nominal=nominal,
+        due_at=due,
+        state=state,
+        holder="me",
+        started_at=due if state not in ("claimed", "skipped") else None,
+        ended_at=due if state not in ("claimed", "started") else None,
+    )
+    return stored(tick_path(name, nominal), record)
+
+
 def stored(path: str, record: Record) -> Stored:
     return Stored(path, encode(record), "1")
 
@@ -112,6 +137,10 @@ def a_life() -> list[Stored]:
         run("r2"),
         artifact("a1", "summary", asset=REPORT),
     ]
+    writes += [schedule("daily"), schedule("daily", 1, "@hourly"), schedule("other")]
+    for state in ("claimed", "started", "lost", "completed"):
+        writes.append(tick(1, state))
+    writes += [tick(2, "claimed"), tick(2, "started"), tick(3, "skipped"), tick(1, "claimed", name="other")]
     return [*writes, artifact("a2"), Stored("ac/1", b"not indexed", "1"), Stored("format", b"{}", "1")]
 
 
@@ -179,6 +208,28 @@ def test_artifacts_are_found_by_key_asset_and_run(index: MemoryIndex, catalog: C
     assert [row.id for row in catalog.artifacts(run="r1")] == ["a1"]
 
 
+def test_ticks_are_newest_first_and_those_that_go_on_are_found(index: MemoryIndex, catalog: Catalog) -> None:
+    index.apply(
+        [tick(2, "claimed"), tick(3, "started"), tick(1, "completed"), tick(9, "failed", name="other")]
+    )
+    assert [(row.nominal[9:11], row.state) for row in catalog.ticks("daily")] == [
+        ("03", "started"),
+        ("02", "claimed"),
+        ("01", "completed"),
+    ]
+    assert [row.state for row in catalog.ticks("daily", limit=1)] == ["started"]
+    assert [row.state for row in catalog.open_ticks("daily")] == ["claimed", "started"]
+    assert catalog.ticks("none") == catalog.open_ticks("other") == []
+
+
+def test_schedules_are_listed_by_name_as_they_are_now(index: MemoryIndex, catalog: Catalog) -> None:
+    index.apply([schedule("b"), schedule("a", 1, "@hourly"), schedule("a")])
+    assert [(row.name, row.cron, row.command, row.paused) for row in catalog.schedules()] == [
+        ("a", "@hourly", ("build", "*"), False),
+        ("b", "@daily", ("build", "*"), False),
+    ]
+
+
 def test_indexing_as_records_come_equals_a_rebuild(index: MemoryIndex) -> None:
     records = MemoryRecords(index.apply)
     for write in a_life():
@@ -207,11 +258,16 @@ def test_order_and_repetition_do_not_matter(index: MemoryIndex, seed: int) -> No
 
 def test_a_deleted_record_leaves_the_catalog(index: MemoryIndex, catalog: Catalog) -> None:
     records = MemoryRecords(index.apply)
-    for record in (run("r1"), artifact("a1", "k")):
+    for record in (run("r1"), artifact("a1", "k"), schedule("daily"), tick(1, "claimed")):
         token = records.create(record.path, record.data)
         assert token is not None
         assert records.delete(record.path, token)
-    assert (catalog.runs(), catalog.artifacts()) == ([], [])
+    assert (catalog.runs(), catalog.artifacts(), catalog.schedules(), catalog.ticks("daily")) == (
+        [],
+        [],
+        [],
+        [],
+    )
 
 
 def test_a_record_that_cannot_be_read_is_named_and_nothing_is_indexed(

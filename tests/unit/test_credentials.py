@@ -75,7 +75,7 @@ def test_without_any_keys_it_says_where_it_looked_and_asks_nobody(tmp_path: Path
     assert given["AWS_SHARED_CREDENTIALS_FILE"] in text
     assert "AWS_ACCESS_KEY_ID" in text
     assert "NACRE_STORE=.nacre" in text
-    with pytest.raises(StoreReadOnly, match=r'\[places\]  "s3://lake" = "./lake"'):
+    with pytest.raises(StoreReadOnly, match=r'places = {"s3://lake" = "./lake"}'):
         find_access(SITE._replace(is_store=False), given)
 
 

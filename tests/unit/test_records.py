@@ -13,21 +13,27 @@ from nacre.store.records import (
     Artifact,
     Head,
     Input,
+    Lease,
     Materialization,
     Output,
     Part,
     Read,
     Record,
     Run,
+    ScheduleRecord,
     State,
     StepRecord,
     StoreFormat,
+    Tick,
     action_path,
     artifact_path,
     decode,
     encode,
     head_path,
+    lease_path,
     run_path,
+    schedule_path,
+    tick_path,
 )
 from nacre.version.outline import Change, Outline
 
@@ -72,6 +78,21 @@ RECORDS: list[Record] = [
         counts={"built": 1},
     ),
     Artifact(id="1", kind="table", created_at=NOW, data="[]", key="k"),
+    ScheduleRecord(
+        name="daily",
+        command=("build", "*"),
+        created_at=NOW,
+        changed_at=NOW,
+        cron="@daily",
+        timezone="Asia/Tokyo",
+    ),
+    ScheduleRecord(
+        name="b", command=("run", "p.py:f"), created_at=NOW, changed_at=NOW, interval_s=60, anchor=NOW
+    ),
+    Tick(
+        schedule="daily", nominal="20260102T000000", due_at=NOW, state="started", holder="me", started_at=NOW
+    ),
+    Lease(holder="me", renewed_at=NOW),
     State(digest="d", entries={"a": "b"}),
 ]
 
@@ -116,6 +137,13 @@ def test_records_lie_where_the_format_says() -> None:
     assert artifact_path(Artifact(id="1", kind="link", created_at=NOW, key="k")) == "artifacts/k/1"
     assert artifact_path(Artifact(id="1", kind="link", created_at=NOW)) == "artifacts/-/1"
     assert head_path("dev", "asset://a").startswith("heads/dev/asset-a-")
+
+
+def test_ticks_lie_below_their_schedule_whatever_its_name() -> None:
+    assert schedule_path("Every day/night").startswith("schedules/Every-day-night-")
+    assert tick_path("Every day/night", "20260102T000000-again").startswith("ticks/Every-day-night-")
+    assert tick_path("a", "20260102T000000").endswith("/20260102T000000")
+    assert lease_path("a, b").startswith("leases/a-b-")
 
 
 def test_heads_of_partitions_lie_below_their_asset() -> None:

@@ -85,8 +85,39 @@ class EventRow(Row, frozen=True, gc=False):
     body: str
 
 
+class ScheduleRow(Row, frozen=True, gc=False):
+    """A schedule that is or was served: either ``cron``, or ``interval_s`` and ``anchor``."""
+
+    path: str
+    name: str
+    command: tuple[str, ...]
+    created_at: str
+    changed_at: str
+    cron: str
+    interval_s: int
+    anchor: str | None
+    timezone: str
+    paused: bool
+    lease: str
+
+
+class TickRow(Row, frozen=True, gc=False):
+    """One nominal time of a schedule. ``ended_at`` is None while what it started goes on."""
+
+    path: str
+    schedule: str
+    nominal: str
+    due_at: str
+    state: str
+    run: str
+    reason: str
+    started_at: str | None
+    ended_at: str | None
+
+
 _decode_steps = msgspec.json.Decoder(list[StepRecord]).decode
 _decode_counts = msgspec.json.Decoder(dict[str, int]).decode
+_decode_command = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 class Catalog:
@@ -138,6 +169,18 @@ class Catalog:
             return self._read(QUERIES["events"], (after,), EventRow)
         return self._read(QUERIES["events_of_run"], (run, after), EventRow)
 
+    def schedules(self) -> list[ScheduleRow]:
+        """The schedules that are or were served, by name."""
+        return self._read(QUERIES["schedules"], (), _schedule_row)
+
+    def ticks(self, schedule: str, limit: int = 20) -> list[TickRow]:
+        """The last ticks of a schedule, newest first."""
+        return self._read(QUERIES["ticks"], (schedule, limit), TickRow)
+
+    def open_ticks(self, schedule: str) -> list[TickRow]:
+        """The ticks of a schedule that did not end, oldest first."""
+        return self._read(QUERIES["open_ticks"], (schedule,), TickRow)
+
     def inputs(self, env: str, asset: str, seq: int, partition: str = "") -> list[InputRow]:
         """The versions that one version was made from, by parameter."""
         return lineage.inputs(self._read, env, asset, seq, partition)
@@ -158,3 +201,11 @@ def _run_row(*columns: object) -> RunRow:
 
 #: The query selects the columns in the order of the fields, which a type checker cannot see.
 _RUN: Callable[..., RunRow] = RunRow
+
+
+def _schedule_row(*columns: object) -> ScheduleRow:
+    path, name, command, *rest, paused, lease = columns
+    return _SCHEDULE(path, name, _decode_command(str(command)), *rest, bool(paused), lease)
+
+
+_SCHEDULE: Callable[..., ScheduleRow] = ScheduleRow

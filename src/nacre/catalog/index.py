@@ -21,7 +21,7 @@ from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _CHUNK_ROWS = 1_000
 _Row = tuple[object, ...]
 
@@ -80,10 +80,36 @@ class _Artifact(msgspec.Struct, gc=False):
     updated_at: str | None = None
 
 
+class _Schedule(msgspec.Struct, gc=False):
+    name: str
+    command: msgspec.Raw
+    created_at: str
+    changed_at: str
+    cron: str = ""
+    interval_s: int = 0
+    anchor: str | None = None
+    timezone: str = "UTC"
+    paused: bool = False
+    lease: str = ""
+
+
+class _Tick(msgspec.Struct, gc=False):
+    schedule: str
+    nominal: str
+    due_at: str
+    state: str
+    run: str = ""
+    reason: str = ""
+    started_at: str | None = None
+    ended_at: str | None = None
+
+
 _decode_entry = msgspec.json.Decoder(_Entry).decode
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_run = msgspec.json.Decoder(_Run).decode
 _decode_artifact = msgspec.json.Decoder(_Artifact).decode
+_decode_schedule = msgspec.json.Decoder(_Schedule).decode
+_decode_tick = msgspec.json.Decoder(_Tick).decode
 
 
 def prepare(connection: sqlite3.Connection) -> bool:
@@ -266,6 +292,27 @@ def _apply_artifacts(connection: sqlite3.Connection, records: Sequence[Stored]) 
         connection.execute(QUERIES["put_artifact"], row + about + times)
 
 
+def _apply_schedules(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:
+    for path, data, _ in records:
+        if not data:
+            connection.execute(QUERIES["remove_schedule"], (path,))
+            continue
+        s = _decoded(_decode_schedule, data, path)
+        about = (path, s.name, bytes(s.command).decode(), s.created_at, s.changed_at)
+        when = (s.cron, s.interval_s, s.anchor, s.timezone, s.paused, s.lease)
+        connection.execute(QUERIES["put_schedule"], about + when)
+
+
+def _apply_ticks(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:
+    for path, data, _ in records:
+        if not data:
+            connection.execute(QUERIES["remove_tick"], (path,))
+            continue
+        tick = _decoded(_decode_tick, data, path)
+        row = (path, tick.schedule, tick.nominal, tick.due_at, tick.state, tick.run, tick.reason)
+        connection.execute(QUERIES["put_tick"], (*row, tick.started_at, tick.ended_at))
+
+
 def _decoded(decode: Callable[[bytes | msgspec.Raw], T], data: bytes | msgspec.Raw, path: str) -> T:
     try:
         return decode(data)
@@ -279,4 +326,6 @@ AREAS: dict[str, Callable[[sqlite3.Connection, Sequence[Stored]], None]] = {
     "heads": _apply_heads,
     "runs": _apply_runs,
     "artifacts": _apply_artifacts,
+    "schedules": _apply_schedules,
+    "ticks": _apply_ticks,
 }

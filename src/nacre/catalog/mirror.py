@@ -16,6 +16,9 @@ from nacre.store.port import RecordStore, Stored, Token
 
 T = TypeVar("T")
 
+#: What every command asks of; the others are looked at by who shows or serves schedules.
+USUAL = ("heads", "runs", "artifacts")
+SCHEDULED = ("schedules", "ticks")
 _IDENTITY = "format"
 _HEADS = "heads/"
 _LAST = chr(0x10FFFF)
@@ -63,15 +66,17 @@ class Mirror:
 
         self._tables.write(note)
 
-    def refresh(self, records: RecordStore) -> None:
+    def refresh(self, records: RecordStore, areas: Sequence[str] = USUAL) -> None:
         """Bring the catalog up to date: reads what changed since the last time, and nothing else.
 
         Args:
             records: The store it mirrors.
+            areas: The first parts of the paths that are looked at.
         """
-        prefixes = [f"{area}/" for area in AREAS]
+        prefixes = [f"{area}/" for area in areas]
         changed = at_once(lambda prefix: list(records.changes(prefix, self._known(prefix))), prefixes)
-        if not all(stored.token for stored in changed[prefixes.index(_HEADS)]):
+        heads = changed[prefixes.index(_HEADS)] if _HEADS in prefixes else []
+        if not all(stored.token for stored in heads):
             # Heads are never deleted. Where one is gone, somebody emptied the store: nothing known counts.
             self._forget()
             changed = at_once(lambda prefix: list(records.changes(prefix, {})), prefixes)

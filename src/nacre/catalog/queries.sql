@@ -10,6 +10,8 @@ DROP TABLE IF EXISTS materializations;
 DROP TABLE IF EXISTS lineage;
 DROP TABLE IF EXISTS runs;
 DROP TABLE IF EXISTS artifacts;
+DROP TABLE IF EXISTS schedules;
+DROP TABLE IF EXISTS ticks;
 DROP TABLE IF EXISTS mirrored;
 
 -- make_mirrored --
@@ -78,6 +80,42 @@ ON CONFLICT (id) DO UPDATE SET
     asset = excluded.asset,
     created_at = excluded.created_at,
     updated_at = excluded.updated_at
+
+-- put_schedule --
+-- An older state of a schedule never overwrites a newer one.
+INSERT INTO schedules
+    (path, name, command, created_at, changed_at, cron, interval_s, anchor, timezone, paused, lease)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (path) DO UPDATE SET
+    command = excluded.command,
+    created_at = excluded.created_at,
+    changed_at = excluded.changed_at,
+    cron = excluded.cron,
+    interval_s = excluded.interval_s,
+    anchor = excluded.anchor,
+    timezone = excluded.timezone,
+    paused = excluded.paused,
+    lease = excluded.lease
+WHERE excluded.changed_at >= schedules.changed_at
+
+-- put_tick --
+-- A tick is claimed, then started, then ended. One that was given up as lost may still report its end.
+INSERT INTO ticks (path, schedule, nominal, due_at, state, run, reason, started_at, ended_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (path) DO UPDATE SET
+    state = excluded.state,
+    run = excluded.run,
+    reason = excluded.reason,
+    started_at = excluded.started_at,
+    ended_at = excluded.ended_at
+WHERE (excluded.ended_at IS NOT NULL AND (ticks.ended_at IS NULL OR excluded.state != 'lost'))
+   OR (ticks.ended_at IS NULL AND (excluded.started_at IS NOT NULL OR ticks.started_at IS NULL))
+
+-- remove_schedule --
+DELETE FROM schedules WHERE path = ?
+
+-- remove_tick --
+DELETE FROM ticks WHERE path = ?
 
 -- remove_run --
 DELETE FROM runs WHERE id = ?
@@ -160,3 +198,21 @@ SELECT DISTINCT lineage.asset
 FROM lineage
 CROSS JOIN heads USING (env, asset, partition, seq)
 WHERE lineage.env = ? AND lineage.upstream = ?
+
+-- schedules --
+SELECT path, name, command, created_at, changed_at, cron, interval_s, anchor, timezone, paused, lease
+FROM schedules
+ORDER BY name
+
+-- ticks --
+SELECT path, schedule, nominal, due_at, state, run, reason, started_at, ended_at
+FROM ticks
+WHERE schedule = ?
+ORDER BY due_at DESC, nominal DESC
+LIMIT ?
+
+-- open_ticks --
+SELECT path, schedule, nominal, due_at, state, run, reason, started_at, ended_at
+FROM ticks
+WHERE schedule = ? AND ended_at IS NULL
+ORDER BY due_at

@@ -84,6 +84,35 @@ CREATE TABLE IF NOT EXISTS artifacts (
     updated_at TEXT
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS schedules (
+    path TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    command TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    changed_at TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    interval_s INTEGER NOT NULL,
+    anchor TEXT,
+    timezone TEXT NOT NULL,
+    paused INTEGER NOT NULL,
+    lease TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Times that are due are whole seconds in UTC, so their text sorts as they do; nominal times need not.
+CREATE TABLE IF NOT EXISTS ticks (
+    path TEXT PRIMARY KEY,
+    schedule TEXT NOT NULL,
+    nominal TEXT NOT NULL,
+    due_at TEXT NOT NULL,
+    state TEXT NOT NULL,
+    run TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    started_at TEXT,
+    ended_at TEXT
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS ticks_by_time ON ticks (schedule, due_at);
+
 -- Live progress. It comes from no record, so it is the one thing a rebuild does not restore, and does not remove.
 -- AUTOINCREMENT: a reader's cursor stays right after old events were removed.
 CREATE TABLE IF NOT EXISTS events (

@@ -20,6 +20,11 @@ def modules_option(command: F) -> F:
         metavar="FILE",
         help="File or module that declares assets; several may be given. Default: settings, else pipeline.py.",
     )(command)
+    return full_option(command)
+
+
+def full_option(command: F) -> F:
+    """Add ``--full``."""
     return click.option(
         "--full",
         is_flag=True,

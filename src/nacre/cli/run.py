@@ -21,6 +21,7 @@ from nacre.cli.streams import echo
 from nacre.declare.discover import assets_in, flows_in, load_module
 from nacre.declare.flow import Flow
 from nacre.declare.parameters import annotation, names
+from nacre.declare.tags import tags
 from nacre.declare.task import Task
 from nacre.errors import InvalidOption, NacreError, UsageError
 from nacre.execute.report import duration, summary
@@ -35,15 +36,21 @@ _MAX_LINES = 20
 @click.command("run")
 @click.argument("target", metavar="FILE:NAME")
 @click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--tag", "run_tags", multiple=True, metavar="TAG", help="Tag the run; several may be given.")
 @modules_option
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, target: str, parameters: tuple[str, ...], modules: tuple[str, ...], as_json: bool
+    ctx: click.Context,
+    target: str,
+    parameters: tuple[str, ...],
+    run_tags: tuple[str, ...],
+    modules: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Run a flow or an asset function of a file; NAME may be left out where the file has one flow.
 
-    A parameter that is annotated str is taken as it is, any other as JSON where it reads as such.
+    A parameter that is annotated str is taken as it is, any other as JSON where it reads as such; KEY:=JSON always is.
     """
     file, _, name = target.rpartition(":") if ":" in target else (target, "", "")
     if not file:
@@ -58,7 +65,7 @@ def command(
     reporter.names = names_of(asset.key for task in assets_in([module]) for asset in task.assets)
     clock = session.workspace.clock
     start = clock.monotonic()
-    with session.running(lambda: reporter):
+    with session.running(lambda: reporter), tags(*run_tags):
         try:
             value = _finished(cast("Callable[..., object]", found)(**given))
         except Exception as error:
@@ -111,16 +118,17 @@ def _find(scope: dict[str, object], flows: dict[str, Flow[..., object]], file: s
 
 
 def _parameters(found: Runnable, texts: tuple[str, ...]) -> dict[str, object]:
-    """Read ``key=value`` texts.
+    """Read ``key=value`` and ``key:=JSON`` texts.
 
     Raises:
-        UsageError: One is no such text, or names no parameter.
+        UsageError: One is no such text, or names no parameter, or is no JSON where it must be.
     """
     known = names(found.fn)
     takes_any = bool(getattr(getattr(found.fn, "__code__", None), "co_flags", 0) & 0x08)
     given: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
+        is_json, name = name.endswith(":"), name.removesuffix(":")
         if not equals:
             raise UsageError(f"{text!r} is no parameter", hint="write it as name=value")
         if name not in known and not takes_any:
@@ -129,8 +137,18 @@ def _parameters(found: Runnable, texts: tuple[str, ...]) -> dict[str, object]:
             raise UsageError(
                 f"{found.name} has no parameter {name!r}", {"there is": ", ".join(known) or "none"}, hint
             )
-        given[name] = value if annotation(found.fn, name) is str else _value(value)
+        if is_json:
+            given[name] = _json(text, value)
+        else:
+            given[name] = value if annotation(found.fn, name) is str else _value(value)
     return given
+
+
+def _json(text: str, value: str) -> object:
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no JSON", {"problem": error}, "write a text as name=value") from None
 
 
 def _value(text: str) -> object:

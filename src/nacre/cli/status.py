@@ -5,6 +5,7 @@ from __future__ import annotations
 from nacre.cli.layout import print_next
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.views.schedules import schedules, summary
 from nacre.views.session import Session
 from nacre.views.standing import Standing, standings
 from nacre.views.words import ago, count, names_of
@@ -17,6 +18,9 @@ def show() -> None:
     if problem:
         echo(f"The modules cannot be imported: {problem}", err=True)
     echo(paint(_sentence(session, found), "strong"))
+    planned = schedules(session)
+    if planned:
+        echo(summary(planned, session.now))
     print_next(_commands(session, found))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from nacre import context
+from nacre.declare.deployment import Deployment, ServeOptions, deploy
 from nacre.declare.hooked import Hooked
 from nacre.declare.options import FLOW_NAMES, FlowOptions, Options, check_template, decode
 from nacre.errors import InvalidOption
@@ -39,6 +40,29 @@ class Flow(Hooked, Generic[P, R]):
         return Flow(
             self.fn, decode(cast("dict[str, object]", options), self.fn.__name__, self.options, FLOW_NAMES)
         )
+
+    def to_deployment(self, name: str | None = None, **options: Unpack[ServeOptions]) -> Deployment:
+        """Say when the flow is to run, for ``nacre.serve``.
+
+        Args:
+            name: The deployment's name; the flow's by default.
+            options: ``cron``, or ``interval`` in seconds, or ``schedule``; ``timezone``, ``parameters``, ``tags``,
+                ``paused``; Prefect's others are accepted, or refused by name.
+
+        Raises:
+            InvalidOption: An option is unknown or impossible, or the flow lies in no file.
+            NotYetEffective: An option has no effect yet.
+        """
+        return deploy(self, self.fn, self.name, cast("dict[str, object]", options), name)
+
+    def serve(self, name: str | None = None, **options: Unpack[ServeOptions]) -> None:
+        """Run the flow when it is due, each time in a process of its own, until SIGINT or SIGTERM.
+
+        Args:
+            name: As in ``to_deployment``.
+            options: As in ``to_deployment``.
+        """
+        context.runtime().serve([self.to_deployment(name, **options)])
 
     @property
     def place(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -27,6 +28,7 @@ from nacre.planning.facts import Facts
 from nacre.planning.plan import outline_in
 from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Committed, Committer
+from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.port import Token
 from nacre.store.records import (
     Run,
@@ -70,7 +72,9 @@ class ActiveRun:
         parameters: Mapping[str, str] | None = None,
     ) -> None:
         self.workspace = workspace
-        self.id = workspace.new_id()
+        # What was started by a schedule's tick has its id from there, so that the tick knows it from the beginning.
+        given = given_run_id(os.environ) if parent is None and RUN_ID in os.environ else ""
+        self.id = given or workspace.new_id()
         self.name = name
         self.kind = kind
         self.parent = parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from threading import current_thread
@@ -35,11 +35,18 @@ class Engine:
     Args:
         workspace: The project's store and time.
         reporter: Makes what shows progress to a person.
+        serve: Runs deployed flows when they are due, until a signal ends it.
     """
 
-    def __init__(self, workspace: Workspace, reporter: Callable[[], Reporter]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        reporter: Callable[[], Reporter],
+        serve: Callable[[Sequence[object]], None],
+    ) -> None:
         self.workspace = workspace
         self._reporter = reporter
+        self._serve = serve
         self._threads: Threads[None] = Threads(MAX_WORKERS)
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,6 +172,10 @@ class Engine:
         if flow.options.log_prints is not None:
             run.log_prints = flow.options.log_prints
         return FlowBody(run, flow, call_arguments(flow.fn, bound))
+
+    def serve(self, deployments: Sequence[object]) -> None:
+        """Run deployed flows when they are due, until a signal ends it."""
+        self._serve(deployments)
 
     # ── artifacts ─────────────────────────────────────────────────────────────────────────────────────────────────
 

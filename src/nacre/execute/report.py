@@ -109,11 +109,7 @@ class Lines:
         return sentence(record.reason)
 
     def _print(self, line: str) -> None:
-        stream = self._stream or sys.stderr
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        # Standard error would show what it lacks as escapes.
-        whole = line.isascii() or encoding.lower().startswith("utf")
-        print(f"{self._indent}{line if whole else plain(line, encoding)}", file=stream, flush=True)
+        print_line(self._indent + line, self._stream or sys.stderr)
 
     def _coloured(self, line: str, code: str) -> str:
         if self._has_colour is None:
@@ -122,19 +118,28 @@ class Lines:
         return f"\x1b[{code}m{line}\x1b[0m" if self._has_colour else line
 
 
+def print_line(line: str, stream: TextIO) -> None:
+    """Print a line at once; signs that the stream lacks become plain ones instead of escapes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    is_whole = line.isascii() or encoding.lower().startswith("utf")
+    print(line if is_whole else plain(line, encoding), file=stream, flush=True)
+
+
 def remedy_line(asset: str, option: str) -> str:
     """Say which line to write so that a few fields of a source no longer count as a change."""
     return f'to not count that as a change: @materialize("{asset}", {option})  # from nacre import without'
 
 
 def duration(seconds: float) -> str:
-    """Show a duration as a person reads it: ``12 ms``, ``0.28 s``, ``3 min 20 s``."""
+    """Show a duration as a person reads it: ``12 ms``, ``0.28 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
     if seconds < 0.1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
+    units = ((86_400, 3_600, "d", "h"), (3_600, 60, "h", "min"), (60, 1, "min", "s"))
+    large, small, *names = next(each for each in units if round(seconds) >= each[0])
+    n_large, rest = divmod(round(seconds), large)
+    return f"{n_large:,} {names[0]} {rest // small} {names[1]}"
 
 
 def summary(counts: dict[str, int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 from nacre.errors import InvalidKey
 
@@ -16,6 +16,9 @@ _RANDOM_BYTES = 10
 _BLOCK_BYTES = _RANDOM_BYTES * 100
 #: The top random bit starts at 0, so counting up within one millisecond cannot overflow into the time.
 _START_MASK = (1 << 79) - 1
+
+#: Environment variable by which the process that starts another one chooses the id of its first run.
+RUN_ID = "NACRE_RUN_ID"
 
 Clock = Callable[[], float]
 
@@ -81,6 +84,16 @@ def new_id(clock: Clock = time.time) -> str:
         f"{pairs[random >> 40 & 1023]}{pairs[random >> 30 & 1023]}{pairs[random >> 20 & 1023]}"
         f"{pairs[random >> 10 & 1023]}{pairs[random & 1023]}"
     )
+
+
+def given_run_id(environ: MutableMapping[str, str]) -> str:
+    """Take the run id that this process was started with out of its environment, so that one run has it.
+
+    Returns:
+        The id; empty where there is none, or it is no id.
+    """
+    given = environ.pop(RUN_ID, "")
+    return given if len(given) == 26 and set(given) <= set(_ALPHABET) else ""
 
 
 def check_name(name: str) -> str:

@@ -209,6 +209,54 @@ class Artifact(Record, frozen=True, kw_only=True):
     updated_at: datetime | None = None
 
 
+class ScheduleRecord(Record, frozen=True, kw_only=True):
+    """``schedules/<name>``: what is served, so that it can be shown and computed with without importing any code.
+
+    ``command`` is what follows ``nacre`` when a tick starts. Either ``cron`` or ``interval_s`` and ``anchor`` say when;
+    the next time is computed and never stored. Nothing before ``changed_at`` counts as missed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    created_at: datetime
+    changed_at: datetime
+    cron: str = ""
+    interval_s: int = 0
+    anchor: datetime | None = None
+    timezone: str = "UTC"
+    paused: bool = False
+    lease: str = ""
+
+
+class Tick(Record, frozen=True, kw_only=True):
+    """``ticks/<schedule>/<nominal>``: one nominal time of a schedule. Who creates it is the one that starts it.
+
+    ``state`` is claimed, started, then completed, failed, cancelled, crashed or lost; or skipped from the beginning.
+    ``holder`` names the process that has it, ``lease`` what that holds while it lives, ``run`` the run that it starts.
+    """
+
+    schedule: str
+    nominal: str
+    due_at: datetime
+    state: str
+    holder: str
+    lease: str = ""
+    run: str = ""
+    reason: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class Lease(Record, frozen=True, kw_only=True):
+    """``leases/<what>``: who takes care of something just now. ``holder`` is empty when it was given back.
+
+    Whoever sees it unchanged for long enough by their own clock may take it over, so ``renewed_at`` is for people only.
+    """
+
+    holder: str
+    renewed_at: datetime
+
+
 class State(Record, frozen=True, kw_only=True):
     """``state/<name>``: a memo that can be lost without harm, such as the code versions of the last plan."""
 
@@ -265,3 +313,18 @@ def run_path(run: str) -> str:
 def artifact_path(artifact: Artifact) -> str:
     """Where an artifact lies: under its key, else under ``-``."""
     return f"artifacts/{artifact.key or '-'}/{artifact.id}"
+
+
+def schedule_path(name: str) -> str:
+    """Where the record of a schedule lies."""
+    return f"schedules/{key_path(name)}"
+
+
+def tick_path(schedule: str, nominal: str) -> str:
+    """Where a tick lies: below its schedule, under its nominal time."""
+    return f"ticks/{key_path(schedule)}/{nominal}"
+
+
+def lease_path(what: str) -> str:
+    """Where a lease lies."""
+    return f"leases/{key_path(what)}"
