@@ -29,6 +29,7 @@ LAYERS = [
     ("planning",),
     ("schedule", "schedule.trigger"),
     # ── the I/O line ──
+    ("frames",),
     ("values",),
     ("store",),
     ("catalog",),

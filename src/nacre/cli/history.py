@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from nacre.catalog.history import HistoryRow
 from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.streams import echo
 from nacre.execute.report import duration
 from nacre.planning.explain import short
 from nacre.views.session import Session
+from nacre.views.versions import Version, describe, history
 from nacre.views.words import SHORT, ago, size
 
 
@@ -31,41 +31,36 @@ def command(asset: str, limit: int, modules: tuple[str, ...], as_json: bool) -> 
     """List the versions of an asset, newest first: when, from what, by which run."""
     session = Session(modules)
     key = session.find(asset)
-    rows = session.workspace.catalog.history(session.workspace.env, key)
+    rows = history(session, key)
+    shown = [describe(session, key, row) for row in rows[:limit]]
     if as_json:
-        for row in rows[:limit]:
-            print_json(_fields(session, key, row))
+        for version in shown:
+            print_json(_fields(key, version))
         return
     headings = ["version", "made", "took", "size", "content", "made from", "run"]
-    print_lines(table([_row(session, key, row) for row in rows[:limit]], headings))
+    print_lines(table([_row(session, version) for version in shown], headings))
     if len(rows) > limit:
         echo(f"… and {len(rows) - limit:,} more (-n {len(rows)})")
 
 
-def _inputs(session: Session, key: str, seq: int) -> list[tuple[str, str, int]]:
-    rows = session.workspace.catalog.inputs(session.workspace.env, key, seq)
-    return [(row.parameter, row.upstream, row.upstream_seq) for row in rows]
-
-
-def _row(session: Session, key: str, row: HistoryRow) -> list[str]:
-    action, output = session.action(row.fingerprint), session.output(row.fingerprint, key)
+def _row(session: Session, version: Version) -> list[str]:
+    row, action, output = version.row, version.action, version.output
     return [
         f"v{row.seq}",
         ago(row.at, session.now),
         duration(action.duration_s) if action else "",
         size(output.size_bytes) if output else "",
         row.data_version[:SHORT],
-        ", ".join(f"{short(upstream)} v{seq}" for _, upstream, seq in _inputs(session, key, row.seq))
-        or "(source)",
+        ", ".join(f"{short(each.upstream)} v{each.upstream_seq}" for each in version.inputs) or "(source)",
         row.run[:SHORT],
     ]
 
 
-def _fields(session: Session, key: str, row: HistoryRow) -> dict[str, object]:
-    action, output = session.action(row.fingerprint), session.output(row.fingerprint, key)
+def _fields(key: str, version: Version) -> dict[str, object]:
+    row, action, output = version.row, version.action, version.output
     inputs = [
-        {"parameter": parameter, "asset": upstream, "version": seq}
-        for parameter, upstream, seq in _inputs(session, key, row.seq)
+        {"parameter": each.parameter, "asset": each.upstream, "version": each.upstream_seq}
+        for each in version.inputs
     ]
     return {
         "asset": key,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import click
 
-from nacre.catalog.history import HistoryRow
 from nacre.cli.layout import fit, print_lines, table
 from nacre.cli.options import modules_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.report import duration
 from nacre.planning.explain import short
-from nacre.store.records import Head, decode, head_path
 from nacre.values import Preview, preview
 from nacre.views.session import Session
+from nacre.views.versions import Version, choose, describe, history, metadata, require_output, used_by
 from nacre.views.words import SHORT, ago, count, size
 
 _NOUNS = {"text": "character", "bytes": "byte", "table": "row"}
@@ -31,25 +29,17 @@ def command(asset: str, wanted: str | None, rows: int, modules: tuple[str, ...])
     """Show an asset's value, then its version, metadata, artifacts and neighbours."""
     session = Session(modules)
     key = session.find(asset)
-    version = _version(session, key, wanted)
-    output = session.output(version.fingerprint, key)
-    if output is None:
-        facts = {"store": session.workspace.location}
-        raise NotMaterialized(
-            f"The record of {key} v{version.seq} is gone", facts, f"nacre build {key} --refresh"
-        )
+    version = describe(session, key, choose(history(session, key), key, wanted))
+    output = require_output(session, key, version)
     print_lines(preview_lines(preview(session.workspace.contents.read(output), rows)))
     echo("")
-    echo(f"{paint(short(key), 'strong')} v{version.seq}  {key}")
-    action = session.action(version.fingerprint)
-    took = f" in {duration(action.duration_s)}" if action else ""
-    _row("made", f"{ago(version.at, session.now)}{took}, run {version.run[:SHORT]}")
-    n_rows = f", {count(output.outline.size or 0, 'row')}" if output.outline.columns else ""
-    _row(
-        "stored",
-        f"{output.format}, {size(output.size_bytes)}{n_rows}, content {version.data_version[:SHORT]}",
-    )
-    for name, text in _metadata(session, key).items():
+    row = version.row
+    echo(f"{paint(short(key), 'strong')} v{row.seq}  {key}")
+    took = f" in {duration(version.action.duration_s)}" if version.action else ""
+    _row("made", f"{ago(row.at, session.now)}{took}, run {row.run[:SHORT]}")
+    n_rows = "" if version.n_rows is None else f", {count(version.n_rows, 'row')}"
+    _row("stored", f"{output.format}, {size(output.size_bytes)}{n_rows}, content {row.data_version[:SHORT]}")
+    for name, text in metadata(session, key).items():
         _row("metadata", f"{name}: {text}")
     _neighbours(session, key, version)
 
@@ -70,34 +60,13 @@ def preview_lines(shown: Preview) -> list[str]:
     return lines
 
 
-def _version(session: Session, key: str, wanted: str | None) -> HistoryRow:
-    rows = session.workspace.catalog.history(session.workspace.env, key)
-    if wanted is None:
-        return rows[0]
-    number = wanted.lower().removeprefix("v")
-    found = next((row for row in rows if str(row.seq) == number), None)
-    if found is None:
-        there = f"v{rows[-1].seq} to v{rows[0].seq}" if len(rows) > 1 else f"v{rows[0].seq}"
-        raise UsageError(
-            f"{short(key)} has no version {wanted!r}", {"there is": there}, f"nacre history {short(key)}"
-        )
-    return found
-
-
-def _metadata(session: Session, key: str) -> dict[str, str]:
-    path = head_path(session.workspace.env, key)
-    stored = session.workspace.records.get(path)
-    return decode(stored.data, Head, path).metadata if stored else {}
-
-
-def _neighbours(session: Session, key: str, version: HistoryRow) -> None:
-    catalog, env = session.workspace.catalog, session.workspace.env
-    above = [f"{short(row.upstream)} v{row.upstream_seq}" for row in catalog.inputs(env, key, version.seq)]
+def _neighbours(session: Session, key: str, version: Version) -> None:
+    above = [f"{short(row.upstream)} v{row.upstream_seq}" for row in version.inputs]
     _row("from", ", ".join(above) or "nothing: it is a source")
-    below = sorted(short(each) for each in catalog.downstream(env, key))
+    below = sorted(map(short, used_by(session, key)))
     if below:
         _row("used by", ", ".join(below))
-    artifacts = dict.fromkeys(row.key or row.id for row in catalog.artifacts(asset=key))
+    artifacts = dict.fromkeys(row.key or row.id for row in session.workspace.catalog.artifacts(asset=key))
     if artifacts:
         _row("artifacts", ", ".join(artifacts))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from nacre.cli.frames import shorter
 from nacre.cli.layout import fit
 from nacre.cli.options import modules_option
 from nacre.cli.paint import paint
 from nacre.cli.plan import GLYPHS
 from nacre.cli.streams import echo
 from nacre.execute.report import duration
+from nacre.frames import shorter
 from nacre.graph.select import resolve
 from nacre.planning.decide import Action
 from nacre.planning.explain import sentence, short
