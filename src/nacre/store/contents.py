@@ -99,6 +99,20 @@ class Contents:
                 source.close()
         return value
 
+    def beginning(self, output: Output, rows: int) -> object:
+        """Read the beginning of a value as plain data, for people: no class that data names is made.
+
+        Args:
+            output: What the action record says of it.
+            rows: How many rows, lines or items are wanted.
+
+        Raises:
+            CorruptObject: The bytes are missing or are not the ones that were stored.
+            TypeMismatch: It is too large to be shown.
+        """
+        with self.open(output) as source:
+            return formats.beginning(output.format, source, rows)
+
     def is_damaged(self, output: Output) -> bool:
         """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""
         try:

@@ -21,11 +21,17 @@ class Standing:
         state: ``fresh``, ``check`` (a source, or whatever runs on every run), ``stale``, ``new`` (not made yet),
             ``pending`` (depends on what an upstream brings) or ``stored`` (nothing here declares it).
         reason: Why, in one sentence.
+        upstream: Keys of the assets it is declared to be made from.
     """
 
     asset: str
     state: str
     reason: str
+    upstream: tuple[str, ...] = ()
+
+
+#: How a face begins to say that modules cannot be imported; what follows is the problem.
+PROBLEM = "The modules cannot be imported, so this is what is stored: "
 
 
 def standings(session: Session) -> tuple[list[Standing], str]:
@@ -41,12 +47,13 @@ def standings(session: Session) -> tuple[list[Standing], str]:
     if inferred is not None:
         plan = session.plan(reuse_sources=True)
         for step in plan.steps.values():
+            upstream = tuple(dict.fromkeys(edge.asset for edge in plan.graph.upstream[step.key]))
             for asset in step.task.assets:
                 state = _state(step, asset.key in session.heads)
                 reason = (
                     "runs on every run, to see what changed" if state == "check" else sentence(step.reason)
                 )
-                found.append(Standing(asset.key, state, reason))
+                found.append(Standing(asset.key, state, reason, upstream))
     listed = {standing.asset for standing in found}
     word = "not declared here" if inferred is not None else ""
     found += [Standing(key, "stored", word) for key in sorted(session.heads) if key not in listed]
