@@ -5,17 +5,19 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-kill
+LANES := test-atproto test-kill test-web
 
-.PHONY: help demo test check format bench changelog test-long clean venv $(LANES)
+.PHONY: help demo ui test check format bench changelog test-long clean venv $(LANES)
 
 help:
 	@echo "make demo          run the example pipeline (ME=handle.bsky.social for your own posts)"
+	@echo "make ui            show the example pipeline in a browser"
 	@echo "make test          every capability once, on what pip installs; at most 5 minutes"
 	@echo "make check         format, lint, types, and the house rules (tests/test_tidy.py)"
 	@echo "make test-long     every lane: $(LANES)"
 	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
 	@echo "make test-kill     builds ended by kill -9, again and again"
+	@echo "make test-web      the web page in Chromium, over the example"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
 	@echo "make format        let ruff format and fix"
 	@echo "make changelog     show the changes since the last release"
@@ -26,6 +28,9 @@ venv:
 
 demo: venv
 	@$(PY) examples/bluesky/demo.py $(if $(ME),--me '$(ME)')
+
+ui: venv
+	@$(PY) -m nacre ui -m examples/bluesky/pipeline.py $(ARGS)
 
 test: venv
 	@$(PY) -m pytest $(ARGS)
@@ -46,6 +51,10 @@ test-atproto: venv
 
 test-kill: venv
 	@$(PY) -m pytest -s tests/lanes/kill $(ARGS)
+
+test-web: venv
+	@tests/lanes/web/install.sh
+	@PYTHONPATH=.lanes/web/site $(PY) -m pytest tests/lanes/web $(ARGS)
 
 test-long: test $(LANES)
 

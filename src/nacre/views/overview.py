@@ -16,16 +16,22 @@ def overview(session: Session, states: Iterable[str]) -> str:
         session: The project.
         states: The state of each asset, as in ``Standing``; ``failed`` where its last attempt failed.
     """
-    n = Counter(states)
-    if not n:
+    told = tell(states)
+    if not told:
         place = session.project.root
         return (
             f"No assets here yet: {place} has no pipeline.py, no modules in its settings and nothing stored."
         )
     runs = session.workspace.catalog.runs(1)
     last = f"; last run {ago(runs[0].started_at, session.now)}" if runs else ""
+    return f"{told}{last}."
+
+
+def tell(states: Iterable[str]) -> str:
+    """Say how many assets stand how; empty where there are none."""
+    n = Counter(states)
     if set(n) == {"stored"}:
-        return f"{count(n['stored'], 'asset')} stored{last}."
+        return f"{count(n['stored'], 'asset')} stored"
     words = {
         "failed": f"{n['failed']:,} failed",
         "fresh": f"{count(n['fresh'], 'asset')} fresh",
@@ -35,4 +41,4 @@ def overview(session: Session, states: Iterable[str]) -> str:
         "pending": f"{n['pending']:,} waiting for an upstream",
         "stored": f"{n['stored']:,} stored and not declared here",
     }
-    return ", ".join(text for state, text in words.items() if n[state]) + last + "."
+    return ", ".join(text for state, text in words.items() if n[state])

@@ -1,0 +1,70 @@
+"""What every page works on: the project as it is now, and how its assets stand."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Sequence
+
+from nacre.views.session import Session
+from nacre.web.states import StateReader
+
+#: Source files are looked at for open pages at most so often.
+_LOOK_EVERY_S = 1.0
+
+
+class Site:
+    """One project, shown by one server. Nothing here writes, and no module of the user is imported.
+
+    Args:
+        modules: What ``-m`` gave.
+    """
+
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        self._modules = tuple(modules)
+        self._lock = threading.Lock()
+        self._pulse, self._mark = "", ""
+        self._looked_at, self._states_mark = 0.0, ""
+        session = self.session()
+        self.root = session.project.root
+        self.location = session.workspace.location
+        self.reader = StateReader(self.root, self._modules, self._heads)
+
+    def session(self) -> Session:
+        """Open the project for one request. A store that was made meanwhile is found."""
+        with self._lock:
+            session = Session(self._modules)
+            if not session.project.is_stored and session.project.has_store:
+                session.project.close()
+            _ = session.workspace  # opened by one thread only
+            return session
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the store is on this machine, so that looking at it often costs nothing."""
+        return "://" not in self.location
+
+    def mark(self) -> str:
+        """A text that differs when a page would: other runs, versions, artifacts, or assets that stand otherwise.
+
+        Cheap while nothing happens. It is equal in any process, so a page can say which one it shows.
+        """
+        catalog = self.session().workspace.catalog
+        pulse = f"{id(catalog)} {catalog.pulse()}"
+        if pulse != self._pulse:
+            self._pulse, self._mark = pulse, catalog.mark()
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_EVERY_S:
+            self._looked_at = now
+            self._states_mark = self.states_mark()
+        return hashlib.sha256(f"{self._mark} {self._states_mark}".encode()).hexdigest()[:16]
+
+    def states_mark(self) -> str:
+        """A text that differs when more is known of how the assets stand."""
+        states = self.reader.states()
+        return f"{states.of} {states.is_current}"
+
+    def _heads(self) -> str:
+        workspace = self.session().workspace
+        return workspace.catalog.heads_mark(workspace.env)
