@@ -111,7 +111,7 @@ class Contents:
             TypeMismatch: It is too large to be shown.
         """
         with self.open(output) as source:
-            return formats.beginning(output.format, source, rows)
+            return formats.read_beginning(output.format, source, rows)
 
     def is_damaged(self, output: Output) -> bool:
         """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""

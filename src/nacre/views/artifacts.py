@@ -46,7 +46,7 @@ def find(rows: Sequence[ArtifactRow], name: str) -> ArtifactRow:
         UsageError: There is none; offers the closest key.
     """
     for row in rows:  # newest first
-        if name in (row.key, row.id):
+        if name and name in (row.key, row.id):
             return row
     known = list(dict.fromkeys(row.key or row.id for row in rows))
     close = difflib.get_close_matches(name, known, n=1)

@@ -35,9 +35,9 @@ ROUTES = [
     Route("/", pages.home),
     Route("/a/{key:path}", pages.asset),
     Route("/runs", pages.runs),
-    Route("/r/{id}", pages.run),
+    Route("/r/{id:path}", pages.run),
     Route("/artifacts", pictures.artifacts),
-    Route("/artifacts/{name}", pictures.artifact),
+    Route("/artifacts/{name:path}", pictures.artifact),
     Route("/image/{id}", pictures.image),
     Route("/live", live),
     Route("/static/{name}", static),
@@ -60,6 +60,7 @@ def make_app(
         middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=6)],
         exception_handlers={404: _missing, Exception: _broken},
     )
+    app.router.redirect_slashes = False
     app.state.site = site
     return Guard(app, token, hosts, takes_addresses=takes_addresses)
 

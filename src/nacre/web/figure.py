@@ -17,6 +17,9 @@ from nacre.views.words import count
 from nacre.web.graph import HEIGHT, WIDTH, draw
 
 MAX_BOXES = 150
+#: Folders are opened while there are no more boxes than this.
+_FEW_BOXES = 30
+_TRIED = 5
 GLYPH = {**GLYPHS, "failed": ACTION_GLYPHS["failed"]}
 #: The worst first.
 _RANK = (*PRESSING, "pending", "check", "fresh", "stored")
@@ -109,13 +112,18 @@ def around(tiles: Mapping[str, Tile], key: str) -> Figure:
 
 
 def _grouped(keys: Sequence[str], folder: str) -> dict[str, str]:
-    """Map each asset to the folder below ``folder`` it lies in; a folder that holds all is looked into."""
+    """Map each asset to the folder it is drawn in: the largest folders are opened while there are few boxes."""
+    found = {key: _unit(key, folder) for key in keys}
     while True:
-        found = {key: _unit(key, folder) for key in keys}
-        units = set(found.values())
-        if len(units) != 1 or not (only := units.pop()).endswith("/") or only == folder:
+        sizes = Counter(unit for unit in found.values() if unit.endswith("/"))
+        for largest, _ in sizes.most_common(_TRIED):
+            opened = {key: _unit(key, largest) for key, unit in found.items() if unit == largest}
+            parts = set(opened.values())
+            if parts != {largest} and len({*found.values()} - {largest} | parts) <= _FEW_BOXES:
+                found.update(opened)
+                break
+        else:
             return found
-        folder = only
 
 
 def _unit(key: str, folder: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -53,6 +54,7 @@ def _environment() -> Environment:
         duration=duration,
         short=short,
         cut=_cut,
+        quoted=_quoted,
         why=why,
         run_name=run_name,
     )
@@ -89,6 +91,10 @@ def why(step: StepRecord) -> str:
 def run_name(row: RunRow) -> str:
     """Name a run after what it was asked for."""
     return "everything" if row.name == "*" else row.name or row.kind
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
 
 
 def _cut(id: str) -> str:

@@ -12,7 +12,7 @@ import uvicorn
 from nacre.config import STORE_FOLDER
 from nacre.errors import UsageError
 from nacre.web.app import make_app
-from nacre.web.guard import LOOPBACK
+from nacre.web.guard import LOOPBACK, Guard
 from nacre.web.site import Site
 from nacre.web.token import token_for
 
@@ -43,42 +43,59 @@ def serve(
     site = Site(modules)
     folder = site.location if site.is_local else os.path.join(site.root, STORE_FOLDER)
     token = token_for(folder, given)
-    with _listening(host, port) as listener:
+    with listen(host, port) as listener:
         known = {host.lower(), f"[{host.lower()}]", *LOOPBACK, *names}
         if not _is_loopback(host):
             known |= {socket.gethostname(), socket.getfqdn()}
         app = make_app(site, token, known, takes_addresses=not _is_loopback(host))
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=1,
-        )
         site.reader.states()  # begun before the first page asks for it
         opened(f"http://{_shown(host)}:{listener.getsockname()[1]}/?token={token.value}")
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            make_server(app).run(sockets=[listener])
         except KeyboardInterrupt:
             return  # how a person ends it
 
 
-def _listening(host: str, port: int | None) -> socket.socket:
-    """Listen on a port before its address is told."""
+def make_server(app: Guard) -> uvicorn.Server:
+    """Make the server: quiet, for this application only, and gone soon after it is told to end."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """Listen on a port, before its address is told.
+
+    Args:
+        host: The address.
+        port: The port; 0 for any, None for the usual one or, where that is taken, any.
+
+    Raises:
+        UsageError: It is taken, or there is no such address here.
+    """
     wanted = [DEFAULT_PORT, 0] if port is None else [port]
     for each in wanted:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return socket.create_server((host, each), family=family)
+            listener = socket.create_server((host, each), family=family)
         except OSError as error:
             if each == wanted[-1]:
                 facts = {"host": host, "port": each, "problem": error.strerror or error}
                 raise UsageError(
                     "The page cannot be served there", facts, "--port 0 takes any port"
                 ) from None
+        else:
+            # Else the second part of each answer waits 40 ms for the first to be acknowledged.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return listener
     raise AssertionError("there is at least one port to try")
 
 

@@ -20,7 +20,7 @@ _CHARACTERS = 400
 _decode = msgspec.json.Decoder().decode
 
 
-def beginning(name: str, source: BinaryIO, rows: int) -> object:
+def read_beginning(name: str, source: BinaryIO, rows: int) -> object:
     """Read the beginning of a stored value.
 
     Args:
