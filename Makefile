@@ -17,7 +17,7 @@ help:
 	@echo "make test-long     every lane: $(LANES)"
 	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
 	@echo "make test-kill     builds ended by kill -9, again and again"
-	@echo "make test-web      the web page in Chromium, over the example"
+	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
 	@echo "make format        let ruff format and fix"
 	@echo "make changelog     show the changes since the last release"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,12 +30,12 @@ class Recorded:
     problems: list[str] = field(default_factory=list)
 
     def picture(self, name: str) -> None:
-        """Keep a picture of what is seen for the documents, without the folders of this machine."""
-        IMAGES.mkdir(exist_ok=True)
+        """Take a picture without the folders of this machine; KEEP_PICTURES=1 keeps it in docs/images."""
         self.page.locator("footer").evaluate("(each) => { each.style.visibility = 'hidden'; }")
-        path = IMAGES / f"{name}.png"
-        self.page.screenshot(path=path, animations="disabled", caret="hide")
-        assert path.stat().st_size <= MAX_IMAGE_BYTES
+        picture = self.page.screenshot(animations="disabled", caret="hide")
+        assert len(picture) <= MAX_IMAGE_BYTES
+        if os.environ.get("KEEP_PICTURES"):
+            (IMAGES / f"{name}.png").write_bytes(picture)
 
     def hosts(self) -> set[str]:
         return {urlsplit(each).netloc for each in self.requests if not each.startswith("data:")}

@@ -16,7 +16,6 @@ from nacre.errors import NacreError, NotMaterialized, UsageError
 from nacre.planning.explain import short
 from nacre.views.board import Tile, board, pressing
 from nacre.views.overview import overview, tell
-from nacre.views.preview import glimpse
 from nacre.views.runs import RunView, state_of, view_run
 from nacre.views.session import Session
 from nacre.views.versions import choose, describe, history, metadata, partitions, used_by
@@ -158,7 +157,7 @@ def _stored(request: Request, page: Page, key: str) -> Values:
     chosen = choose(versions, key, request.query_params.get("version"))
     version = describe(page.session, key, chosen, found.partition)
     preview, problem = (
-        glimpse(page.session, version.output) if version.output else (None, "its record is gone")
+        page.site.glimpse(page.session, version.output) if version.output else (None, "its record is gone")
     )
     shown = [describe(page.session, key, row, found.partition) for row in versions[:MAX_VERSIONS]]
     return {

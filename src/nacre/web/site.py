@@ -7,11 +7,16 @@ import threading
 import time
 from collections.abc import Sequence
 
+from nacre.store.records import Output
+from nacre.values import Preview
+from nacre.views.preview import glimpse
 from nacre.views.session import Session
 from nacre.web.states import StateReader
 
 #: Source files are looked at for open pages at most so often.
 _LOOK_EVERY_S = 1.0
+#: Previews kept.
+_MAX_KEPT = 64
 
 
 class Site:
@@ -26,6 +31,7 @@ class Site:
         self._lock = threading.Lock()
         self._pulse, self._mark = "", ""
         self._looked_at, self._states_mark = 0.0, ""
+        self._shown: dict[tuple[str, str], tuple[Preview | None, str]] = {}
         session = self.session()
         self.root = session.project.root
         self.location = session.workspace.location
@@ -59,6 +65,18 @@ class Site:
             self._looked_at = now
             self._states_mark = self.states_mark()
         return hashlib.sha256(f"{self._mark} {self._states_mark}".encode()).hexdigest()[:16]
+
+    def glimpse(self, session: Session, output: Output) -> tuple[Preview | None, str]:
+        """Show the beginning of a version; one that was shown is kept, since its bytes never change."""
+        known = (output.digest, output.format)
+        shown = self._shown.get(known)
+        if shown is None:
+            shown = glimpse(session, output)
+            if not shown[1]:
+                self._shown[known] = shown
+                while len(self._shown) > _MAX_KEPT:
+                    self._shown.pop(next(iter(self._shown)), None)
+        return shown
 
     def states_mark(self) -> str:
         """A text that differs when more is known of how the assets stand."""

@@ -22,8 +22,8 @@ from nacre.views.standing import PROBLEM
 _ENDINGS = (".py", ".sql", ".toml", ".yaml", ".yml")
 _MAX_FILES = 20_000
 _TIMEOUT_S = 120.0
-#: A fresh process is started at most so often, as a multiple of the time the last one took.
-_REST = 1.5
+#: How long to rest before the next process, in times of the last: a build that goes on needs the machine itself.
+_REST = 3.0
 _MAX_PROBLEM = 600
 
 
@@ -90,8 +90,7 @@ class StateReader:
         told, problem = ask(self._modules)
         now = time.monotonic()
         with self._lock:
-            # What was known of the assets is still the best there is when the modules are broken.
-            self._known = States(told or (self._known.told if problem else ()), problem, mark)
+            self._known = States(told, problem, mark)
             self._rests_until = now + (now - start) * _REST
 
     def _mark(self) -> str:

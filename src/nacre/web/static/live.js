@@ -37,6 +37,8 @@ function replace(fresh) {
       focus(part);
     }
   }
+  const heading = (root) => root.querySelector("h1")?.firstChild?.textContent.trim();
+  if (document.title !== fresh.title) document.getElementById("said").textContent = heading(fresh) ?? fresh.title;
   document.title = fresh.title;
   document.body.dataset.mark = fresh.body.dataset.mark;
 }
@@ -53,7 +55,8 @@ export function watch() {
     isAsking = true;
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-      if (answer.headers.get("content-type")?.startsWith("text/html")) replace(parse(await answer.text()));
+      if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(answer.statusText);
+      replace(parse(await answer.text()));
     } catch {
       paused.hidden = false;
     }
