@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
@@ -13,6 +13,9 @@ import pytest
 
 from browsing import Page, Served, serving
 from nacre.store.records import Head, Materialization, encode, head_path
+from nacre.views.board import Tile, Told, board
+from nacre.views.session import Session
+from nacre.web import pages
 from nacre.web.figure import MAX_BOXES, asset_href
 from nacre.web.render import static_files
 from shell import BROKEN, HEAD, Shell
@@ -84,6 +87,23 @@ def test_whoever_comes_back_is_told_what_was_missed_and_nothing_twice(shell: She
     with stream(served, now, **{"last-event-id": now}) as lines:
         shell("build", "--refresh")
         assert next_mark(lines) != now
+
+
+def test_what_comes_while_a_page_is_made_is_told_to_it(
+    shell: Shell, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("build")
+    served.text("/")
+
+    def board_then_commit(session: Session, told: Sequence[Told]) -> dict[str, Tile]:
+        found = board(session, told)
+        plant_many(shell, "late://{}", 1)
+        return found
+
+    monkeypatch.setattr(pages, "board", board_then_commit)
+    shown = Page(served.client.get("/").text)
+    assert "late" not in shown.text
+    assert shown.all("body")[0]["data-mark"] != served.site.mark()
 
 
 def test_a_mark_is_the_same_for_every_server_of_a_store(shell: Shell, served: Served) -> None:

@@ -41,12 +41,14 @@ class Page:
 
     Args:
         site: The project's server.
+        mark: What it shows, taken before anything was read.
         session: The project as it is for this request.
         states: What is known of how its assets stand.
         tiles: All its assets.
     """
 
     site: Site
+    mark: str
     session: Session
     states: States
     tiles: Mapping[str, Tile]
@@ -54,7 +56,7 @@ class Page:
     def answer(self, template: str, values: Mapping[str, object], status: int = 200) -> Response:
         """Fill in a template with what every page has and what this one has."""
         shared: Values = {
-            "mark": self.site.mark(),
+            "mark": self.mark,
             "now": self.session.now,
             "states": self.states,
             "tiles": self.tiles,
@@ -68,8 +70,9 @@ class Page:
 def open_page(request: Request) -> Page:
     """Open the project for one request."""
     site: Site = request.app.state.site
-    states, session = site.reader.states(), site.session()
-    return Page(site, session, states, board(session, states.told))
+    states = site.reader.states()
+    mark, session = site.mark(states), site.session()
+    return Page(site, mark, session, states, board(session, states.told))
 
 
 def page(make: Callable[[Request, Page], Response]) -> Handler:

@@ -11,7 +11,7 @@ from nacre.store.records import Output
 from nacre.values import Preview
 from nacre.views.preview import glimpse
 from nacre.views.session import Session
-from nacre.web.states import StateReader
+from nacre.web.states import StateReader, States
 
 #: Source files are looked at for open pages at most so often.
 _LOOK_EVERY_S = 1.0
@@ -29,7 +29,8 @@ class Site:
     def __init__(self, modules: Sequence[str] = ()) -> None:
         self._modules = tuple(modules)
         self._lock = threading.Lock()
-        self._pulse, self._mark = "", ""
+        #: The catalog's pulse, and its mark then: one value, since threads share it.
+        self._seen = ("", "")
         self._looked_at, self._states_mark = 0.0, ""
         self._shown: dict[tuple[str, str], tuple[Preview | None, str]] = {}
         session = self.session()
@@ -51,20 +52,27 @@ class Site:
         """Whether the store is on this machine, so that looking at it often costs nothing."""
         return "://" not in self.location
 
-    def mark(self) -> str:
+    def mark(self, states: States | None = None) -> str:
         """A text that differs when a page would: other runs, versions, artifacts, or assets that stand otherwise.
 
-        Cheap while nothing happens. It is equal in any process, so a page can say which one it shows.
+        Cheap while nothing happens. It is equal in any process, so a page can say which one it shows; it takes its mark
+        before it reads anything, so that what comes meanwhile makes another.
+
+        Args:
+            states: What a page is about to show of how assets stand; None to look now and then.
         """
         catalog = self.session().workspace.catalog
         pulse = f"{id(catalog)} {catalog.pulse()}"
-        if pulse != self._pulse:
-            self._pulse, self._mark = pulse, catalog.mark()
+        known, mark = self._seen
+        if pulse != known:
+            mark = catalog.mark()
+            self._seen = pulse, mark
         now = time.monotonic()
-        if now - self._looked_at >= _LOOK_EVERY_S:
+        if states is not None or now - self._looked_at >= _LOOK_EVERY_S:
             self._looked_at = now
-            self._states_mark = self.states_mark()
-        return hashlib.sha256(f"{self._mark} {self._states_mark}".encode()).hexdigest()[:16]
+            states = states or self.reader.states()
+            self._states_mark = f"{states.of} {states.is_current}"
+        return hashlib.sha256(f"{mark} {self._states_mark}".encode()).hexdigest()[:16]
 
     def glimpse(self, session: Session, output: Output) -> tuple[Preview | None, str]:
         """Show the beginning of a version; one that was shown is kept, since its bytes never change."""
@@ -77,11 +85,6 @@ class Site:
                 while len(self._shown) > _MAX_KEPT:
                     self._shown.pop(next(iter(self._shown)), None)
         return shown
-
-    def states_mark(self) -> str:
-        """A text that differs when more is known of how the assets stand."""
-        states = self.reader.states()
-        return f"{states.of} {states.is_current}"
 
     def _heads(self) -> str:
         workspace = self.session().workspace

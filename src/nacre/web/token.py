@@ -66,7 +66,7 @@ def token_for(folder: str, given: str | None = None) -> Token:
 
 
 def _kept(path: str) -> str:
-    """Read the token; one that others could read counts as lost, and is removed."""
+    """Read the token; one that others could read counts as lost, and is replaced."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
