@@ -5,18 +5,20 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-ceph test-kill
+LANES := test-atproto test-ceph test-kill test-web
 
-.PHONY: help demo test check format bench changelog test-long clean venv $(LANES)
+.PHONY: help demo ui test check format bench changelog test-long clean venv $(LANES)
 
 help:
 	@echo "make demo          run the example pipeline (ME=handle.bsky.social for your own posts)"
+	@echo "make ui            show the example pipeline in a browser"
 	@echo "make test          every capability once, on what pip installs; at most 5 minutes"
 	@echo "make check         format, lint, types, and the house rules (tests/test_tidy.py)"
 	@echo "make test-long     every lane: $(LANES)"
 	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
 	@echo "make test-ceph     stores and places on a real Ceph gateway, on this machine (apt-get install radosgw …)"
 	@echo "make test-kill     builds ended by kill -9, again and again"
+	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
 	@echo "make format        let ruff format and fix"
 	@echo "make changelog     show the changes since the last release"
@@ -27,6 +29,9 @@ venv:
 
 demo: venv
 	@$(PY) examples/bluesky/demo.py $(if $(ME),--me '$(ME)')
+
+ui: venv
+	@$(PY) -m nacre ui -m examples/bluesky/pipeline.py $(ARGS)
 
 test: venv
 	@$(PY) -m pytest $(ARGS)
@@ -50,6 +55,10 @@ test-ceph: venv
 
 test-kill: venv
 	@$(PY) -m pytest -s tests/lanes/kill $(ARGS)
+
+test-web: venv
+	@tests/lanes/web/install.sh
+	@PYTHONPATH=.lanes/web/site $(PY) -m pytest tests/lanes/web $(ARGS)
 
 test-long: test $(LANES)
 

@@ -28,10 +28,11 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# What may stay unrun, and what such a block may hold: .ci/run does both from a clean clone.
+# What may stay unrun, and what such a block may hold: .ci/run does the first two from a clean clone.
 REASONS = {
     "installation": re.compile(r"\$ (pip|uv|git clone|cd|apt|python3? -m (pip|venv)|source|brew) ?"),
     "make": re.compile(r"\$ make\b"),
+    "serves until it is stopped": re.compile(r"\$ (NACRE_UI_TOKEN=\$\(.+\) )?nacre (ui|serve)\b"),
 }
 COMMENT = re.compile(r"<!-- (file|not run): (\S.*?) -->\s*$")
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")

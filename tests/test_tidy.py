@@ -29,6 +29,7 @@ LAYERS = [
     ("planning",),
     ("schedule", "schedule.trigger", "schedule.definition", "schedule.settings"),
     # ── the I/O line ──
+    ("frames",),
     ("values",),
     ("store",),
     ("catalog",),

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from nacre.cli import frames, layout, lineage, paint
+from nacre import frames
+from nacre.cli import layout, lineage, paint
 from nacre.cli.main import COMMANDS, cli
 from shell import HEAD, SHOP, Shell
 

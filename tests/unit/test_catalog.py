@@ -296,6 +296,53 @@ def test_a_rebuild_keeps_the_events(index: MemoryIndex, catalog: Catalog) -> Non
     assert len(catalog.events()) == 1
 
 
+def test_edges_are_those_of_the_current_versions_of_an_environment(
+    index: MemoryIndex, catalog: Catalog
+) -> None:
+    index.apply(a_life())
+    assert catalog.edges("default") == [(CLEAN, REPORT), (RAW, CLEAN), (RAW, REPORT)]
+    assert catalog.edges("none") == []
+
+
+def test_a_mark_differs_with_what_is_there_and_is_equal_in_every_process(
+    index: MemoryIndex, catalog: Catalog
+) -> None:
+    with closing(MemoryIndex()) as other:
+        marks = [catalog.mark()]
+        for record in (
+            run("r1", state="running", ended_at=None),
+            head(RAW, version(1)),
+            artifact("a1", "notes"),
+            run("r1", state="failed"),
+            head(RAW, version(1), version(2)),
+        ):
+            pulse, heads = catalog.pulse(), catalog.heads_mark("default")
+            index.apply([record])
+            other.apply([record])
+            assert catalog.pulse() != pulse
+            assert (catalog.heads_mark("default") != heads) == record.path.startswith("heads/")
+            marks.append(catalog.mark())
+            assert marks[-1] == Catalog(other.read).mark()
+        index.write(lambda connection: append_events(connection, "r1", [Event(1, "", "log", "{}")]))
+        marks.append(catalog.mark())
+        assert len(set(marks)) == 7
+        assert catalog.mark() == marks[-1]
+
+
+def test_the_pulse_feels_what_another_connection_commits(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite"
+    with (
+        closing(SqliteRecords(path, apply, prepare=prepare)) as one,
+        closing(SqliteRecords(path, apply)) as two,
+    ):
+        catalog = Catalog(one.read)
+        before = catalog.pulse()
+        assert catalog.pulse() == before
+        record = head(RAW, version(1))
+        two.create(record.path, record.data)
+        assert catalog.pulse() != before
+
+
 def test_an_embedded_store_keeps_its_catalog_in_the_same_transaction(tmp_path: Path) -> None:
     with closing(SqliteRecords(tmp_path / "r.sqlite", apply, prepare=prepare)) as records:
         catalog = Catalog(records.read)

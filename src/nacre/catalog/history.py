@@ -193,6 +193,25 @@ class Catalog:
         """The assets whose current version was made from some version of this one; direct ones only."""
         return lineage.downstream(self._read, env, asset)
 
+    def edges(self, env: str) -> list[tuple[str, str]]:
+        """Every pair of an asset and one whose current version was made from it, direct ones only."""
+        return lineage.edges(self._read, env)
+
+    def pulse(self) -> str:
+        """A text that differs after each commit; cheap enough to ask for several times a second.
+
+        It means nothing to other processes, and may differ although nothing here changed.
+        """
+        return self._read(QUERIES["pulse"], (), "{} {}".format)[0]
+
+    def mark(self) -> str:
+        """A text that is equal, in any process, while the same runs, heads, artifacts and events are there."""
+        return self._read(QUERIES["mark"], (), str)[0]
+
+    def heads_mark(self, env: str) -> str:
+        """A text that is equal while the heads of an environment are."""
+        return self._read(QUERIES["heads_mark"], (env,), str)[0]
+
 
 def _run_row(*columns: object) -> RunRow:
     *before, counts, error = columns

@@ -26,3 +26,8 @@ def upstream(read: Read, env: str, asset: str) -> set[str]:
 def downstream(read: Read, env: str, asset: str) -> set[str]:
     """The assets whose current version, in any partition, was made from some version of this one."""
     return set(read(QUERIES["downstream"], (env, asset), str))
+
+
+def edges(read: Read, env: str) -> list[tuple[str, str]]:
+    """Every pair of an asset and one whose current version was made from it."""
+    return read(QUERIES["edges"], (env,), lambda above, below: (above, below))

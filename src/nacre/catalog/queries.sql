@@ -216,3 +216,26 @@ SELECT path, schedule, nominal, due_at, state, run, reason, started_at, ended_at
 FROM ticks
 WHERE schedule = ? AND ended_at IS NULL
 ORDER BY due_at
+
+-- edges --
+-- What the current versions were made from, of the whole environment.
+SELECT DISTINCT lineage.upstream, lineage.asset
+FROM heads
+CROSS JOIN lineage USING (env, asset, partition, seq)
+WHERE heads.env = ?
+ORDER BY lineage.upstream, lineage.asset
+
+-- pulse --
+-- Changes when another connection committed, or this one did; costs nothing.
+SELECT data_version, total_changes() FROM pragma_data_version
+
+-- mark --
+-- Differs whenever one of these was added or moved on.
+SELECT
+    (SELECT coalesce(max(id), 0) FROM events)
+    || ' ' || (SELECT coalesce(group_concat(id || state), '') FROM (SELECT id, state FROM runs ORDER BY id DESC LIMIT 20))
+    || ' ' || (SELECT coalesce(max(id), '') || coalesce(max(updated_at), '') FROM artifacts)
+    || ' ' || (SELECT count(*) || '/' || coalesce(sum(seq), 0) FROM heads)
+
+-- heads_mark --
+SELECT count(*) || '/' || coalesce(sum(seq), 0) || '/' || coalesce(max(run), '') FROM heads WHERE env = ?

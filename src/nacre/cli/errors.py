@@ -8,10 +8,10 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 
-from nacre.cli.frames import Split, UserFrame, hint, shapes, shorter, source_lines, split
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
 from nacre.errors import AmbiguousName, NacreError, NotMaterialized, StepFailed, UnknownName, UsageError
+from nacre.frames import Split, UserFrame, hint, shapes, shorter, source_lines, split
 
 FAILED, USAGE = 1, 2
 _MAX_MESSAGE_LINES = 6

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-from nacre.catalog.history import HistoryRow
-from nacre.catalog.lineage import InputRow
 from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option, modules_option, one_partition_option
 from nacre.cli.streams import echo
@@ -13,6 +11,7 @@ from nacre.execute.report import duration
 from nacre.keys import key_of, partition_of
 from nacre.views.neighbours import made_from
 from nacre.views.session import Session
+from nacre.views.versions import Version, describe, history
 from nacre.views.words import SHORT, ago, size
 
 
@@ -33,38 +32,34 @@ from nacre.views.words import SHORT, ago, size
 def command(asset: str, limit: int, partition: str, modules: tuple[str, ...], as_json: bool) -> None:
     """List the versions of an asset, newest first: when, from what, by which run."""
     session = Session(modules)
-    key = session.current(asset, partition).slot
-    rows = session.workspace.catalog.history(session.workspace.env, key_of(key), partition)
+    key = session.current(asset, partition).asset
+    rows = history(session, key, partition)
+    shown = [describe(session, key, row, partition) for row in rows[:limit]]
     if as_json:
-        for row in rows[:limit]:
-            print_json(_fields(session, key, row))
+        for version in shown:
+            print_json(_fields(key, version))
         return
     headings = ["version", "made", "took", "size", "content", "made from", "run"]
-    print_lines(table([_row(session, key, row) for row in rows[:limit]], headings))
+    print_lines(table([_row(session, version) for version in shown], headings))
     if len(rows) > limit:
         echo(f"… and {len(rows) - limit:,} more (-n {len(rows)})")
 
 
-def _inputs(session: Session, key: str, seq: int) -> list[InputRow]:
-    catalog, env = session.workspace.catalog, session.workspace.env
-    return catalog.inputs(env, key_of(key), seq, partition_of(key))
-
-
-def _row(session: Session, key: str, row: HistoryRow) -> list[str]:
-    action, output = session.action(row.fingerprint), session.output(row.fingerprint, key)
+def _row(session: Session, version: Version) -> list[str]:
+    row, action, output = version.row, version.action, version.output
     return [
         f"v{row.seq}",
         ago(row.at, session.now),
         duration(action.duration_s) if action else "",
         size(output.size_bytes) if output else "",
         row.data_version[:SHORT],
-        made_from(_inputs(session, key, row.seq)) or "(source)",
+        made_from(version.inputs) or "(source)",
         row.run[:SHORT],
     ]
 
 
-def _fields(session: Session, key: str, row: HistoryRow) -> dict[str, object]:
-    action, output = session.action(row.fingerprint), session.output(row.fingerprint, key)
+def _fields(key: str, version: Version) -> dict[str, object]:
+    row, action, output = version.row, version.action, version.output
     inputs = [
         {
             "parameter": key_of(each.parameter),
@@ -72,7 +67,7 @@ def _fields(session: Session, key: str, row: HistoryRow) -> dict[str, object]:
             **({"partition": partition_of(each.parameter)} if partition_of(each.parameter) else {}),
             "version": each.upstream_seq,
         }
-        for each in _inputs(session, key, row.seq)
+        for each in version.inputs
     ]
     return {
         "asset": key_of(key),

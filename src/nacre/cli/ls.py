@@ -12,7 +12,7 @@ from nacre.cli.streams import echo
 from nacre.planning.explain import short
 from nacre.store.records import Output
 from nacre.views.session import Session
-from nacre.views.standing import GLYPHS, Standing, standings
+from nacre.views.standing import GLYPHS, PROBLEM, Standing, standings
 from nacre.views.words import ago, names_of, size
 
 
@@ -25,7 +25,7 @@ def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
     session = Session(modules)
     found, problem = standings(session)
     if problem:
-        echo(f"The modules cannot be imported, so this is what is stored: {problem}", err=True)
+        echo(f"{PROBLEM}{problem}", err=True)
     names = names_of(each.asset for each in found)
     found = [
         each for each in found if fnmatchcase(each.asset, pattern) or fnmatchcase(short(each.asset), pattern)
@@ -85,6 +85,7 @@ def _fields(session: Session, each: Standing) -> dict[str, object]:
         "state": each.state,
         "reason": each.reason,
         **({"partitions": dict(each.partitions)} if each.partitions else {}),
+        "upstream": each.upstream,
         "version": head.seq if head else None,
         "at": head.at if head else None,
         "run": head.run if head else None,

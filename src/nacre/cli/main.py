@@ -24,6 +24,7 @@ COMMANDS = {
     "history": "List the versions of an asset.",
     "lineage": "Draw what an asset was made from and what uses it.",
     "artifacts": "List artifacts, or show the latest of one.",
+    "ui": "Show the project in a browser.",
     "serve": "Run what the settings schedule, when it is due.",
     "schedules": "List schedules with their last and next tick.",
 }

@@ -11,7 +11,6 @@ from typing import cast
 import click
 
 from nacre.cli.errors import FAILED, failure
-from nacre.cli.frames import split
 from nacre.cli.layout import print_json, print_lines
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.paint import paint
@@ -25,6 +24,7 @@ from nacre.declare.tags import tags
 from nacre.declare.task import Task
 from nacre.errors import InvalidOption, NacreError, UsageError
 from nacre.execute.report import duration, summary
+from nacre.frames import split
 from nacre.values import preview
 from nacre.views.session import Session
 from nacre.views.words import SHORT, names_of

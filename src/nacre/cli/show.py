@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import click
 
-from nacre.catalog.history import HistoryRow
 from nacre.cli.layout import fit, print_lines, table
 from nacre.cli.options import modules_option, one_partition_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.report import duration
-from nacre.keys import key_of, partition_of, resolved
+from nacre.keys import resolved
 from nacre.loading import load_current
 from nacre.planning.explain import short
-from nacre.store.records import Head, decode, head_path
+from nacre.store.records import Head
 from nacre.values import Preview, preview
 from nacre.views.neighbours import made_from
 from nacre.views.session import Session
+from nacre.views.versions import Version, choose, current_head, describe, history, require_output, used_by
 from nacre.views.words import SHORT, ago, count, size
 
 _MAX_PARTITIONS = 10
@@ -35,32 +34,24 @@ _NOUNS = {"text": "character", "bytes": "byte", "table": "row"}
 def command(asset: str, wanted: str | None, partition: str, rows: int, modules: tuple[str, ...]) -> None:
     """Show an asset's value, then its version, metadata, artifacts and neighbours."""
     session = Session(modules)
-    found = session.find(asset)
-    if not partition and session.slots[found][0].partition:
-        _show_whole(session, found, rows)
+    key = session.find(asset)
+    if not partition and session.slots[key][0].partition:
+        _show_whole(session, key, rows)
         return
-    key = session.current(asset, partition).slot
-    version = _version(session, key, wanted)
-    output = session.output(version.fingerprint, key)
-    if output is None:
-        facts = {"store": session.workspace.location}
-        raise NotMaterialized(
-            f"The record of {resolved(key)} v{version.seq} is gone", facts, f"nacre build {asset} --refresh"
-        )
+    made = session.current(asset, partition).slot
+    version = describe(session, key, choose(history(session, key, partition), key, wanted), partition)
+    output = require_output(session, key, version)
     print_lines(preview_lines(preview(session.workspace.contents.read(output), rows)))
     echo("")
-    echo(f"{paint(short(key), 'strong')} v{version.seq}  {resolved(key)}")
-    action = session.action(version.fingerprint)
-    took = f" in {duration(action.duration_s)}" if action else ""
-    _row("made", f"{ago(version.at, session.now)}{took}, run {version.run[:SHORT]}")
-    n_rows = f", {count(output.outline.size or 0, 'row')}" if output.outline.columns else ""
-    _row(
-        "stored",
-        f"{output.format}, {size(output.size_bytes)}{n_rows}, content {version.data_version[:SHORT]}",
-    )
-    head = _head(session, key)
+    row = version.row
+    echo(f"{paint(short(made), 'strong')} v{row.seq}  {resolved(made)}")
+    took = f" in {duration(version.action.duration_s)}" if version.action else ""
+    _row("made", f"{ago(row.at, session.now)}{took}, run {row.run[:SHORT]}")
+    n_rows = "" if version.n_rows is None else f", {count(version.n_rows, 'row')}"
+    _row("stored", f"{output.format}, {size(output.size_bytes)}{n_rows}, content {row.data_version[:SHORT]}")
+    head = current_head(session, key, partition)
     if head is not None and head.published:
-        _row("published", f"{session.workspace.publisher.location(key)}{_behind(head)}")
+        _row("published", f"{session.workspace.publisher.location(made)}{_behind(head)}")
     for name, text in (head.metadata if head is not None else {}).items():
         _row("metadata", f"{name}: {text}")
     _neighbours(session, key, version)
@@ -110,35 +101,12 @@ def preview_lines(shown: Preview) -> list[str]:
     return lines
 
 
-def _version(session: Session, key: str, wanted: str | None) -> HistoryRow:
-    rows = session.workspace.catalog.history(session.workspace.env, key_of(key), partition_of(key))
-    if wanted is None:
-        return rows[0]
-    number = wanted.lower().removeprefix("v")
-    found = next((row for row in rows if str(row.seq) == number), None)
-    if found is None:
-        there = f"v{rows[-1].seq} to v{rows[0].seq}" if len(rows) > 1 else f"v{rows[0].seq}"
-        raise UsageError(
-            f"{short(key)} has no version {wanted!r}", {"there is": there}, f"nacre history {short(key)}"
-        )
-    return found
-
-
-def _head(session: Session, key: str) -> Head | None:
-    path = head_path(session.workspace.env, key_of(key), partition_of(key))
-    stored = session.workspace.records.get(path)
-    return decode(stored.data, Head, path) if stored else None
-
-
-def _neighbours(session: Session, key: str, version: HistoryRow) -> None:
-    catalog, env = session.workspace.catalog, session.workspace.env
-    asset = key_of(key)
-    rows = catalog.inputs(env, asset, version.seq, partition_of(key))
-    _row("from", made_from(rows) or "nothing: it is a source")
-    below = sorted(short(each) for each in catalog.downstream(env, asset))
+def _neighbours(session: Session, key: str, version: Version) -> None:
+    _row("from", made_from(version.inputs) or "nothing: it is a source")
+    below = sorted(map(short, used_by(session, key)))
     if below:
         _row("used by", ", ".join(below))
-    artifacts = dict.fromkeys(row.key or row.id for row in catalog.artifacts(asset=asset))
+    artifacts = dict.fromkeys(row.key or row.id for row in session.workspace.catalog.artifacts(asset=key))
     if artifacts:
         _row("artifacts", ", ".join(artifacts))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from nacre.cli.layout import print_next
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.views.overview import overview
 from nacre.views.schedules import schedules, summary
 from nacre.views.session import Session
 from nacre.views.standing import Standing, standings
-from nacre.views.words import ago, count, names_of
+from nacre.views.words import names_of
 
 
 def show() -> None:
@@ -17,33 +18,11 @@ def show() -> None:
     found, problem = standings(session)
     if problem:
         echo(f"The modules cannot be imported: {problem}", err=True)
-    echo(paint(_sentence(session, found), "strong"))
+    echo(paint(overview(session, [each.state for each in found]), "strong"))
     planned = schedules(session)
     if planned:
         echo(summary(planned, session.now))
     print_next(_commands(session, found))
-
-
-def _sentence(session: Session, found: list[Standing]) -> str:
-    if not found:
-        place = session.project.root
-        return (
-            f"No assets here yet: {place} has no pipeline.py, no modules in its settings and nothing stored."
-        )
-    n = {state: sum(each.state == state for each in found) for state in {each.state for each in found}}
-    runs = session.workspace.catalog.runs(1)
-    last = f"; last run {ago(runs[0].started_at, session.now)}" if runs else ""
-    if set(n) == {"stored"}:
-        return f"{count(n['stored'], 'asset')} stored{last}."
-    words = {
-        "fresh": f"{count(n.get('fresh', 0), 'asset')} fresh",
-        "check": f"{count(n.get('check', 0), 'source')} to check",
-        "stale": f"{n.get('stale', 0):,} stale",
-        "new": f"{n.get('new', 0):,} not made yet",
-        "pending": f"{n.get('pending', 0):,} waiting for an upstream",
-        "stored": f"{n.get('stored', 0):,} stored and not declared here",
-    }
-    return ", ".join(text for state, text in words.items() if n.get(state)) + last + "."
 
 
 def _commands(session: Session, found: list[Standing]) -> list[tuple[str, str]]:

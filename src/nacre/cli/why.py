@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import click
 
-from nacre.cli.frames import shorter
 from nacre.cli.layout import fit
 from nacre.cli.options import modules_option, one_partition_option
 from nacre.cli.paint import paint
 from nacre.cli.plan import GLYPHS
 from nacre.cli.streams import echo
 from nacre.execute.report import duration
+from nacre.frames import shorter
 from nacre.graph.graph import Edge
 from nacre.graph.select import resolve
 from nacre.keys import key_of, partition_of, resolved, slot

@@ -20,6 +20,7 @@ from nacre.execute.recording import Recording
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
 from nacre.execute.workspace import Reporter, Workspace
+from nacre.frames import shapes, source_lines, split
 from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of, slot
 from nacre.planning.decide import Action as Planned
@@ -31,6 +32,7 @@ from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.port import Token
 from nacre.store.records import (
+    Failing,
     Run,
     StepRecord,
     encode,
@@ -336,6 +338,7 @@ class ActiveRun:
                 duration_s=receipt.duration_s,
                 attempts=receipt.attempts,
                 error=said(receipt.error) if receipt.error else "",
+                failing=_failing(receipt.error) if receipt.error else None,
             )
         )
 
@@ -476,3 +479,12 @@ def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepR
 def replace_seq(record: StepRecord, seq: int) -> StepRecord:
     """Return the step record with the version number it got."""
     return msgspec.structs.replace(record, seq=seq)
+
+
+def _failing(error: BaseException) -> Failing | None:
+    """Keep the line of the user's code that failed, so that it can still be shown when the process is gone."""
+    user = split(error).user
+    if not user:
+        return None
+    at = user[-1]
+    return Failing(place=at.place, function=at.function, lines=tuple(source_lines(at)), held=shapes(at))

@@ -122,6 +122,20 @@ class Contents:
         """Give the stored bytes of a value to a place, which copies them in the cheapest way it knows."""
         return Content(self.objects, output.object, output.inline, output.size_bytes)
 
+    def beginning(self, output: Output, rows: int) -> object:
+        """Read the beginning of a value as plain data, for people: no class that data names is made.
+
+        Args:
+            output: What the action record says of it.
+            rows: How many rows, lines or items are wanted.
+
+        Raises:
+            CorruptObject: The bytes are missing or are not the ones that were stored.
+            TypeMismatch: It is too large to be shown.
+        """
+        with self.open(output) as source:
+            return formats.read_beginning(output.format, source, rows)
+
     def is_damaged(self, output: Output) -> bool:
         """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""
         try:

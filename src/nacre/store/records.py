@@ -155,8 +155,17 @@ class Head(Record, frozen=True, kw_only=True):
         return self.history[-1]
 
 
+class Failing(Record, frozen=True, kw_only=True):
+    """The line of the user's code that failed: ``pipeline.py:63``, numbered text, types and lengths, never values."""
+
+    place: str
+    function: str = ""
+    lines: tuple[tuple[int, str], ...] = ()
+    held: str = ""
+
+
 class StepRecord(Record, frozen=True, kw_only=True):
-    """What one step of a run did; part of its run record."""
+    """What one step of a run did; part of its run record. ``failing`` is there where it failed in the user's code."""
 
     step: str
     action: str
@@ -169,6 +178,7 @@ class StepRecord(Record, frozen=True, kw_only=True):
     checked: bool = False
     seq: int = 0
     error: str = ""
+    failing: Failing | None = None
 
 
 class Run(Record, frozen=True, kw_only=True):

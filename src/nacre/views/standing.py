@@ -27,12 +27,18 @@ class Standing:
             ``pending`` (depends on what an upstream brings) or ``stored`` (nothing here declares it).
         reason: Why, in one sentence.
         partitions: How many partitions stand how; empty where it has none.
+        upstream: Keys of the assets it is declared to be made from.
     """
 
     asset: str
     state: str
     reason: str
     partitions: Mapping[str, int] = field(default_factory=dict)
+    upstream: tuple[str, ...] = ()
+
+
+#: How a face begins to say that modules cannot be imported; what follows is the problem.
+PROBLEM = "The modules cannot be imported, so this is what is stored: "
 
 
 def standings(session: Session) -> tuple[list[Standing], str]:
@@ -48,11 +54,12 @@ def standings(session: Session) -> tuple[list[Standing], str]:
     if inferred is not None:
         plan = session.plan(reuse_sources=True)
         for step in plan.steps.values():
+            upstream = tuple(dict.fromkeys(key_of(edge.asset) for edge in plan.graph.upstream[step.key]))
             for made in step.assets:
                 state = _state(step, made in plan.facts.heads)
                 reason = general(step.reason, partition_of(made))
                 text = "runs on every run, to see what changed" if state == "check" else sentence(reason)
-                standing = Standing(key_of(made), state, text)
+                standing = Standing(key_of(made), state, text, upstream=upstream)
                 slots.setdefault(key_of(made), []).append((partition_of(made), standing))
     found = [_whole(each) for each in slots.values()]
     listed = {standing.asset for standing in found}
@@ -70,7 +77,8 @@ def _whole(parts: list[tuple[str, Standing]]) -> Standing:
     named = [partition for partition, standing in parts if standing.state == state]
     reason = next(standing.reason for _, standing in parts if standing.state == state)
     text = f"{reason} · {len(named):,} of {len(parts):,} partitions" if len(counts) > 1 else reason
-    return Standing(parts[0][1].asset, state, text, dict(counts))
+    upstream = dict.fromkeys(key for _, standing in parts for key in standing.upstream)
+    return Standing(parts[0][1].asset, state, text, dict(counts), tuple(upstream))
 
 
 def _state(step: Step, is_stored: bool) -> str:

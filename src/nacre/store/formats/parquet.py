@@ -368,3 +368,14 @@ _MAKE: dict[str, Callable[[Any], object]] = {
     "duckdb.DuckDBPyRelation": _relation,
     "list": lambda table: table.to_pylist(),
 }
+
+
+def first_rows(source: BinaryIO, rows: int) -> object:
+    """Read the first rows of a stored table, and no more than that takes, as Arrow."""
+    import pyarrow as pa  # heavy, so imported when a table is met
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(source)
+    batch = next(file.iter_batches(batch_size=max(rows, 1)), None)
+    table = file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
+    return table.slice(0, rows)

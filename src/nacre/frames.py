@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _MAX_LOCALS = 6

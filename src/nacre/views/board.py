@@ -1,0 +1,162 @@
+"""Every asset of a project on one board: how it stands, its age, what it is made from, what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from nacre.catalog.history import HeadRow
+from nacre.store.records import StepRecord
+from nacre.views.session import Session
+from nacre.views.words import names_of
+
+#: How many of the last runs are looked through for failures.
+_LAST_RUNS = 20
+#: States that a person should look at, the most pressing first.
+PRESSING = ("failed", "stale", "new")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What another process that imported the modules says of one asset.
+
+    Args:
+        asset: Its key.
+        state: As in ``Standing``.
+        reason: Why.
+        upstream: What it is declared to be made from.
+        version: The version it looked at; None for none.
+        size_bytes: Of that version.
+        rows: Of that version, where it is a table.
+    """
+
+    asset: str
+    state: str
+    reason: str
+    upstream: tuple[str, ...] = ()
+    version: int | None = None
+    size_bytes: int | None = None
+    rows: int | None = None
+
+
+_decode_told = msgspec.json.Decoder(Told).decode
+
+
+def read_told(lines: Iterable[bytes]) -> Iterator[Told]:
+    """Read what ``nacre ls --json`` printed; the user's modules may print lines of their own among it."""
+    for line in lines:
+        try:
+            yield _decode_told(line)
+        except msgspec.DecodeError:
+            continue
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The last attempt to make an asset, which failed: the run and what the step said."""
+
+    run: str
+    step: StepRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One asset on the board.
+
+    Args:
+        asset: Its key.
+        name: What to call it where the whole board is shown.
+        state: As in ``Standing``, or ``failed`` where the last attempt to make it did.
+        reason: Why, in one sentence; empty while nobody has told.
+        head: What is current; None where nothing is. Of several partitions, the newest.
+        upstream: What it is made from: as declared, else as recorded.
+        told: What another process said of it; None while none has.
+        failure: The last attempt, where it failed.
+        n_partitions: How many partitions it has; 0 where it has none.
+    """
+
+    asset: str
+    name: str
+    state: str
+    reason: str
+    head: HeadRow | None
+    upstream: tuple[str, ...]
+    told: Told | None = None
+    failure: Failure | None = None
+    n_partitions: int = 0
+
+
+def board(session: Session, told: Sequence[Told]) -> dict[str, Tile]:
+    """Put all assets on the board, upstream before downstream where that is known.
+
+    Args:
+        session: The project.
+        told: What a process that imported the modules found; empty while it has not.
+
+    Returns:
+        Key to tile. What was made since the other process looked is shown as stored.
+    """
+    heads: dict[str, list[HeadRow]] = {}
+    for row in session.workspace.catalog.heads(session.workspace.env):
+        heads.setdefault(row.asset, []).append(row)
+    recorded: dict[str, list[str]] = {}
+    for upstream, downstream in session.workspace.catalog.edges(session.workspace.env):
+        recorded.setdefault(downstream, []).append(upstream)
+    said = {each.asset: each for each in told}
+    keys = [*said, *(key for key in heads if key not in said)]
+    names, failed = names_of(keys), failures(session)
+    return {
+        key: _tile(key, names[key], said.get(key), heads.get(key, []), recorded.get(key, []), failed)
+        for key in keys
+    }
+
+
+def _tile(
+    key: str,
+    name: str,
+    told: Told | None,
+    rows: Sequence[HeadRow],
+    recorded: Sequence[str],
+    failed: Mapping[str, Failure],
+) -> Tile:
+    head = max(rows, key=lambda row: row.at, default=None)
+    upstream = (told.upstream if told else ()) or tuple(recorded)
+    failure = failed.get(key)
+    state, reason = _standing(told, head)
+    if failure is not None:
+        state, reason = "failed", failure.step.error.splitlines()[0] if failure.step.error else "failed"
+    n_partitions = sum(bool(row.partition) for row in rows)
+    return Tile(key, name, state, reason, head, upstream, told, failure, n_partitions)
+
+
+def _standing(told: Told | None, head: HeadRow | None) -> tuple[str, str]:
+    if told is None:
+        return "stored", ""
+    if not (head and head.partition) and told.version != (head.seq if head else None):
+        return "stored", "made since it was last looked at"
+    return told.state, told.reason
+
+
+def pressing(tiles: Mapping[str, Tile]) -> list[Tile]:
+    """List what a person should look at, the most pressing first."""
+    return [tile for state in PRESSING for tile in tiles.values() if tile.state == state]
+
+
+def failures(session: Session) -> dict[str, Failure]:
+    """Find the assets whose last attempt failed, by key; looks through the last runs only."""
+    runs = session.workspace.catalog.runs(_LAST_RUNS)
+    if not any(run.counts.get("failed") for run in runs):
+        return {}
+    found: dict[str, Failure] = {}
+    settled: set[str] = set()
+    for run in runs:  # newest first
+        for step in session.workspace.catalog.steps(run.id):
+            if step.action == "skipped":
+                continue
+            for asset in step.assets:
+                if step.action == "failed" and asset not in settled:
+                    found[asset] = Failure(run.id, step)
+                settled.add(asset)
+    return found

@@ -1,0 +1,221 @@
+"""What each address answers with. Names from an address are only ever compared with what the catalog lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from functools import wraps
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from nacre.catalog.history import RunRow
+from nacre.errors import NacreError, NotMaterialized, UsageError
+from nacre.planning.explain import short
+from nacre.views.board import Tile, board, pressing
+from nacre.views.overview import overview, tell
+from nacre.views.runs import RunView, state_of, view_run
+from nacre.views.schedules import schedules
+from nacre.views.session import Session
+from nacre.views.versions import choose, describe, history, metadata, partitions, used_by
+from nacre.web.figure import around, whole
+from nacre.web.render import render
+from nacre.web.site import Site
+from nacre.web.states import States
+from nacre.web.timeline import Bar, bars
+
+MAX_LISTED = 200
+MAX_VERSIONS = 30
+MAX_STEPS = 500
+MAX_LOG_LINES = 1_000
+_LAST_RUNS = 5
+
+Values = dict[str, object]
+Handler = Callable[[Request], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page is made with.
+
+    Args:
+        site: The project's server.
+        mark: What it shows, taken before anything was read.
+        session: The project as it is for this request.
+        states: What is known of how its assets stand.
+        tiles: All its assets.
+    """
+
+    site: Site
+    mark: str
+    session: Session
+    states: States
+    tiles: Mapping[str, Tile]
+
+    def answer(self, template: str, values: Mapping[str, object], status: int = 200) -> Response:
+        """Fill in a template with what every page has and what this one has."""
+        shared: Values = {
+            "mark": self.mark,
+            "now": self.session.now,
+            "states": self.states,
+            "tiles": self.tiles,
+            "project": self.site.root,
+            "store": self.site.location,
+            "env": self.session.workspace.env,
+        }
+        return HTMLResponse(render(template, {**shared, **values}), status)
+
+
+def open_page(request: Request) -> Page:
+    """Open the project for one request."""
+    site: Site = request.app.state.site
+    states = site.reader.states()
+    mark, session = site.mark(states), site.session()
+    return Page(site, mark, session, states, board(session, states.told))
+
+
+def page(make: Callable[[Request, Page], Response]) -> Handler:
+    """Make a handler of what fills in a page; what goes wrong becomes a page that says so."""
+
+    @wraps(make)
+    def handle(request: Request) -> Response:
+        try:
+            opened = open_page(request)
+            try:
+                return make(request, opened)
+            except (UsageError, NotMaterialized) as error:
+                return opened.answer("problem.html", {"error": error}, 404)
+        except NacreError as error:
+            return HTMLResponse(render("broken.html", {"error": error}), 500)
+
+    return handle
+
+
+@page
+def missing(request: Request, page: Page) -> Response:
+    """Say that there is no such page."""
+    raise UsageError("There is no such page", {"address": request.url.path})
+
+
+@page
+def home(request: Request, page: Page) -> Response:
+    """Show how everything stands, or what a search finds."""
+    wanted = request.query_params.get("q", "").strip()
+    folder = request.query_params.get("folder", "")
+    tiles = [tile for tile in page.tiles.values() if _matches(tile, wanted) and tile.asset.startswith(folder)]
+    urgent = pressing(page.tiles)
+    runs = page.session.workspace.catalog.runs(_LAST_RUNS)
+    values: Values = {
+        "sentence": overview(page.session, []) if not page.tiles else "",
+        "told": tell(tile.state for tile in page.tiles.values()),
+        "figure": whole(page.tiles, folder) if tiles and not wanted else None,
+        "wanted": wanted,
+        "folder": folder,
+        "urgent": urgent[:MAX_LISTED],
+        "n_urgent": len(urgent),
+        "listed": tiles[:MAX_LISTED],
+        "n_listed": len(tiles),
+        "runs": _with_states(page.session, runs),
+        "schedules": schedules(page.session),
+    }
+    return page.answer("home.html", values)
+
+
+def _matches(tile: Tile, wanted: str) -> bool:
+    """Whether a search finds an asset: by any part of its key, or by a glob over key and name."""
+    if not wanted or wanted.lower() in tile.asset.lower():
+        return True
+    return fnmatchcase(tile.asset, wanted) or fnmatchcase(tile.name, wanted)
+
+
+@page
+def asset(request: Request, page: Page) -> Response:
+    """Show one asset: how it stands and why, its value, its versions and what is around it."""
+    key = request.path_params["key"]
+    tile = page.tiles.get(key)
+    if tile is None:
+        raise UsageError(
+            "There is no such asset", {"key": key}, "search for a part of its key; it may be misspelt"
+        )
+    values: Values = {"tile": tile, "figure": around(page.tiles, key), **_stored(request, page, key)}
+    known = page.tiles.keys()
+    below = dict.fromkeys([*used_by(page.session, key), *(k for k in known if key in page.tiles[k].upstream)])
+    values["upstream"] = list(dict.fromkeys(tile.upstream))
+    values["downstream"] = list(below)
+    values["artifacts"] = page.session.workspace.catalog.artifacts(asset=key)[:MAX_LISTED]
+    return page.answer("asset.html", values)
+
+
+def _stored(request: Request, page: Page, key: str) -> Values:
+    """Read what is stored of an asset, of the partition and version that the address asks for."""
+    rows = partitions(page.session, key)
+    partition = request.query_params.get("partition", rows[0].partition if rows else "")
+    found = next((row for row in rows if row.partition == partition), None)
+    if found is None:
+        if rows:
+            raise UsageError(f"{short(key)} has no partition {partition!r}", {"it has": len(rows)})
+        return {"version": None, "used": {}, "partitions": [], "metadata": {}}
+    versions = history(page.session, key, found.partition)
+    chosen = choose(versions, key, request.query_params.get("version"))
+    version = describe(page.session, key, chosen, found.partition)
+    preview, problem = (
+        page.site.glimpse(page.session, version.output) if version.output else (None, "its record is gone")
+    )
+    shown = [describe(page.session, key, row, found.partition) for row in versions[:MAX_VERSIONS]]
+    return {
+        "version": version,
+        "used": {each.upstream: each.upstream_seq for each in version.inputs},
+        "is_current": chosen.seq == found.seq,
+        "preview": preview,
+        "preview_problem": problem,
+        "versions": shown,
+        "n_versions": len(versions),
+        "partition": found.partition,
+        "partitions": [row for row in rows if row.partition][:MAX_LISTED],
+        "metadata": metadata(page.session, key, found.partition),
+    }
+
+
+@page
+def runs(request: Request, page: Page) -> Response:
+    """List the last runs."""
+    found = page.session.workspace.catalog.runs(MAX_LISTED)
+    return page.answer("runs.html", {"runs": _with_states(page.session, found)})
+
+
+def _with_states(session: Session, rows: Iterable[RunRow]) -> list[tuple[RunRow, str, float | None]]:
+    return [(row, state_of(session, row), _seconds(row)) for row in rows]
+
+
+def _seconds(row: RunRow) -> float | None:
+    if row.ended_at is None:
+        return None
+    return (datetime.fromisoformat(row.ended_at) - datetime.fromisoformat(row.started_at)).total_seconds()
+
+
+@page
+def run(request: Request, page: Page) -> Response:
+    """Show one run: what failed first, then its steps over time and its log."""
+    found = view_run(page.session, request.path_params["id"])
+    if found is None:
+        raise UsageError("There is no such run", {"id": request.path_params["id"]})
+    values: Values = {
+        "run": found,
+        "took_s": _seconds(found.row),
+        "bars": _bars(page.session, found)[:MAX_STEPS],
+        "failed": [step for step in found.steps if step.action == "failed"],
+        "log": found.log[-MAX_LOG_LINES:],
+        "artifacts": page.session.workspace.catalog.artifacts(run=found.row.id)[:MAX_LISTED],
+    }
+    return page.answer("run.html", values)
+
+
+def _bars(session: Session, found: RunView) -> list[Bar]:
+    start = datetime.fromisoformat(found.row.started_at)
+    if found.row.ended_at is not None:
+        end = datetime.fromisoformat(found.row.ended_at)
+    else:
+        end = session.now if found.state == "running" else start
+    return bars(found.steps, start, end)

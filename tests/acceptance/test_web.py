@@ -1,0 +1,195 @@
+"""The web page shows what is stored, how it stands and why: each page, on a real server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from browsing import Page, Served, serving
+from nacre.store.records import Head, decode, encode, head_path
+from nacre.web.figure import asset_href
+from shell import HEAD, SHOP, Shell
+
+ORDERS, SALES, REPORT = map(asset_href, ("demo://orders", "demo://sales", "demo://report"))
+
+
+@pytest.fixture
+def served(shell: Shell) -> Iterator[Served]:
+    with serving() as served:
+        yield served
+
+
+# ── home ──
+
+
+def test_home_says_what_the_command_line_says(shell: Shell, served: Served) -> None:
+    shell("build")
+    said = shell().stdout.splitlines()[0].partition(";")[0]
+    page = served.page("/")
+    assert said == "1 source to check, 2 waiting for an upstream" or "fresh" in said
+    assert f"{said}; last run" in page.text
+    assert page.all("body")[0]["data-mark"] == served.site.mark()
+
+
+def test_home_draws_every_asset_with_state_word_and_link(shell: Shell, served: Served) -> None:
+    shell("build")
+    shell.write(SHOP.replace('"sum":', '"total":'))
+    source = served.text("/")
+    drawing = Page(source[source.index("<svg") : source.index("</svg>")])
+    assert drawing.links() == [ORDERS, SALES, REPORT]
+    assert re.findall(r"(\w+) \S (check|stale|pending|fresh)", drawing.text) == [
+        ("orders", "check"),
+        ("sales", "stale"),
+        ("report", "pending"),
+    ]
+    assert len(drawing.all("path")) == 3
+    assert "is-stale" in source
+
+
+def test_home_lists_what_needs_a_person_with_its_cause(shell: Shell, served: Served) -> None:
+    assert "Needs you + new orders" in served.page("/").text
+    shell("build")
+    assert "Needs you Nothing." in served.page("/").text
+    shell.write(SHOP.replace('"sum":', '"total":'))
+    assert re.search(
+        r"Needs you \+ stale sales code changed: sales \(pipeline.py:\d+\) changed", served.page("/").text
+    )
+
+
+def test_what_was_never_made_is_drawn_with_what_it_needs(shell: Shell, served: Served) -> None:
+    page = served.page("/")
+    assert "3 not made yet." in page.text
+    assert len(page.all("path")) == 3
+    assert "+ new: depends on what orders brings" in served.page(SALES).text
+
+
+def test_an_empty_project_says_how_to_begin(shell: Shell) -> None:
+    (shell.project.folder / "pipeline.py").unlink()
+    with serving() as served:
+        page = served.page("/")
+    assert "No assets here yet" in page.text
+    assert "nacre init" in page.text
+
+
+def test_modules_that_cannot_be_imported_are_told_and_what_is_stored_is_shown(
+    shell: Shell, served: Served
+) -> None:
+    shell("build")
+    shell.write("import nowhere_at_all\n")
+    page = served.page("/")
+    assert "The modules cannot be imported" in page.text
+    assert "ModuleNotFoundError: No module named 'nowhere_at_all'" in page.text
+    assert "3 assets stored" in page.text
+    assert "not be imported" in served.page(ORDERS).text
+
+
+def test_a_page_loads_before_it_is_known_how_assets_stand(shell: Shell, served: Served) -> None:
+    shell("build")
+    page = Page(served.client.get("/").text)
+    assert "3 assets stored" in page.text
+    assert "being worked out" in page.text
+    assert ("meta", {"http-equiv": "refresh", "content": "3"}) in page.elements
+    assert "being worked out" not in served.page("/").text
+
+
+def test_what_modules_print_is_not_taken_for_an_answer(shell: Shell, served: Served) -> None:
+    shell.write(
+        "import sys\nprint('hello')\nprint('{\"asset\": 1}')\nprint('noise', file=sys.stderr)\n" + SHOP
+    )
+    assert "3 not made yet" in served.page("/").text
+
+
+def test_a_search_finds_by_part_and_by_glob(shell: Shell, served: Served) -> None:
+    shell("build")
+    assert "1 asset found for “ALE”" in served.page("/?q=ALE").text
+    assert "2 assets found" in served.page("/?q=*r*s*").text or "1 asset found" in served.page("/?q=o*s").text
+    page = served.page("/?q=nothing")
+    assert "0 assets found" in page.text
+    assert page.all("input")[0]["value"] == "nothing"
+
+
+# ── an asset ──
+
+
+def test_an_asset_shows_value_reason_versions_and_neighbours(shell: Shell, served: Served) -> None:
+    shell("build")
+    shell.write(SHOP.replace('"price": 4', '"price": 5'))
+    shell("build")
+    page = served.page(SALES)
+    assert "sales v2" in page.text
+    assert "Preview sum: 8" in page.text
+    assert "Made from ~ check orders v2" in page.text
+    assert re.search(r"Used by . \w+ report", page.text)
+    assert {ORDERS, REPORT, f"{SALES}?version=1"} <= set(page.links())
+    assert "rows read 2" in page.text
+    older = served.page(f"{SALES}?version=1")
+    assert "Preview sum: 7" in older.text
+    assert "This is an older version." in older.text
+
+
+def test_a_table_is_shown_with_its_first_rows_and_its_schema(shell: Shell, served: Served) -> None:
+    shell.write(
+        HEAD
+        + "import pyarrow as pa\n"
+        + '@materialize("demo://many.parquet")\ndef many() -> pa.Table:\n'
+        + "    return pa.table({'n': list(range(500)), 'word': ['w'] * 500})\n"
+    )
+    shell("build")
+    page = served.page(asset_href("demo://many.parquet"))
+    assert "n word 0 w 1 w" in page.text
+    assert "20 of 500 rows" in page.text
+    assert "Schema n int64 word" in page.text
+
+
+def test_a_value_of_the_users_class_is_shown_without_making_one(shell: Shell, served: Served) -> None:
+    shell.write(
+        HEAD
+        + "from dataclasses import dataclass\n@dataclass\nclass Point:\n    x: int\n    y: int\n"
+        + '@materialize("demo://points")\ndef points() -> list:\n    return [Point(1, 2), Point(3, 4)]\n'
+    )
+    shell("build")
+    shell.forget()
+    assert "x y 1 2 3 4" in served.page(asset_href("demo://points")).text
+
+
+def test_damaged_bytes_are_said_to_be_damaged(shell: Shell, served: Served) -> None:
+    shell.write(HEAD + '@materialize("demo://long")\ndef long() -> str:\n    return "x" * 100_000\n')
+    shell("build")
+    (file,) = [each for each in (shell.project.store / "objects" / "data").rglob("*") if each.is_file()]
+    file.chmod(0o600)
+    file.write_bytes(b"y" * 100_000)
+    page = served.page(asset_href("demo://long"))
+    assert "A stored value cannot be read" in page.text
+    assert "v1" in page.text
+
+
+def test_partitions_are_listed_and_each_can_be_looked_at(shell: Shell, served: Served) -> None:
+    shell("build")
+    records = shell.project.workspace.records
+    path = head_path("default", "demo://sales")
+    stored = records.get(path)
+    assert stored is not None
+    head = decode(stored.data, Head, path)
+    for day in ("2026-01-01", "2026-01-02"):
+        part = Head(env="default", asset="demo://daily", partition=day, history=head.history)
+        records.create(head_path("default", "demo://daily", day), encode(part))
+    href = asset_href("demo://daily")
+    page = served.page(href)
+    assert "2 partitions" in page.text
+    assert f"{href}?partition=2026-01-02" in page.links()
+    assert "Partition 2026-01-02" in served.page(f"{href}?partition=2026-01-02").text
+    assert "has no partition" in served.page(f"{href}?partition=2027", 404).text
+
+
+def test_what_is_not_there_is_a_page_that_says_so(served: Served) -> None:
+    for path, says in (
+        ("/nope", "There is no such page"),
+        ("/a/demo%3A%2F%2Fnope", "There is no such asset"),
+        ("/r/nope", "There is no such run"),
+        ("/artifacts/nope", "There is no artifact 'nope'"),
+    ):
+        assert says in served.page(path, 404).text
+    assert served.client.get("/image/nope").status_code == 404
+    assert served.client.get("/static/nope.css").status_code == 404
