@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from nacre.declare.policy import INPUTS
 from nacre.declare.task import Task
 from nacre.integrations.dbt.manifest import Model
 from nacre.integrations.dbt.project import DbtProject
-from nacre.integrations.dbt.sources import BY
+from nacre.integrations.dbt.sources import BY, files_of
 from nacre.integrations.dbt.step import ModelStep, Shared
 from nacre.integrations.dbt.warehouse import in_any_order
+from nacre.project import current_project
 
-__all__ = ["dbt_assets"]
+__all__ = ["dbt_assets", "published_at"]
 
 
 def dbt_assets(
@@ -48,11 +50,32 @@ def dbt_assets(
         DefinitionError: There is no such project, or it has a mistake; nothing was run.
         UsageError: dbt or its adapter for DuckDB is not installed.
     """
-    beside = Path(str(sys._getframe(1).f_globals.get("__file__") or "main.py")).resolve().parent  # noqa: SLF001  # as warnings does
+    beside = _folder_of(sys._getframe(1).f_globals)  # noqa: SLF001  # whose names the list is bound to
     profiles = None if profiles_dir is None else (beside / profiles_dir).resolve()
     project = DbtProject((beside / project_dir).resolve(), profiles, target, select, prefix)
     shared = Shared(project)
     return [_task(model, shared) for model in project.models]
+
+
+def published_at(asset: Task[..., Any] | Asset | str) -> str:
+    """Say where the published files of an asset lie, as dbt is told: to choose a ``target`` that reaches them.
+
+    Args:
+        asset: A task, an asset or its key.
+
+    Returns:
+        A path or URL with ``*`` for partitions, by the key and the ``[places]`` of the calling module's project; empty
+        where the key names no place, and dbt reads a copy of the stored version.
+    """
+    key = asset if isinstance(asset, str) else asset.key
+    beside = _folder_of(sys._getframe(1).f_globals)  # noqa: SLF001  # whose project is meant
+    return files_of(key, current_project(str(beside)).settings.places)
+
+
+def _folder_of(module: Mapping[str, object]) -> Path:
+    """Say which folder a module lies in; the working directory for a console."""
+    file = module.get("__file__")
+    return Path(str(file)).resolve().parent if file else Path.cwd()
 
 
 def _task(model: Model, shared: Shared) -> Task[..., Any]:

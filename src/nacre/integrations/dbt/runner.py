@@ -1,10 +1,12 @@
 """dbt in this process: one invocation at a time, with its log lines handed on and its telemetry off.
 
-``dbtRunner`` keeps its state in globals and DuckDB lets one writer in, so a lock stands around all of it.
+``dbtRunner`` keeps its state in globals and DuckDB lets one process in, so two locks stand around all of it: one for
+the threads of this process, and one for the processes that use a project.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -71,7 +73,7 @@ def asked(dbt: Dbt, log: Log | None = None) -> Iterator[Running]:
     Raises:
         UsageError: dbt or its adapter for DuckDB is not installed.
     """
-    with _turn:
+    with _turn, _alone(dbt.folder / dbt.target_path, log):
         yield Running(dbt, log)
 
 
@@ -144,6 +146,20 @@ class Running:
         level, text = _LEVELS.get(event.info.level), _DOTS.sub(" ", str(event.info.msg).strip())
         if self._log is not None and level is not None and text and event.info.name not in _PASSED_OVER:
             self._log(level, text)
+
+
+@contextmanager
+def _alone(folder: Path, log: Log | None) -> Iterator[None]:
+    """Wait for other processes that work in the folder; the system lets the lock go when a process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if log is not None:
+                log(logging.INFO, "waiting for another process that uses this dbt project")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _let_go() -> None:

@@ -6,20 +6,22 @@ import glob
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from uuid import uuid4
 
 from nacre.api import find_stored
 from nacre.config import read_settings
+from nacre.encoding import digest_chunks
 from nacre.errors import NotMaterialized, StepFailed
 from nacre.execute.active import ActiveRun
 from nacre.execute.made import Made
 from nacre.graph.infer import asset_names
 from nacre.integrations.dbt.manifest import Model, Source
+from nacre.store.directory import copy_bytes
 from nacre.store.publish.places import Places, location
 
 #: ``by`` of the tasks that dbt models are; a source never means one of them by its name alone.
 BY = "dbt"
 _TABLE = "parquet"
+_CHUNK = 1 << 20
 _DIMENSION = re.compile(r"\{\w+\}")
 
 
@@ -34,7 +36,6 @@ class Sources:
     def __init__(self, models: Iterable[Model], folder: Path) -> None:
         self._all = list(dict.fromkeys(source for model in models for source in model.sources))
         self._folder = folder
-        self._copied: dict[Source, str] = {}
 
     def environ(self, run: ActiveRun) -> dict[str, str]:
         """Say where each source lies that is known in a run, as the environment variables dbt reads."""
@@ -76,15 +77,18 @@ class Sources:
             }
             raise StepFailed("A dbt source must be a table", facts, "return a table where the asset is made")
         path = self._copy_of(source)
-        if self._copied.get(source) == output.digest and path.exists():
-            return
+        if path.exists() and _digest(path) == output.digest:
+            return  # another process may have put other content there, so the bytes themselves are asked
         self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{uuid4().hex}")
+        unfinished = path.with_suffix(".unfinished")
         with run.workspace.contents.open(output) as stored, open(unfinished, "wb") as file:
-            while chunk := stored.read(1 << 20):
-                file.write(chunk)
+            copy_bytes(stored, file)
         unfinished.replace(path)
-        self._copied[source] = output.digest
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return digest_chunks(iter(lambda: file.read(_CHUNK), b""))
 
 
 def files_of(key: str, places: Places = ()) -> str:
