@@ -120,8 +120,8 @@ def test_the_overview_compares_the_week_with_the_one_before(store: Path) -> None
     summary = nacre.load("weekly_summary", as_type=dict)
     assert [(metric.label, metric.value) for metric in app.metric] == [
         ("Engagement per post", str(summary["engagement_per_post"])),
-        ("Posts", str(summary["posts"])),
-        ("Engagement", str(summary["engagement"])),
+        ("Posts", f"{summary['posts']:,}"),
+        ("Engagement", f"{summary['engagement']:,}"),
     ]
     change = summary["posts"] - summary["week_before"]["posts"]
     assert app.metric[1].delta == f"{change:+,}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import streamlit as st
 from figures import delta, weeks, what_moved
 from strip import open_page
@@ -21,7 +22,7 @@ for column, (label, name) in zip(
     [("Engagement per post", "engagement_per_post"), ("Posts", "posts"), ("Engagement", "engagement")],
     strict=True,
 ):
-    column.metric(label, summary[name], delta(summary[name], before.get(name)), border=True)
+    column.metric(label, f"{summary[name]:,}", delta(summary[name], before.get(name)), border=True)
 st.caption(
     "Against the week before. Engagement is likes, reposts, replies and quotes; ATProto publishes no impressions."
 )
@@ -29,7 +30,7 @@ st.caption(
 st.subheader("What moved")
 st.markdown("\n".join(f"- {sentence}" for sentence in what_moved(daily, summary)))
 
-trend = weeks(daily)
+trend = weeks(daily).with_columns(pl.col("week").dt.to_string())
 st.subheader("Engagement per post, by full week (UTC)")
 st.bar_chart(trend, x="week", y="per_post", x_label="week from", y_label="engagement per post")
 with st.expander("As a table"):
