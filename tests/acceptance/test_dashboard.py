@@ -40,6 +40,7 @@ def built(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.setenv("BLUESKY_HANDLES", ",".join(each.handle for each in network.accounts.values()))
         patch.setenv("BLUESKY_DUCKDB", str(folder / "bluesky.duckdb"))
         patch.setenv("NACRE_STORE", str(folder / "store"))
+        patch.setenv("NACRE_PLACES", f"s3://lake={folder / 'lake'}")
         patch.setenv("NACRE_QUIET", "1")
         result = nacre.build("*", modules=MODULES)
         assert result.ok, result.errors
@@ -51,6 +52,7 @@ def built(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def store(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NACRE_STORE", str(built / "store"))
     monkeypatch.setenv("BLUESKY_DUCKDB", str(built / "bluesky.duckdb"))
+    monkeypatch.setenv("NACRE_PLACES", f"s3://lake={built / 'lake'}")
     monkeypatch.chdir(EXAMPLE)
     return built
 
@@ -146,6 +148,8 @@ def test_data_health_lists_every_asset_with_state_and_reason(store: Path) -> Non
         "v1",
     ]
     assert table.loc["posts", "rows"] == nacre.load("posts", as_type=pl.DataFrame).height
+    n_days = nacre.load("posts", as_type=pl.DataFrame)["posted_at"].dt.date().n_unique()
+    assert table.loc["posts", "version"] == f"{n_days} of {n_days} partitions"
     assert table.loc["profiles", "state"] == "~ check"
 
 

@@ -35,7 +35,7 @@ FILES = {
             tables:
               - name: orders
                 config:
-                  external_location: "read_parquet('{{ env_var('NACRE_SOURCE_RAW_ORDERS', '') }}')"
+                  external_location: "read_parquet({{ env_var('NACRE_SOURCE_RAW_ORDERS', '') }})"
         models:
           - name: stage
             description: Orders of at least the floor.
@@ -307,16 +307,29 @@ def test_a_seed_runs_when_its_file_changes(shop: Shop) -> None:
     assert nacre.load("rate", as_type=pa.Table).to_pylist() == [{"rate": 1.5}]
 
 
-def test_published_files_are_read_where_they_lie(shop: Shop) -> None:
-    """By the key and the places of the settings; the same project reads a bucket where nothing is mapped."""
-    from nacre.integrations.dbt.sources import files_of
+def test_published_files_are_read_where_they_lie_and_only_those_of_the_inputs(shop: Shop) -> None:
+    (shop.sandbox.folder / "nacre.toml").write_text('[places]\n"s3://lake" = "[my] lake"\n')
+    stray = shop.sandbox.folder / "[my] lake" / "orders" / "day=sun" / "orders.parquet"
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"not one of the partitions, and not even a table")
+    shop.module = shop.sandbox.module("""
+        import pyarrow as pa
+        from nacre import StaticPartitions
+        from nacre.integrations.dbt import dbt_assets, published_at
 
-    key = "s3://lake/posts/date={date}/posts.parquet"
-    assert (
-        files_of(key, [("s3://lake", "/data/[old] lake")]) == "/data/[[]old] lake/posts/date=*/posts.parquet"
-    )
-    assert files_of(key) == "s3://lake/posts/date=*/posts.parquet"
-    assert files_of("shop://orders.parquet") == ""
+        days = StaticPartitions(["mon", "tue"], "day")
+
+        @materialize("s3://lake/orders/day={day}/orders.parquet", partitions=days)
+        def orders(day: str) -> pa.Table:
+            return pa.table({"id": [days.names.index(day)], "price": [5.0]})
+
+        models = dbt_assets("dbt")
+        place = published_at(orders)
+    """)
+    assert set(shop.actions().values()) == {"built"}
+    assert nacre.load("total", as_type=pa.Table).to_pylist() == [{"n": 2, "price": 10.0}]
+    assert not (shop.folder / "target/nacre/sources").exists()
+    assert shop.module.place.endswith("/[[]my] lake/orders/day=*/orders.parquet")
 
 
 def test_only_what_is_selected_is_declared(shop: Shop) -> None:

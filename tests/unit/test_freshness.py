@@ -27,5 +27,10 @@ def test_a_stale_asset_says_why() -> None:
     assert said("pending", "depends on what posts brings").endswith(", depends on what posts brings")
 
 
+def test_a_partitioned_asset_says_how_many_partitions_it_has() -> None:
+    days = Freshness("shop://days", "fresh", "", 1, MADE, n_stored=60)
+    assert days.sentence(NOW) == "days, 60 partitions, made 2 h ago, fresh"
+
+
 def test_what_was_never_built_has_no_age() -> None:
     assert Freshness("shop://week", "new", "not made yet").sentence(NOW) == "week is not built yet"

@@ -7,8 +7,17 @@ import streamlit as st
 from strip import open_page
 
 from nacre.planning.explain import short
+from nacre.views.freshness import Freshness
 from nacre.views.standing import GLYPHS
 from nacre.views.words import SHORT, ago, count
+
+
+def version(each: Freshness) -> str:
+    """Say which version is current, or how many partitions are stored of those that have begun."""
+    if each.n_stored:
+        return f"{each.n_stored} of {count(each.n_stored + each.n_missing, 'partition')}"
+    return f"v{each.version}" if each.version else ""
+
 
 stored = open_page("Data health", "weekly_summary")
 assets = stored.assets.values()
@@ -23,7 +32,7 @@ rows = [
         "asset": short(each.asset),
         "state": f"{GLYPHS[each.state]} {each.state}",
         "why": each.reason,
-        "version": f"v{each.version}" if each.version else "",
+        "version": version(each),
         "made": ago(each.made_at, stored.now) if each.version else "",
         "rows": stored.n_rows(short(each.asset)),
         "run": each.run[:SHORT],

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from nacre.api import load_current
+from nacre.loading import load_current
 from nacre.planning.explain import short
 from nacre.views.freshness import Freshness, freshness
 from nacre.views.session import Session
@@ -26,8 +26,7 @@ class Stored:
 
     def __init__(self) -> None:
         self._session = Session(MODULES)
-        heads = self._session.heads
-        versions = tuple(sorted((row.asset, row.seq) for row in heads.values()))
+        versions = tuple((row.slot, row.seq) for rows in self._session.slots.values() for row in rows)
         self.assets: Mapping[str, Freshness] = {
             short(key): each for key, each in _states(str(self._session.workspace.location), versions).items()
         }
@@ -51,9 +50,10 @@ class Stored:
 
     def n_rows(self, name: str) -> int | None:
         """Say how many rows an asset has, without reading it; None where it is no table."""
-        each = self.assets[name]
-        output = self._session.output(each.fingerprint, each.asset) if each.version else None
-        return output.outline.size if output is not None and output.outline.columns else None
+        rows = self._session.slots.get(self.assets[name].asset, [])
+        outputs = [self._session.output(row.fingerprint, row.slot) for row in rows]
+        sizes = [each.outline.size for each in outputs if each is not None and each.outline.columns]
+        return sum(sizes) if sizes else None
 
     def _read(self, name: str, kind: type) -> Any:
         each = self.assets[name]

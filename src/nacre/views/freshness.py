@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from nacre.catalog.history import HeadRow
+from nacre.encoding import digest_texts
 from nacre.planning.explain import short
 from nacre.views.session import Session
 from nacre.views.standing import Standing, standings
-from nacre.views.words import ago
+from nacre.views.words import ago, count
 
 _STATES = {
     "fresh": "fresh",
@@ -26,10 +28,12 @@ class Freshness:
         asset: Its key.
         state: As in ``Standing``.
         reason: Why, in one sentence.
-        version: The current version; 0 where there is none.
+        version: The current version; 0 where there is none. Of a partitioned asset, of the partition made last.
         made_at: When it became current: ISO 8601, UTC; empty where there is none.
         run: The run that made it.
-        fingerprint: Its recipe: another one means another version, so what was read of it is out of date.
+        fingerprint: Identifies what is stored: another one means that what was read of it is out of date.
+        n_stored: How many partitions are stored; 0 where it has none.
+        n_missing: How many partitions that have begun are not.
     """
 
     asset: str
@@ -39,6 +43,8 @@ class Freshness:
     made_at: str = ""
     run: str = ""
     fingerprint: str = ""
+    n_stored: int = 0
+    n_missing: int = 0
 
     def sentence(self, now: datetime, through: date | None = None) -> str:
         """Say it in one sentence without a full stop.
@@ -57,7 +63,8 @@ class Freshness:
         covered = (
             "" if through is None else f"Data through {through:%a} {through.day} {through:%b %Y} (UTC): "
         )
-        return f"{covered}{name} v{self.version}, made {ago(self.made_at, now)}, {state}"
+        what = f"{name}, {count(self.n_stored, 'partition')}" if self.n_stored else f"{name} v{self.version}"
+        return f"{covered}{what}, made {ago(self.made_at, now)}, {state}"
 
 
 def freshness(session: Session, listed: Iterable[Standing] | None = None) -> dict[str, Freshness]:
@@ -70,13 +77,25 @@ def freshness(session: Session, listed: Iterable[Standing] | None = None) -> dic
     Returns:
         Asset key to its freshness, in the order of the standings.
     """
-    found = {}
-    for each in standings(session)[0] if listed is None else listed:
-        head = session.heads.get(each.asset)
-        found[each.asset] = Freshness(
-            each.asset,
-            each.state,
-            each.reason,
-            *((head.seq, head.at, head.run, head.fingerprint) if head else ()),
-        )
-    return found
+    return {
+        each.asset: _of(each, session.slots.get(each.asset, []))
+        for each in (standings(session)[0] if listed is None else listed)
+    }
+
+
+def _of(standing: Standing, rows: list[HeadRow]) -> Freshness:
+    if not rows:
+        return Freshness(standing.asset, standing.state, standing.reason)
+    last = max(rows, key=lambda row: row.at)
+    stored = digest_texts("stored", sorted(row.fingerprint for row in rows))
+    return Freshness(
+        standing.asset,
+        standing.state,
+        standing.reason,
+        last.seq,
+        last.at,
+        last.run,
+        stored,
+        len(rows) if last.partition else 0,
+        standing.partitions.get("new", 0),
+    )

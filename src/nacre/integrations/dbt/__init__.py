@@ -14,10 +14,11 @@ from nacre.declare.policy import INPUTS
 from nacre.declare.task import Task
 from nacre.integrations.dbt.manifest import Model
 from nacre.integrations.dbt.project import DbtProject
-from nacre.integrations.dbt.sources import BY, files_of
+from nacre.integrations.dbt.sources import BY, as_pattern
 from nacre.integrations.dbt.step import ModelStep, Shared
 from nacre.integrations.dbt.warehouse import in_any_order
 from nacre.project import current_project
+from nacre.store.publish.places import location
 
 __all__ = ["dbt_assets", "published_at"]
 
@@ -69,7 +70,7 @@ def published_at(asset: Task[..., Any] | Asset | str) -> str:
     """
     key = asset if isinstance(asset, str) else asset.key
     beside = _folder_of(sys._getframe(1).f_globals)  # noqa: SLF001  # whose project is meant
-    return files_of(key, current_project(str(beside)).settings.places)
+    return as_pattern(location(key, current_project(str(beside)).settings.places))
 
 
 def _folder_of(module: Mapping[str, object]) -> Path:

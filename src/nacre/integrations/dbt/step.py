@@ -10,9 +10,10 @@ from typing import Any
 from nacre import context
 from nacre.errors import SAFE, MissingContext, StepFailed
 from nacre.execute.active import ActiveRun
+from nacre.execute.step import StepRun
 from nacre.integrations.dbt.manifest import Model
 from nacre.integrations.dbt.project import TARGET, DbtProject
-from nacre.integrations.dbt.runner import Log, Running, asked
+from nacre.integrations.dbt.runner import Running, asked
 from nacre.integrations.dbt.sources import Sources, current
 from nacre.integrations.dbt.warehouse import Warehouse, in_any_order, opened
 from nacre.values import identify
@@ -32,14 +33,16 @@ class Shared:
     def __init__(self, project: DbtProject) -> None:
         self.project = project
         self.models: Mapping[str, Model] = {model.key: model for model in project.models}
-        self.sources = Sources(project.models, project.folder / TARGET / "sources")
-        self._environ: Mapping[str, str] | None = None
+        self.sources = Sources(project.folder / TARGET / "sources")
+        #: Where the sources lie that were provided so far; dbt reads the project again when it changes.
+        self.environ: dict[str, str] = {}
+        self._parsed_with: Mapping[str, str] | None = None
         self._parsed: Any = None
 
     def parsed(self, dbt: Running) -> Any:
         """Return dbt's manifest; read again only where the sources lie elsewhere than before."""
-        if self._environ != dbt.environ:
-            self._parsed, self._environ = dbt.parse(writes=False), dict(dbt.environ)
+        if self._parsed_with != dbt.environ:
+            self._parsed, self._parsed_with = dbt.parse(writes=False), dict(dbt.environ)
         return self._parsed
 
 
@@ -69,18 +72,18 @@ class ModelStep:
             SourceDrift: The project's files are not the ones that were planned with.
         """
         run, step = context.current_run.get(), context.current_step.get()
-        if not isinstance(run, ActiveRun) or step is None:
+        if not isinstance(run, ActiveRun) or not isinstance(step, StepRun):
             raise MissingContext(
                 f"{self.model.name} runs as a step only", hint=f"nacre build {self.model.name}"
             )
-        return self._make(run, step.log)
+        return self._make(run, step)
 
-    def _make(self, run: ActiveRun, log: Log) -> Any:
+    def _make(self, run: ActiveRun, step: StepRun) -> Any:
         model, shared = self.model, self.shared
-        with asked(shared.project.dbt, log) as dbt:
+        with asked(shared.project.dbt, step.log) as dbt:
             shared.project.require_unchanged()
-            dbt.environ |= shared.sources.environ(run)
-            shared.sources.provide(run, model.sources)
+            shared.environ |= shared.sources.provide(run, step, model.sources)
+            dbt.environ |= shared.environ
             manifest = shared.parsed(dbt)
             with opened(dbt.credentials()) as warehouse:
                 options = self._prepare(run, warehouse)
