@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +17,7 @@ import pytest
 import nacre
 from nacre.errors import DefinitionError, SourceDrift
 from nacre.integrations.dbt import dbt_assets
+from nacre.integrations.dbt.runner import Dbt, asked
 from sandbox import Sandbox
 
 FILES = {
@@ -199,6 +203,39 @@ def test_other_programs_can_write_the_duckdb_file_between_builds(shop: Shop) -> 
     ) as other:
         _, error = other.communicate(timeout=60)
     assert other.returncode == 0, error
+
+
+def test_a_duckdb_file_that_is_open_elsewhere_is_said_to_be(shop: Shop) -> None:
+    code = "import duckdb, sys; held = duckdb.connect('shop.duckdb'); print('open', flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=shop.sandbox.folder, **pipes) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"open\n"
+        error = str(shop.sandbox.build(shop.module, "stage").errors["dbt://shop/stage"])
+        other.communicate()
+    assert error.startswith("The DuckDB file of the dbt project cannot be opened")
+    assert f"(PID {other.pid})" in error
+    assert "→ close the other program" in error
+    assert shop.build("stage")["stage"][0] == "built"
+
+
+def test_another_process_that_uses_the_project_is_waited_for(shop: Shop) -> None:
+    said = []
+    with open(shop.folder / "target/nacre/lock", "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        def log(level: int, text: str) -> None:
+            said.append(text)
+            fcntl.flock(file, fcntl.LOCK_UN)  # as the other process does when it ends
+
+        with asked(Dbt(shop.folder, shop.folder, "target/nacre"), log):
+            assert said == ["waiting for another process that uses this dbt project"]
+
+
+def test_a_missing_dbt_is_a_clear_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dbt.adapters.duckdb", None)
+    (shop.folder / "models/total.sql").write_text("select 1 as n")
+    with pytest.raises(nacre.errors.UsageError, match=r'not installed[\s\S]*pip install "\.\[dbt\]"'):
+        dbt_assets(shop.folder)
 
 
 def test_a_relation_that_somebody_else_made_is_replaced_by_the_stored_version(shop: Shop) -> None:

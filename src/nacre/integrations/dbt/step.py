@@ -19,7 +19,6 @@ from nacre.integrations.dbt.warehouse import Warehouse, in_any_order, opened
 from nacre.values import identify
 from nacre.version.code import CodePart
 
-_BUSY = "Could not set lock on file"
 _BAD = frozenset({"error", "fail", "runtime error"})
 
 
@@ -155,13 +154,12 @@ def _require_success(model: Model, outcome: Any, shown: Callable[[str], str]) ->
     if bad is None and outcome.success and results:
         return
     said = str(outcome.exception or "dbt found nothing to run") if bad is None else bad.message or ""
-    hint = "close the other program: DuckDB lets one process at a time write a file" if _BUSY in said else ""
     compiled = shown("" if bad is None else bad.node.compiled_path or "")
     if bad is not None and bad.node.resource_type in ("test", "unit_test"):
         facts = {"file": shown(model.file), "test": bad.node.name, "found": said, "its SQL": compiled}
-        raise StepFailed(f"{model.name} does not pass the test {bad.node.name}", facts, (hint, SAFE))
+        raise StepFailed(f"{model.name} does not pass the test {bad.node.name}", facts, SAFE)
     facts = {"file": shown(model.file), "DuckDB says": _without_frame(said), "compiled": compiled}
-    raise StepFailed(f"The dbt model {model.name} failed", facts, (hint, SAFE))
+    raise StepFailed(f"The dbt model {model.name} failed", facts, SAFE)
 
 
 def _without_frame(said: str) -> str:

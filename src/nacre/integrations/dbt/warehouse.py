@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nacre.errors import DefinitionError
+from nacre.errors import SAFE, DefinitionError, StepFailed
 from nacre.values.duckdb import to_arrow
 
+_BUSY = "Could not set lock on file"
 _MARK = re.compile(r"\[nacre ([0-9a-f]+) (\S+)\]")
 _FIND = """
     select kind, comment from (
@@ -79,6 +80,7 @@ def opened(credentials: Any) -> Iterator[Warehouse]:
 
     Raises:
         DefinitionError: The profile names no file.
+        StepFailed: It cannot be opened.
     """
     from dbt.adapters.duckdb import environments
 
@@ -89,8 +91,7 @@ def opened(credentials: Any) -> Iterator[Warehouse]:
             facts,
             "write path: target/warehouse.duckdb in profiles.yml",
         )
-    environment = environments.create(credentials)
-    handle = environment.handle()
+    handle = _handle(environments.create(credentials), credentials.path)
     try:
         cursor = handle.cursor()
         # Else the type of a column of times would name the time zone of the machine that read it.
@@ -98,6 +99,21 @@ def opened(credentials: Any) -> Iterator[Warehouse]:
         yield Warehouse(cursor)
     finally:
         handle.close()
+
+
+def _handle(environment: Any, path: str) -> Any:
+    try:
+        return environment.handle()
+    except Exception as error:  # DuckDB's own classes; what went wrong is in their text
+        hint = (
+            "close the other program: DuckDB lets one process at a time write a file"
+            if _BUSY in str(error)
+            else ""
+        )
+        facts = {"file": path, "DuckDB says": str(error).splitlines()[0]}
+        raise StepFailed(
+            "The DuckDB file of the dbt project cannot be opened", facts, (hint, SAFE)
+        ) from error
 
 
 def in_any_order(table: Any) -> Any:
