@@ -41,7 +41,7 @@ rows = [
     for each in assets
 ]
 st.dataframe(rows, hide_index=True)
-st.caption("A run's log and steps: `nacre ui`, or `nacre show ASSET` for the run of a version.")
+st.caption("`nacre show ASSET` tells where a version came from, and which run made it.")
 
 st.subheader("Days")
 daily = stored.table("daily_engagement")

@@ -9,7 +9,7 @@ NOTHING = """Nothing is built yet. Type this, then reload the page:
 
     make demo
 """
-MARTS = "nacre build 'dbt://*' -m examples/bluesky/marts.py"
+MARTS = "nacre build 'dbt://*' -m examples/bluesky/marts.py --reuse-sources"
 
 
 def open_page(title: str, needs: str) -> Stored:
