@@ -54,6 +54,8 @@ def store(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BLUESKY_DUCKDB", str(built / "bluesky.duckdb"))
     monkeypatch.setenv("NACRE_PLACES", f"s3://lake={built / 'lake'}")
     monkeypatch.chdir(EXAMPLE)
+    # AppTest leaves the page behind as the started script, by which nacre would find the wrong project.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     return built
 
 
