@@ -1,70 +1,56 @@
-"""The Bluesky example's dbt project on a bucket: DuckDB reads S3 with the extension that pip installed."""
+"""The whole Bluesky example on a bucket: posts published to S3, marts made by DuckDB from those very objects."""
 
 from __future__ import annotations
 
-import io
-import shutil
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+import json
+import subprocess
+import sys
 from pathlib import Path
 
-import boto3
 import duckdb
-import polars as pl
 import pytest
-from moto.server import ThreadedMotoServer
 
-from nacre.integrations.dbt.runner import Dbt, asked
+from buckets import Lake
 
-PROJECT = Path(__file__).parents[2] / "examples" / "bluesky" / "dbt"
-DAYS = [date(2026, 4, 27), date(2026, 4, 28)]
-
-
-def posts(day: date) -> bytes:
-    rows = {
-        "handle": ["ann.example.com"] * 2,
-        "uri": [f"at://ann/{day}/{number}" for number in range(2)],
-        "posted_at": [datetime(day.year, day.month, day.day, 9, tzinfo=UTC)] * 2,
-        "text": ["tea", "cake"],
-        "is_reply": [False, True],
-        **{name: [1, 3] for name in ("likes", "reposts", "replies", "quotes")},
-    }
-    data = io.BytesIO()
-    pl.DataFrame(rows).write_parquet(data)
-    return data.getvalue()
+EXAMPLE = Path(__file__).parents[2] / "examples" / "bluesky"
+sys.path.insert(0, str(EXAMPLE))
+from sample import make_sample  # noqa: E402
+from server import XrpcServer  # noqa: E402
 
 
-@pytest.fixture
-def lake(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A bucket with a file of posts per day, laid out as the pipeline publishes them; gives their URLs."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ann")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    client = boto3.client("s3", region_name="us-east-1")
-    client.create_bucket(Bucket="lake")
-    keys = [f"bluesky/posts/date={day}/posts.parquet" for day in DAYS]
-    for key, day in zip(keys, DAYS, strict=True):
-        client.put_object(Bucket="lake", Key=key, Body=posts(day))
-    yield [f"s3://lake/{key}" for key in keys]
-    server.stop()
+def build() -> dict[str, int]:
+    """Build everything in a process of its own; returns how many steps ended how."""
+    modules = [each for name in ("pipeline.py", "marts.py") for each in ("-m", str(EXAMPLE / name))]
+    done = subprocess.run(
+        [sys.executable, "-m", "nacre", "build", "*", "--json", *modules],
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts: dict[str, int] = json.loads(done.stdout.splitlines()[-1])["counts"]
+    return counts
 
 
-def test_the_marts_are_made_from_files_in_a_bucket(
-    lake: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_example_runs_on_a_bucket_and_its_marts_read_what_was_published(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(PROJECT, tmp_path / "dbt", ignore=shutil.ignore_patterns("target"))
+    network = make_sample()
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/store")
+    monkeypatch.setenv("NACRE_PLACES", f"s3://lake={lake.url}/lake")
     monkeypatch.setenv("BLUESKY_DUCKDB", str(tmp_path / "bluesky.duckdb"))
-    with asked(Dbt(tmp_path / "dbt", tmp_path / "dbt", "target/nacre", "bucket")) as dbt:
-        dbt.environ["NACRE_SOURCE_LAKE_POSTS"] = "[" + ", ".join(f"'{url}'" for url in lake) + "]"
-        outcome = dbt.invoke("build")
-    assert outcome.success, outcome.exception or [each.message for each in outcome.result.results]
+    monkeypatch.setenv("BLUESKY_HANDLES", ",".join(each.handle for each in network.accounts.values()))
+    with XrpcServer(network) as server:
+        monkeypatch.setenv("BLUESKY_SERVICE", server.url)
+        first, second = build(), build()
+    n_steps = first.pop("built")
+    assert first == {}
+    assert second == {"checked": 2, "reused": n_steps - 2}
+
     with duckdb.connect(tmp_path / "bluesky.duckdb") as connection:
-        ranked = connection.execute(
-            "select rank, text, times_median from posts_ranked order by rank"
+        (made,) = connection.execute(
+            "select sql from duckdb_views() where view_name = 'stg_posts'"
         ).fetchall()
-    assert [row[0] for row in ranked] == [1, 2, 3, 4]
-    assert (ranked[0][1], ranked[0][2]) == ("cake", 1.5)
+        (ranked,) = connection.execute("select count(*), min(rank) from posts_ranked").fetchall()
+    assert f"{lake.url}/lake/bluesky/posts/date=2026-04-30/posts.parquet" in made[0]
+    assert ranked == (363, 1)
