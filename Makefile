@@ -7,11 +7,12 @@ ME ?=
 ROUNDS ?= 5
 LANES := test-atproto test-ceph test-kill test-web
 
-.PHONY: help demo ui test check format bench changelog test-long clean venv $(LANES)
+.PHONY: help demo ui dashboard test check format bench changelog test-long clean venv $(LANES)
 
 help:
 	@echo "make demo          run the example pipeline (ME=handle.bsky.social for your own posts)"
 	@echo "make ui            show the example pipeline in a browser"
+	@echo "make dashboard     look at what the demo built, in the browser (on this machine only)"
 	@echo "make test          every capability once, on what pip installs; at most 5 minutes"
 	@echo "make check         format, lint, types, and the house rules (tests/test_tidy.py)"
 	@echo "make test-long     every lane: $(LANES)"
@@ -32,6 +33,10 @@ demo: venv
 
 ui: venv
 	@$(PY) -m nacre ui -m examples/bluesky/pipeline.py $(ARGS)
+
+# In its folder, where its settings are: loopback only, no usage statistics.
+dashboard: venv
+	@cd examples/bluesky/dashboard && '$(CURDIR)/$(PY)' -m streamlit run app.py
 
 test: venv
 	@$(PY) -m pytest $(ARGS)

@@ -25,11 +25,11 @@ class Project:
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+        self._names = {Path(name).parts[0].removesuffix(".py") for name in files}
 
     def __enter__(self) -> Project:
-        # Modules of these names that others left behind, such as an example's pipeline, are not meant here.
-        names = {path.stem for path in self.root.rglob("*.py")}
-        self._hidden = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
+        # Another test may have imported a module of the same name, as the example's pipeline.
+        self._others = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
         self._modules = set(sys.modules)
         self._path = list(sys.path)
         # Bytecode of an edit within the same second would be taken for the edited file's.
@@ -46,7 +46,7 @@ class Project:
         for name in set(sys.modules) - self._modules:
             if str(self.root) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]
-        sys.modules.update(self._hidden)
+        sys.modules.update(self._others)
 
     def load(self, module: str) -> ModuleType:
         """Import one of its modules."""

@@ -171,6 +171,31 @@ def test_sources_are_left_alone_when_told(project: Sandbox) -> None:
     assert module.calls == []
 
 
+def test_what_looks_at_the_world_below_a_source_is_left_alone_too(project: Sandbox) -> None:
+    module = project.module("""
+        from nacre.cache_policies import NO_CACHE
+
+        @materialize("a://accounts")
+        def accounts():
+            return ["ann"]
+
+        @materialize("a://posts", cache_policy=NO_CACHE)
+        def posts(accounts):
+            calls.append("posts")
+            return len(accounts)
+
+        @materialize("a://report")
+        def report(posts):
+            return posts
+    """)
+    project.build(module)
+    plan = nacre.plan("report", modules=[module], reuse_sources=True)
+    assert [step.action for step in plan.steps] == ["reuse", "reuse", "reuse"]
+    module = project.edit(module, "return len(accounts)", "return len(accounts) + 1")
+    assert project.build(module, reuse_sources=True)["posts"].reason.startswith("code changed: `posts`")
+    assert module.calls == ["posts"]
+
+
 def test_a_result_expires(project: Sandbox) -> None:
     module = project.module("""
         from datetime import timedelta

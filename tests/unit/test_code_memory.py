@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nacre.version.code import CodeVersions
+from nacre.encoding import digest
+from nacre.version.code import CodePart, CodeVersions
 
 BEFORE = "def one():\n    return 1\n\n\ndef two():\n    return one() + 1\n"
 
@@ -29,3 +30,16 @@ def test_forgotten_trees_are_parsed_again_from_the_bytes_that_were_read_first(
     file.write_text("def one():\n    return 2\n")
 
     assert versions.identify(module.two) == expected
+
+
+def test_code_in_another_language_is_what_it_says_it_consists_of() -> None:
+    class Query:
+        def __init__(self, sql: str) -> None:
+            self.__nacre_code__ = (CodePart("orders", "models/orders.sql", digest("sql", sql)),)
+
+        def __call__(self) -> None: ...
+
+    one, same, other = (CodeVersions([]).identify(Query(sql)) for sql in ("select 1", "select 1", "select 2"))
+    assert one == same
+    assert one.digest != other.digest
+    assert [(part.name, part.place) for part in other.parts] == [("orders", "models/orders.sql")]

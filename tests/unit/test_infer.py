@@ -129,3 +129,13 @@ def test_a_deep_chain_is_ordered_without_recursion() -> None:
             code = (lambda: lambda x: x)().__code__.replace(co_varnames=(f"s{n - 1}",))
         tasks.append(materialize(f"a://s{n}")(FunctionType(code, globals(), f"s{n}")))
     assert infer(tasks).graph.order[-1] == "a://s2999"
+
+
+def test_a_named_dependency_means_what_a_parameter_of_that_name_would() -> None:
+    posts, late = declare(
+        '@materialize("s3://lake/posts.parquet")\ndef fetch(): ...\n@materialize("a://late")\ndef late(): ...'
+    )
+    mart: AnyTask = Task(late.fn, assets=(Asset("dbt://shop/mart"),), named_deps=("posts",))
+    assert edges([posts, mart], "dbt://shop/mart") == (Edge("", "s3://lake/posts.parquet"),)
+    assert infer([mart]).missing == {"dbt://shop/mart": ["posts"]}
+    assert mart.with_options(retries=1).named_deps == ("posts",)

@@ -33,11 +33,12 @@ class Task(Hooked, Generic[P, R]):
         asset_deps: Assets it reads without receiving them, for lineage and order.
         by: What outside nacre makes the assets, such as ``dbt``.
         variant_of: The task that ``with_options`` was called on.
+        named_deps: More such assets, by name: found as the asset that a parameter names is.
 
     ``key`` is the step's identity: its first asset's key, else ``task://module.name``.
     """
 
-    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "key", "variant_of")
+    __slots__ = ("__weakref__", "asset_deps", "assets", "by", "fn", "key", "named_deps", "variant_of")
 
     def __init__(
         self,
@@ -47,9 +48,11 @@ class Task(Hooked, Generic[P, R]):
         asset_deps: tuple[Asset, ...] = (),
         by: str | None = None,
         variant_of: Task[P, R] | None = None,
+        named_deps: tuple[str, ...] = (),
     ) -> None:
         require_dimensions([asset.key for asset in assets], _dimension(options.partitions))
         self.variant_of = variant_of
+        self.named_deps = named_deps
         self.fn = fn
         self.options = options
         self.assets = assets
@@ -85,6 +88,7 @@ class Task(Hooked, Generic[P, R]):
             self.asset_deps if deps is None else as_assets(deps),
             self.by,
             variant_of=self,
+            named_deps=self.named_deps,
         )
 
     @property
@@ -117,7 +121,7 @@ class Task(Hooked, Generic[P, R]):
         if instance is None:
             return self
         bound = self.fn.__get__(instance, owner)
-        return Task(bound, self.options, self.assets, self.asset_deps, self.by)
+        return Task(bound, self.options, self.assets, self.asset_deps, self.by, named_deps=self.named_deps)
 
     def __repr__(self) -> str:
         keys = ", ".join(asset.key for asset in self.assets)

@@ -254,6 +254,7 @@ class ActiveRun:
             caller=context.current_step.get(),
             fingerprint=decision.fingerprint if decision is not None else "",
             partition=decision.recipe.partition if decision is not None else "",
+            inputs=decision.recipe.inputs if decision is not None else (),
         )
 
     def finish(

@@ -28,6 +28,7 @@ from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, resolved, slot
 from nacre.store.records import Output
 from nacre.values import identify
+from nacre.version.fingerprint import InputVersion
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class StepRun:
         caller: The step whose function called this one, if any.
         fingerprint: Of the recipe it makes; empty for a plain task.
         partition: Which slice it makes; empty for the whole.
+        inputs: The versions it reads, by slot.
     """
 
     task: AnyTask
@@ -59,6 +61,7 @@ class StepRun:
     caller: context.StepContext | None = None
     fingerprint: str = ""
     partition: str = ""
+    inputs: Sequence[InputVersion] = ()
     run_count: int = 0
     metadata: dict[str, dict[str, object]] = field(default_factory=dict)
 

@@ -68,12 +68,12 @@ def infer(tasks: Iterable[AnyTask]) -> Inferred:
             continue
         edges = []
         sliced = task.options.partitions
-        for parameter in parameters(task.fn):
+        for parameter in (*parameters(task.fn), *(Parameter(name, True) for name in task.named_deps)):
             if sliced is not None and parameter.name == sliced.dimension:
                 continue  # it receives the partition
             found = index.resolve(parameter, task)
             if len(found) == 1:
-                edges.append(Edge(parameter.name, found[0]))
+                edges.append(Edge("" if parameter.name in task.named_deps else parameter.name, found[0]))
             elif found:
                 ambiguous.setdefault(step, {})[parameter.name] = found
             elif parameter.is_required:
@@ -117,7 +117,7 @@ class _Index:
     def plain_edges(self, step: str, task: AnyTask) -> tuple[Edge, ...] | None:
         """Tell the edges of a task whose parameters each name one asset of its module; None where it takes more."""
         named = plain_names(task.fn)
-        if named is None or task.asset_deps or task.options.partitions is not None:
+        if named is None or task.asset_deps or task.named_deps or task.options.partitions is not None:
             return None
         scope = self._by_module[_scope(task)]
         edges = []

@@ -96,14 +96,15 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
         if is_source and facts.reuse_sources and all(asset in facts.heads for asset in recipe.assets):
             versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
             return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
+        # NO_CACHE looks at the world as a source does; from the same inputs it is taken as it was last seen.
+        is_closed = CLOSED in recipe.settings
         if (
-            CLOSED in recipe.settings
+            (is_closed or facts.reuse_sources)
             and not asked
             and (versions := _observed(recipe, fingerprint, facts.heads))
         ):
-            return Decision(
-                Action.REUSE, _unchanged(recipe, facts, Cause.CLOSED), fingerprint, recipe, versions
-            )
+            reason = _unchanged(recipe, facts, Cause.CLOSED if is_closed else Cause.UNCHANGED)
+            return Decision(Action.REUSE, reason, fingerprint, recipe, versions)
         reason = Reason(Cause.FIRST) if head is None else Reason(Cause.SOURCE)
         return Decision(Action.CHECK, reason, fingerprint, recipe, overwrites=asked)
     if asked:

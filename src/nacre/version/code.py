@@ -22,6 +22,8 @@ from nacre.version.source import DiskReader, SourceReader, Sources
 FORMAT = "1"
 _PYTHON = f"{sys.implementation.name} {sys.version_info[0]}"
 FRAMEWORK = ("nacre", "prefect")
+#: Attribute of what runs code that is not Python, such as a dbt model: the parts of that code, its own first.
+STATED = "__nacre_code__"
 _Code = TypeVar("_Code", bound=Callable[..., object])
 
 
@@ -100,6 +102,9 @@ class CodeVersions:
         return self._sources.digests()
 
     def _identify(self, function: object) -> CodeIdentity:
+        stated: Sequence[CodePart] | None = getattr(function, STATED, None)
+        if stated is not None:
+            return _stated(stated)
         root = self._closure.reach(function)
         settle(root)
         texts, unknowns, is_static, reach = (
@@ -133,6 +138,12 @@ class CodeVersions:
         if part is None:
             part = self._parts[id(piece)] = CodePart(piece.name, piece.place, own_digest(piece))
         return part
+
+
+def _stated(parts: Sequence[CodePart]) -> CodeIdentity:
+    """Identify code in another language by the parts it says it consists of."""
+    texts = [FORMAT, "stated", *(text for part in parts for text in (part.name, part.digest))]
+    return CodeIdentity(digest_texts("code version", texts), tuple(parts), (), static=False)
 
 
 def code_version(fn: object) -> str:

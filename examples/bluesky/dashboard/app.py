@@ -1,0 +1,14 @@
+"""The dashboard: ``make dashboard``. It reads what nacre stored and computes nothing anew; it builds nothing."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+PAGES = [
+    st.Page("overview.py", title="Overview", default=True),
+    st.Page("best_posts.py", title="Posts"),
+    st.Page("health.py", title="Data health"),
+]
+
+st.set_page_config(page_title="The week of your posts", layout="wide")
+st.navigation(PAGES, position="top").run()
