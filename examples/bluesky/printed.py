@@ -15,13 +15,14 @@ import nacre
 from nacre.execute.result import StepResult
 
 PIPELINE = Path(pipeline.__file__)
+MARTS = PIPELINE.with_name("marts.py")
 MAX_WIDTH = 100
 _GLYPHS = {"built": "✓", "reused": "=", "checked": "=", "skipped": "-", "failed": "✗"}
 _ASCII = {"built": "+", "failed": "x"}
 
 
 def build_and_print() -> int:
-    """Build the summary, and print it with what the engine did; returns the exit code."""
+    """Build the summary and print it, then the marts, with what the engine did; returns the exit code."""
     result = nacre.build("weekly_summary", modules=[PIPELINE])
     shows_blocks = can_show("█▏✓", sys.stdout)
     if result.ok:
@@ -30,15 +31,23 @@ def build_and_print() -> int:
         width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
         print(week(summary, width, shows_blocks))
     print()
-    for group in by_asset(result.steps):
-        print(asset_line(group, shows_blocks))
-    if not result.ok:
-        for step in result.steps:
-            if step.action == "failed":
-                print(f"\n{step.asset} failed: {step.error}", file=sys.stderr)
-        return 1
-    print("\n" + "\n".join(next_steps()))
-    return 0
+    print_steps(result.steps, shows_blocks)
+    if result.ok:
+        # dbt takes seconds to start, so it comes after what is to be seen; the sources have just been asked.
+        result = nacre.build("dbt://*", modules=[MARTS], reuse_sources=True)
+        print_steps([step for step in result.steps if step.asset.startswith("dbt://")], shows_blocks)
+    if result.ok:
+        print("\n" + "\n".join(next_steps()))
+    return 0 if result.ok else 1
+
+
+def print_steps(steps: Sequence[StepResult], unicode: bool) -> None:
+    """Print a line for each asset, and what failed in full."""
+    for group in by_asset(steps):
+        print(asset_line(group, unicode))
+    for step in steps:
+        if step.action == "failed":
+            print(f"\n{step.asset} failed: {step.error}", file=sys.stderr)
 
 
 def headline(summary: dict[str, object]) -> str:
@@ -96,9 +105,11 @@ def next_steps() -> list[str]:
     command = shorter(Path(sys.executable).with_name("nacre"), here)
     return [
         "Next",
-        f"  {command} why weekly_summary -m {shorter(PIPELINE, here)}",
+        "  make ui                         the same in a browser: lineage, versions, reasons",
+        "  make dashboard                  the week, the posts, and whether the data can be trusted",
         "  make demo                       again: what is reused, and why",
         "  make demo ME=you.bsky.social    the same for your own posts",
+        f"  {command} why weekly_summary -m {shorter(PIPELINE, here)}",
     ]
 
 

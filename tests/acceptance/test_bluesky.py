@@ -398,6 +398,7 @@ def demo(store: Path, *arguments: str, **environment: str) -> subprocess.Complet
             "PYTHONPATH": str(ROOT / "src"),
             "NACRE_STORE": str(store),
             "NACRE_PLACES": f"s3://lake={store / 'lake'}",
+            "BLUESKY_DUCKDB": str(store / "bluesky.duckdb"),
             "COLUMNS": "80",
             "PYTHONIOENCODING": "utf-8",
             **environment,
@@ -427,6 +428,10 @@ def test_the_demo_shows_the_week_first_and_on_the_second_run_what_it_reused(tmp_
         "posts 60 days reused",
         "daily_engagement 60 days reused",
         "weekly_summary reused",
+        "stg_posts reused",
+        "account_week reused",
+        "posts_ranked reused",
+        "hourly reused",
     ]
 
 
