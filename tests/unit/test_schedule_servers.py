@@ -196,6 +196,22 @@ def test_a_tick_that_was_taken_over_is_left_to_its_new_holder(world: World) -> N
     assert [(tick.state, tick.holder) for tick in world.ticks()][:1] == [("started", "b")]
 
 
+def test_ticks_of_a_leap_that_was_taken_back_hide_none_from_the_next_server(world: World) -> None:
+    """As after a machine began with a clock that was a year ahead: its tick is the newest of all for a year."""
+    first, second = world.server(OFTEN), world.server(OFTEN, name="b")
+    world.pass_time(65, first, step=5)
+    world.end()
+    world.clock.leap(365 * DAY)
+    world.pass_time(1, first, step=1)
+    world.end()
+    world.clock.leap(-365 * DAY)
+    world.pass_time(49, first, step=1)
+    world.clock.advance(20)  # the first was killed; the tick of 12:02 is due while nothing serves
+    world.pass_time(TTL_S + 1, second, step=1)
+    child = world.children[-1]
+    assert (child.tick.nominal, child.tick.holder) == ("20260328T120200", "b")
+
+
 # ── a store that does not answer, and the end ─────────────────────────────────────────────────────────────────────────
 
 

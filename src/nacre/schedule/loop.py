@@ -177,7 +177,7 @@ class Loop:
         served = {}
         for name, schedule in self._schedules.items():
             changed_at = self._book.enter(schedule)
-            settled = max(self._book.settled_until(name) or changed_at, changed_at)
+            settled = max(self._book.settled_until(name, now) or changed_at, changed_at)
             served[name] = _Served(schedule, min(settled, now))
         self._open = [
             (schedule, held)
