@@ -218,6 +218,10 @@ def test_ticks_are_newest_first_and_those_that_go_on_are_found(index: MemoryInde
         ("01", "completed"),
     ]
     assert [row.state for row in catalog.ticks("daily", limit=1)] == ["started"]
+    assert [row.state for row in catalog.ticks("daily", until=catalog.ticks("daily")[1].due_at)] == [
+        "claimed",
+        "completed",
+    ]
     assert [row.state for row in catalog.open_ticks("daily")] == ["claimed", "started"]
     assert catalog.ticks("none") == catalog.open_ticks("other") == []
 

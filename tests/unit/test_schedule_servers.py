@@ -16,7 +16,7 @@ from nacre.schedule.trigger import Interval
 from nacre.store.records import lease_path, tick_path
 from nacre.store.wrap import Call, Fault, FaultyRecords
 from nacre.testing import ManualClock
-from serving import DAILY, OFTEN, START, World
+from serving import DAILY, DAY, OFTEN, START, World
 
 # ── several servers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -196,6 +196,22 @@ def test_a_tick_that_was_taken_over_is_left_to_its_new_holder(world: World) -> N
     assert [(tick.state, tick.holder) for tick in world.ticks()][:1] == [("started", "b")]
 
 
+def test_ticks_of_a_leap_that_was_taken_back_hide_none_from_the_next_server(world: World) -> None:
+    """As after a machine began with a clock that was a year ahead: its tick is the newest of all for a year."""
+    first, second = world.server(OFTEN), world.server(OFTEN, name="b")
+    world.pass_time(65, first, step=5)
+    world.end()
+    world.clock.leap(365 * DAY)
+    world.pass_time(1, first, step=1)
+    world.end()
+    world.clock.leap(-365 * DAY)
+    world.pass_time(49, first, step=1)
+    world.clock.advance(20)  # the first was killed; the tick of 12:02 is due while nothing serves
+    world.pass_time(TTL_S + 1, second, step=1)
+    child = world.children[-1]
+    assert (child.tick.nominal, child.tick.holder) == ("20260328T120200", "b")
+
+
 # ── a store that does not answer, and the end ─────────────────────────────────────────────────────────────────────────
 
 
@@ -251,6 +267,26 @@ def test_a_store_that_is_away_for_a_while_is_caught_up_with(world: World) -> Non
     is_away = False
     world.pass_time(5, loop, step=1)
     assert [state for _, state in world.states()] == ["skipped", "skipped", "started"]
+
+
+def test_a_clock_that_is_put_back_while_the_store_is_away_keeps_no_tick_waiting(world: World) -> None:
+    """The turn that could have seen the leap fails; the next one must see it as well, not wait for a day."""
+    faults: list[Fault] = []
+
+    def lose(call: Call) -> Fault | None:
+        return faults.pop() if faults and call.method != "get" else None
+
+    records = FaultyRecords(world.records, lose)
+    loops = [world.server(OFTEN, name=name, records=records) for name in ("a", "b", "c")]
+    for seconds in (1, 1, 1, 20):
+        world.pass_time(seconds, *loops, step=1)
+    faults += [Fault(TimeoutError("no answer"))] * 2
+    world.pass_time(1, *loops, step=1)
+    world.clock.leap(-DAY)
+    world.pass_time(1, *loops, step=1)
+    assert faults == []
+    world.pass_time(60, loops[0], step=1)
+    assert [child.tick.nominal for child in world.children] == ["20260327T120100"]
 
 
 def test_one_schedule_that_cannot_be_started_keeps_no_other_waiting(world: World) -> None:

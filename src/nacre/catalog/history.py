@@ -173,9 +173,9 @@ class Catalog:
         """The schedules that are or were served, by name."""
         return self._read(QUERIES["schedules"], (), _schedule_row)
 
-    def ticks(self, schedule: str, limit: int = 20) -> list[TickRow]:
-        """The last ticks of a schedule, newest first."""
-        return self._read(QUERIES["ticks"], (schedule, limit), TickRow)
+    def ticks(self, schedule: str, limit: int = 20, until: str = "9999") -> list[TickRow]:
+        """The last ticks of a schedule that were due up to a time, newest first."""
+        return self._read(QUERIES["ticks"], (schedule, until, limit), TickRow)
 
     def open_ticks(self, schedule: str) -> list[TickRow]:
         """The ticks of a schedule that did not end, oldest first."""

@@ -207,7 +207,7 @@ ORDER BY name
 -- ticks --
 SELECT path, schedule, nominal, due_at, state, run, reason, started_at, ended_at
 FROM ticks
-WHERE schedule = ?
+WHERE schedule = ? AND due_at <= ?
 ORDER BY due_at DESC, nominal DESC
 LIMIT ?
 

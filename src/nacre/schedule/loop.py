@@ -116,7 +116,6 @@ class Loop:
         self._running: list[tuple[Schedule, Held, Process]] = []
         self._open: list[tuple[Schedule, Held]] = []
         self._looked = 0.0
-        self._last_turn = clock.now()
         self._problem = ""
         self._is_serving = True
 
@@ -134,7 +133,6 @@ class Loop:
         if problem and problem != self._problem:
             self._reporter.on_problem(problem)
         self._problem = problem
-        self._last_turn = now
         return self._pause()
 
     def _serve(self, now: datetime) -> None:
@@ -150,7 +148,7 @@ class Loop:
         self._look_after_open(now)
         problem = ""
         for served in self._served.values():
-            if now < self._last_turn and served.settled > now:
+            if served.settled > now:
                 # The clock was put back. What has a tick cannot get another, so nothing is due twice.
                 served.settle(now)
             problem = self._guarded(partial(self._catch_up, served, now)) or problem
@@ -179,7 +177,7 @@ class Loop:
         served = {}
         for name, schedule in self._schedules.items():
             changed_at = self._book.enter(schedule)
-            settled = max(self._book.settled_until(name) or changed_at, changed_at)
+            settled = max(self._book.settled_until(name, now) or changed_at, changed_at)
             served[name] = _Served(schedule, min(settled, now))
         self._open = [
             (schedule, held)

@@ -84,9 +84,9 @@ class TickBook:
             if done is not None:
                 return now
 
-    def settled_until(self, schedule: str) -> datetime | None:
-        """Return the newest time of a schedule that has a tick."""
-        rows = self._catalog.ticks(schedule, 1)
+    def settled_until(self, schedule: str, now: datetime) -> datetime | None:
+        """Return the newest time of a schedule that has a tick; one after now says nothing about what is due before."""
+        rows = self._catalog.ticks(schedule, 1, msgspec.to_builtins(now.replace(microsecond=0)))
         return datetime.fromisoformat(rows[0].due_at) if rows else None
 
     # ── ticks ─────────────────────────────────────────────────────────────────────────────────────────────────────
