@@ -11,9 +11,9 @@ from datetime import datetime
 import msgspec
 
 from nacre import context
-from nacre.catalog.index import Event
 from nacre.errors import StoreError, said
 from nacre.execute.futures import TaskFuture
+from nacre.execute.journal import Journal
 from nacre.execute.made import Made, Shared
 from nacre.execute.publishing import Publishing
 from nacre.execute.recording import Recording
@@ -44,7 +44,6 @@ from nacre.version.fingerprint import InputVersion, observed_fingerprint
 log = logging.getLogger(__name__)
 
 MAX_SHOWN_REUSED = 200
-_UTC_PARTS = "milliseconds"
 
 
 class ActiveRun:
@@ -98,17 +97,15 @@ class ActiveRun:
         self._facts: Facts | None = parent.facts if parent else None
         self._commits: Committer | None = None
         self._unreported: dict[str, StepRecord] = {}
-        self._events: list[Event] = []
-        self._n_events = 0
         self._token: Token | None = None
-        self._lines: list[bytes] = []
+        self.journal: Journal = Journal(workspace, self.id, kind, reporter, self.shared.lock)
 
     # ── the run's own record ──────────────────────────────────────────────────────────────────────────────────────
 
     def begin(self) -> None:
         """Write the run's record, which also finds a store that cannot be written before anything runs."""
         self._token = self.workspace.records.create(run_path(self.id), encode(self._record("running")))
-        self.emit("run_started", {"name": self.name, "kind": self.kind})
+        self.journal.emit("run_started", {"name": self.name, "kind": self.kind})
 
     @contextmanager
     def going(self) -> Iterator[ActiveRun]:
@@ -141,9 +138,9 @@ class ActiveRun:
         has_failed = error is not None or self.counts.get("failed") or self.publishing.errors
         state = state or ("failed" if has_failed else "completed")
         told = said(error) if error is not None else ""
-        self.emit("run_ended", {"state": state, "counts": self.counts, "error": told})
-        self._send_events()
-        self._keep_log()
+        self.journal.emit("run_ended", {"state": state, "counts": self.counts, "error": told})
+        self.journal.send()
+        self.journal.keep()
         record = self._record(state, self.workspace.clock.now(), told)
         if self._token is not None:
             self.workspace.records.replace(run_path(self.id), encode(record), self._token)
@@ -214,30 +211,7 @@ class ActiveRun:
 
     def log(self, level: int, text: str) -> None:
         """Record one line of the run's log."""
-        at = self.workspace.clock.now().isoformat(timespec=_UTC_PARTS)
-        body: dict[str, object] = {"level": logging.getLevelName(level), "text": text, "at": at}
-        with self.shared.lock:
-            self._lines.append(msgspec.json.encode(body))
-            self.emit("log", body)
-
-    def emit(self, kind: str, body: dict[str, object]) -> None:
-        """Tell the reporter and, with the next group, every other process."""
-        with self.shared.lock:
-            self._n_events += 1
-            at = self.workspace.clock.now().isoformat()
-            self._events.append(Event(self._n_events, at, kind, msgspec.json.encode(body).decode()))
-        if self.reporter is not None:
-            self.reporter.on_event(kind, {"run": self.id, "run_kind": self.kind, **body})
-
-    def _send_events(self) -> None:
-        events, self._events = self._events, []
-        if events:
-            self.workspace.append_events(self.id, events)
-
-    def _keep_log(self) -> None:
-        if self._lines:
-            with self.workspace.contents.objects.put(f"logs/{self.id}") as sink:
-                sink.write(b"\n".join(self._lines) + b"\n")
+        self.journal.log(level, text)
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -355,12 +329,12 @@ class ActiveRun:
         kind = "checked" if record.checked else record.action
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.steps.append(record)
-        self.emit("step", {"record": record})
+        self.journal.emit("step", {"record": record})
 
     def count_reused(self, n_steps: int) -> None:
         """Count reused steps that are too many to keep or show one by one."""
         self.counts["reused"] = self.counts.get("reused", 0) + n_steps
-        self.emit("reused", {"n_steps": n_steps})
+        self.journal.emit("reused", {"n_steps": n_steps})
 
     def _make(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:
         made = {}
@@ -402,7 +376,7 @@ class ActiveRun:
                 if committed:
                     self.publishing.committed(committed)
                 self._show_durable({each.commit.attempt: each for each in committed})
-                self._send_events()
+                self.journal.send()
             except StoreError as error:
                 raise error.about("asset", waiting.step) if waiting else error from error.__cause__
 

@@ -53,7 +53,7 @@ class PlanRun:
             StoreError: The store refused; what was durable before stays.
         """
         if self._plan.n_partitions:
-            self._run.emit("planned", {"partitions": self._plan.n_partitions})
+            self._run.journal.emit("planned", {"partitions": self._plan.n_partitions})
         try:
             self._take_reused(list(self._plan.steps.values()))
             while (ready := self._plan.ready()) or self._n_running:

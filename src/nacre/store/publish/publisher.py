@@ -55,6 +55,7 @@ class Publisher:
 
     def __init__(self, places: Places, open_place: Callable[[str], Place], *, is_active: bool = True) -> None:
         self._places = places
+        self._starts = tuple(start for start, _ in places) + SCHEMES
         self._open = open_place
         self._is_active = is_active
         self._opened: dict[str, Place] = {}
@@ -67,8 +68,7 @@ class Publisher:
         """List those of some slots that belong somewhere; nearly always none or all, so this is quick."""
         if not self._is_active:
             return []
-        starts = tuple(start for start, _ in self._places) + SCHEMES
-        return [slot for slot in slots if slot.startswith(starts) and self.location(slot)]
+        return [slot for slot in slots if slot.startswith(self._starts) and self.location(slot)]
 
     def check(self, slots: Iterable[str]) -> None:
         """Find out, before anything runs, whether the files of some slots could be put where they belong.
