@@ -263,9 +263,11 @@ class ActiveRun:
             checked=checked,
         )
         if not is_new:
+            record = replace_seq(record, heads[0].seq if heads[0] else 0)
             if self.facts.drifted:
                 self.publishing.again(self.facts.drifted.intersection(made), self.facts.heads)
-            self.report(self._published(replace_seq(record, heads[0].seq if heads[0] else 0)))
+                record = self._published(record)
+            self.report(record)
         else:
             commit = self._recording().made(task, decision, receipt, fingerprint, derived)
             self._commit(commit, record)
