@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from importlib import import_module
 from types import ModuleType
 
@@ -29,6 +30,14 @@ COMMANDS = {
     "schedules": "List schedules with their last and next tick.",
 }
 STATUS = "status"
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came, as from a container that is stopped: ends a run as Ctrl-C does, so that it is recorded."""
+
+
+def _terminate(signum: int, frame: object) -> None:
+    raise _Terminated
 
 
 class Commands(click.Group):
@@ -71,9 +80,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
-            echo("\nInterrupted. What had finished is stored; the next build goes on from there.", err=True)
-            ctx.exit(130)
+        except KeyboardInterrupt as ended:
+            how = "Ended by SIGTERM" if isinstance(ended, _Terminated) else "Interrupted"
+            echo(f"\n{how}. What had finished is stored; the next build goes on from there.", err=True)
+            ctx.exit(143 if isinstance(ended, _Terminated) else 130)
         except Exception as error:  # the one place where errors become text and an exit code
             ctx.exit(report(error, full=bool(ctx.meta.get("nacre.full"))))
 
@@ -102,4 +112,5 @@ def _load(name: str) -> ModuleType:
 def main() -> None:
     """Run the command line of this process."""
     settle()
+    signal.signal(signal.SIGTERM, _terminate)  # what serves until it is stopped has a handler of its own
     cli(prog_name="nacre")
