@@ -30,6 +30,8 @@ from nacre.web.timeline import Bar, bars
 MAX_LISTED = 200
 MAX_VERSIONS = 30
 MAX_STEPS = 500
+#: Failures whose lines of code are shown; each is a step of its own below.
+MAX_FAILED = 20
 MAX_LOG_LINES = 1_000
 _LAST_RUNS = 5
 
@@ -204,11 +206,15 @@ def run(request: Request, page: Page) -> Response:
     found = view_run(page.session, request.path_params["id"])
     if found is None:
         raise UsageError("There is no such run", {"id": request.path_params["id"]})
+    drawn = _bars(page.session, found)
+    failed = [step for step in found.steps if step.action == "failed"]
     values: Values = {
         "run": found,
         "took_s": _seconds(found.row),
-        "bars": _bars(page.session, found)[:MAX_STEPS],
-        "failed": [step for step in found.steps if step.action == "failed"],
+        "bars": drawn[:MAX_STEPS],
+        "n_bars": len(drawn),
+        "failed": failed[:MAX_FAILED],
+        "n_failed": len(failed),
         "log": found.log[-MAX_LOG_LINES:],
         "artifacts": page.session.workspace.catalog.artifacts(run=found.row.id)[:MAX_LISTED],
     }
