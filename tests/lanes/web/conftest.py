@@ -58,10 +58,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Recorded]]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the example with a schedule, built into a store of its own: the demo twice, then the marts.
-
-    The second run of the demo reuses what the first made. The sample's server is gone when the marts are built.
-    """
+    """A copy of the example with a schedule, built into a store of its own by the demo, whose second run reuses all."""
     folder = tmp_path_factory.mktemp("demo") / "bluesky"
     left_out = shutil.ignore_patterns(".nacre", "lake", "target", "logs", "__pycache__")
     shutil.copytree(EXAMPLE, folder, ignore=left_out)
@@ -69,7 +66,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings.write(SCHEDULE)
     run_in(folder, "demo.py")
     run_in(folder, "demo.py")
-    run_in(folder, "-m", "nacre", "build", "*", "--reuse-sources")
     return folder
 
 

@@ -139,8 +139,6 @@ def test_the_lineage_leads_from_the_marts_through_the_days_to_the_source(
     for upstream in ("stg_posts", "posts", "feed", "profiles"):
         page.locator("#neighbours").get_by_role("link", name=upstream, exact=True).first.click()
         expect(page.get_by_role("heading", level=1)).to_contain_text(upstream)
-        if upstream == "stg_posts":
-            seen.picture("ui-asset")
     expect(page.locator("#neighbours")).to_contain_text("it is a source")
     assert seen.problems == []
 
@@ -152,6 +150,7 @@ def test_an_asset_by_day_lists_its_days_and_each_opens(open_page: Open, served_d
     expect(page.get_by_role("heading", level=1)).to_have_text("daily_engagement 60 partitions")
     expect(page.get_by_role("heading", name="Preview of 2026-04-30")).to_be_visible()
     expect(page.locator("#partitions li")).to_have_count(60)
+    seen.picture("ui-asset")
     page.get_by_role("link", name="2026-04-23").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("daily_engagement 2026-04-23 v1")
     expect(page.get_by_role("region", name="Preview")).to_contain_text("tidepool-lab.example.com")
@@ -190,8 +189,9 @@ def test_every_page_of_the_dashboard_says_how_fresh_its_data_is(open_page: Open,
         fresh = re.compile(rf"Data through Thu 30 Apr 2026 \(UTC\): {needs} v1, made .+, fresh\.")
         expect(page.get_by_text(fresh)).to_be_visible(timeout=60_000)
         expect(page.get_by_text("Sample data")).to_be_visible()
-        # Drawn to the end: no spinner, and what it is about is there.
+        # Drawn to the end: nothing runs, nothing is a grey place for what will come, and what it is about is there.
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
         shown = "stDataFrame" if name != "Overview" else "stVegaLiteChart"
         expect(page.get_by_test_id(shown).locator("canvas, svg").first).to_be_visible()
         expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -262,12 +262,12 @@ def test_an_open_page_shows_what_another_process_does_and_asks_nothing_when_idle
     with serving_ui(folder) as address:
         seen = open_page()
         page = enter(seen, address)
-        expect(page.locator("#runs tbody tr")).to_have_count(3)
+        expect(page.locator("#runs tbody tr")).to_have_count(4)
         page.evaluate("window.stays = true")
         n_before = len(seen.requests)
         (folder / "extra.py").write_text(EXTRA, encoding="utf-8")
         run_in(folder, "-m", "nacre", "build", "-m", "extra.py")
-        expect(page.locator("#runs tbody tr")).to_have_count(4)
+        expect(page.locator("#runs tbody tr")).to_have_count(5)
         expect(page.locator(".figure")).to_contain_text("extra")
         assert page.evaluate("window.stays"), "the page was not loaded again"
         asked = seen.requests[n_before:]
