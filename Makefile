@@ -32,7 +32,7 @@ demo: venv
 	@$(PY) examples/bluesky/demo.py $(if $(ME),--me '$(ME)')
 
 ui: venv
-	@$(PY) -m nacre ui -m examples/bluesky/pipeline.py $(ARGS)
+	@$(PY) -m nacre ui -m examples/bluesky/pipeline.py -m examples/bluesky/marts.py $(ARGS)
 
 # In its folder, where its settings are: loopback only, no usage statistics.
 dashboard: venv

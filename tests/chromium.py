@@ -31,7 +31,9 @@ class Recorded:
 
     def picture(self, name: str) -> None:
         """Take a picture without the folders of this machine; KEEP_PICTURES=1 keeps it in docs/images."""
-        self.page.locator("footer").evaluate("(each) => { each.style.visibility = 'hidden'; }")
+        self.page.locator("footer").evaluate_all(
+            "(all) => all.forEach((each) => each.style.visibility = 'hidden')"
+        )
         picture = self.page.screenshot(animations="disabled", caret="hide")
         assert len(picture) <= MAX_IMAGE_BYTES
         if os.environ.get("KEEP_PICTURES"):

@@ -177,8 +177,11 @@ def test_partitions_are_listed_and_each_can_be_looked_at(shell: Shell, served: S
         records.create(head_path("default", "demo://daily", day), encode(part))
     href = asset_href("demo://daily")
     page = served.page(href)
-    assert "2 partitions" in page.text
-    assert f"{href}?partition=2026-01-02" in page.links()
+    assert "daily 2 partitions" in page.text
+    assert "Partition 2026-01-02 v1" in page.text, "of itself a page shows the newest"
+    days = [link for link in page.links() if "?partition=" in link and "version=" not in link]
+    assert days == [f"{href}?partition=2026-01-02", f"{href}?partition=2026-01-01"]
+    assert "daily 2026-01-01 v1" in served.page(days[1]).text
     assert "Partition 2026-01-02" in served.page(f"{href}?partition=2026-01-02").text
     assert "has no partition" in served.page(f"{href}?partition=2027", 404).text
 

@@ -73,6 +73,34 @@ def test_a_run_shows_steps_with_action_reason_and_log(shell: Shell, served: Serv
     assert "Nothing was logged." in page.text
 
 
+def test_partitions_that_fared_alike_are_one_row_of_a_run(shell: Shell, served: Served) -> None:
+    shell.write(
+        HEAD
+        + """
+from datetime import date as Date
+from nacre import DailyPartitions
+
+@materialize("demo://daily/{date}", partitions=DailyPartitions("2025-11-01", "2025-11-30"))
+def daily(date: Date) -> int:
+    if date.day == 7:
+        raise ValueError("no seventh")
+    return date.day
+"""
+    )
+    shell("build", exits=1)
+    (run,) = shell.project.runs()
+    page = served.page(f"/r/{run.id}")
+    assert [row["class"] for row in page.all("svg") if row["class"].startswith("bar")] == [
+        "bar is-built",
+        "bar is-failed",
+    ]
+    assert "29 partitions" in page.text
+    assert "2025-11-07 ✗ failed" in page.text
+    days = [link for link in page.links() if "?partition=" in link]
+    assert len(days) == 29
+    assert "2025-11-03 v1" in served.page(next(day for day in days if day.endswith("03"))).text
+
+
 def test_a_run_without_an_end_shows_what_it_did_so_far(shell: Shell, served: Served) -> None:
     workspace = shell.project.workspace
     started = workspace.clock.now()

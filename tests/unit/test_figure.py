@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from nacre.views.board import Tile
+from nacre.views.board import Tile, Told
 from nacre.web.figure import MAX_BOXES, around, asset_href, whole
 
 
@@ -29,6 +29,23 @@ def test_a_small_lineage_is_drawn_whole_with_glyph_and_word() -> None:
     ]
     assert len(drawn.lines) == 1
     assert drawn.note == ""
+
+
+def test_a_box_says_how_many_partitions_stand_as_the_worst_of_them() -> None:
+    told = Told("x://a", "stale", "", partitions={"stale": 2, "fresh": 58})
+    mixed = Tile("x://a", "a", "stale", "", None, (), told, None, 60)
+    whole_lot = Tile("x://b", "b", "stored", "", None, (), None, None, 60)
+    drawn = whole({"x://a": mixed, "x://b": whole_lot})
+    assert [(card.words, card.more) for card in drawn.cards] == [
+        ("+ stale", "2 of 60"),
+        ("· stored", "60 partitions"),
+    ]
+
+
+def test_boxes_are_as_wide_as_the_longest_name_needs_within_limits() -> None:
+    assert whole(tiles({"x://a": "fresh"})).card_width == 160
+    assert whole(tiles({"x://daily_engagement_x": "fresh"})).card_width == 186
+    assert whole(tiles({f"x://{'a' * 90}": "fresh"})).card_width == 240
 
 
 def test_a_folder_shows_the_worst_that_is_in_it() -> None:

@@ -9,7 +9,8 @@ from strip import MARTS, open_page
 COLUMNS = {
     "times_median": st.column_config.NumberColumn("× author's median", format="%.1f"),
     "posted_at": st.column_config.DatetimeColumn("posted (UTC)", timezone="UTC", format="YYYY-MM-DD HH:mm"),
-    "text": st.column_config.TextColumn("text", width="large"),
+    "author_median": st.column_config.NumberColumn("median", help="Engagement of the author's median post"),
+    "text": st.column_config.TextColumn("text", width=230),
 }
 MAX_ROWS = 500
 
@@ -36,11 +37,12 @@ order = [
     "author_median",
     "handle",
     "text",
+    "posted_at",
     "likes",
     "reposts",
     "replies",
     "quotes",
 ]
-columns = [name for name in [*order, "posted_at"] if name in shown.columns]
+columns = [name for name in order if name in shown.columns]
 st.dataframe(shown.select(columns).head(MAX_ROWS), hide_index=True, column_config=COLUMNS)
 st.caption(f"{min(shown.height, MAX_ROWS):,} of {posts.height:,} posts")

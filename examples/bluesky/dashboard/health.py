@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import altair as alt
 import polars as pl
 import streamlit as st
+from charts import bars
 from strip import open_page
 
 from nacre.planning.explain import short
 from nacre.views.freshness import Freshness
 from nacre.views.standing import GLYPHS
 from nacre.views.words import SHORT, ago, count
+
+COLUMNS = {"version": st.column_config.TextColumn("version", width=140)}
 
 
 def version(each: Freshness) -> str:
@@ -40,7 +44,7 @@ rows = [
     }
     for each in assets
 ]
-st.dataframe(rows, hide_index=True)
+st.dataframe(rows, hide_index=True, column_config=COLUMNS, placeholder="")
 st.caption("`nacre show ASSET` tells where a version came from, and which run made it.")
 
 st.subheader("Days")
@@ -53,4 +57,4 @@ else:
     n_with = daily["day"].n_unique()
     st.write(f"{first} to {last}: {n_with} of {n_days} days have posts. The newest day may not be over.")
     by_day = daily.group_by("day").agg(pl.col("posts").sum()).sort("day")
-    st.bar_chart(by_day, x="day", y="posts")
+    bars(by_day, alt.X("yearmonthdate(day):T", title="day (UTC)"), alt.Y("posts:Q", title="posts"))

@@ -27,8 +27,8 @@ def open_page(title: str, needs: str) -> Stored:
     if not stored.has("weekly_summary"):
         st.info(NOTHING)
         st.stop()
-    if stored.values("weekly_summary").get("is_sample"):
-        st.warning("**Sample data**: these accounts and posts are invented.")
     about = stored.assets[needs if stored.has(needs) else "weekly_summary"]
     st.caption(f"{about.sentence(stored.now, stored.through())}.")
+    if stored.values("weekly_summary").get("is_sample"):
+        st.markdown(":orange-badge[Sample data] These accounts and posts are invented.")
     return stored

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from nacre.catalog.history import HeadRow
 from nacre.store.records import StepRecord
 from nacre.views.session import Session
-from nacre.views.words import names_of
+from nacre.views.words import count, names_of
 
 #: How many of the last runs are looked through for failures.
 _LAST_RUNS = 20
@@ -30,6 +30,7 @@ class Told:
         version: The version it looked at; None for none.
         size_bytes: Of that version.
         rows: Of that version, where it is a table.
+        partitions: How many partitions stand how; empty where it has none.
     """
 
     asset: str
@@ -39,6 +40,7 @@ class Told:
     version: int | None = None
     size_bytes: int | None = None
     rows: int | None = None
+    partitions: Mapping[str, int] = field(default_factory=dict)
 
 
 _decode_told = msgspec.json.Decoder(Told).decode
@@ -86,6 +88,13 @@ class Tile:
     told: Told | None = None
     failure: Failure | None = None
     n_partitions: int = 0
+
+    def slices(self) -> str:
+        """Say how many partitions it has, and how many of them stand as it does where others do not; empty for none."""
+        stands = self.told.partitions if self.told else {}
+        total = max(sum(stands.values()), self.n_partitions)
+        alike = stands.get(self.state, total)
+        return f"{alike:,} of {total:,}" if alike < total else count(total, "partition") if total else ""
 
 
 def board(session: Session, told: Sequence[Told]) -> dict[str, Tile]:

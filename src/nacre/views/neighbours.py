@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from nacre.catalog.lineage import InputRow
 from nacre.keys import partition_of, slot
 from nacre.planning.explain import short
 
 
-def made_from(rows: Sequence[InputRow]) -> str:
-    """Name the versions that another was made from: ``raw v3, posts[2026-11-01] v1, daily ×6``; empty for a source."""
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a version read of one asset.
+
+    Args:
+        asset: Its key.
+        partition: The partition that was read; empty where it has none, or several were.
+        seq: Which version; 0 where several partitions were read.
+        n: How many partitions.
+    """
+
+    asset: str
+    partition: str
+    seq: int
+    n: int
+
+
+def uses(rows: Sequence[InputRow]) -> list[Use]:
+    """Put what a version was made from together by asset."""
     by_asset: dict[str, list[InputRow]] = {}
     for row in rows:
         by_asset.setdefault(row.upstream, []).append(row)
-    return ", ".join(_named(asset, found) for asset, found in by_asset.items())
+    return [
+        Use(asset, partition_of(found[0].parameter), found[0].upstream_seq, 1)
+        if len(found) == 1
+        else Use(asset, "", 0, len(found))
+        for asset, found in by_asset.items()
+    ]
 
 
-def _named(asset: str, rows: list[InputRow]) -> str:
-    if len(rows) > 1:
-        return f"{short(asset)} ×{len(rows)}"
-    return f"{short(slot(asset, partition_of(rows[0].parameter)))} v{rows[0].upstream_seq}"
+def made_from(rows: Sequence[InputRow]) -> str:
+    """Name the versions that another was made from: ``raw v3, posts[2026-11-01] v1, daily ×6``; empty for a source."""
+    return ", ".join(
+        f"{short(use.asset)} ×{use.n}" if use.n > 1 else f"{short(slot(use.asset, use.partition))} v{use.seq}"
+        for use in uses(rows)
+    )

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from nacre.execute.report import GLYPHS as ACTION_GLYPHS
 from nacre.views.board import PRESSING, Tile
 from nacre.views.standing import GLYPHS
 from nacre.views.words import count
-from nacre.web.graph import HEIGHT, WIDTH, draw
+from nacre.web.graph import HEIGHT, draw
 
 MAX_BOXES = 150
 #: Folders are opened while there are no more boxes than this.
@@ -24,6 +24,9 @@ GLYPH = {**GLYPHS, "failed": ACTION_GLYPHS["failed"]}
 #: The worst first.
 _RANK = (*PRESSING, "pending", "check", "fresh", "stored")
 _NAME = 24
+#: Boxes are as wide as what is written in them needs: pixels of a letter of a name, and of the line below it.
+_NAME_PX, _WORDS_PX, _PADDING = 9, 7.2, 24
+_NARROWEST, _WIDEST = 160, 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class Card:
         name: What is written in it, cut to its width.
         state: The state whose colour it has.
         words: The second line: glyph and word.
-        at: When it was made; empty for a folder.
+        more: What is said after it in quiet: how many partitions.
+        at: When it was made; empty where that is not said.
         is_here: True for the asset whose page it is.
     """
 
@@ -49,6 +53,7 @@ class Card:
     name: str
     state: str
     words: str
+    more: str = ""
     at: str = ""
     is_here: bool = False
 
@@ -62,6 +67,7 @@ class Figure:
         height: In pixels.
         cards: The boxes.
         lines: SVG path data.
+        card_width: Of each box.
         label: What is drawn, for those who do not see it.
         note: What is not drawn; empty where all is.
     """
@@ -70,9 +76,9 @@ class Figure:
     height: int
     cards: tuple[Card, ...]
     lines: tuple[str, ...]
+    card_width: int
     label: str
     note: str = ""
-    card_width: int = WIDTH
     card_height: int = HEIGHT
 
 
@@ -153,35 +159,41 @@ def _figure(
     if edges is None:
         edges = [(above, key) for key, tile in tiles.items() for above in tile.upstream]
     joined = sorted((units[a], units[b]) for a, b in edges if a in units and b in units)
-    drawing = draw(units.values(), joined)
     members: dict[str, list[Tile]] = {}
     for key, unit in units.items():
         members.setdefault(unit, []).append(tiles[key])
-    cards = []
-    for box in drawing.boxes:
-        inside = members[box.key]
-        is_asset = box.key in tiles and units.get(box.key) == box.key
-        card = _asset_card if is_asset else _folder_card
-        cards.append(card(box.key, inside, box.x, box.y, here))
+    cards = {
+        unit: _asset_card(tiles[unit], here) if units.get(unit) == unit else _folder_card(unit, inside)
+        for unit, inside in members.items()
+    }
+    width = max(map(_width, cards.values()), default=_NARROWEST)
+    drawing = draw(units.values(), joined, width)
+    placed = tuple(replace(cards[box.key], x=box.x, y=box.y) for box in drawing.boxes)
     lines = tuple(line.path for line in drawing.lines)
-    return Figure(drawing.width, drawing.height, tuple(cards), lines, label, note)
+    return Figure(drawing.width, drawing.height, placed, lines, width, label, note)
 
 
-def _asset_card(key: str, tiles: Sequence[Tile], x: int, y: int, here: str) -> Card:
-    tile = tiles[0]
+def _width(card: Card) -> int:
+    words = len(f"{card.words} {card.more or '59 min ago'}")
+    wanted = max(len(card.name) * _NAME_PX, words * _WORDS_PX) + _PADDING
+    return round(min(max(wanted, _NARROWEST), _WIDEST))
+
+
+def _asset_card(tile: Tile, here: str) -> Card:
     words = f"{GLYPH[tile.state]} {tile.state}"
-    at = tile.head.at if tile.head else ""
-    return Card(x, y, asset_href(key), key, _cut(tile.name), tile.state, words, at, key == here)
+    at = tile.head.at if tile.head and not tile.n_partitions else ""
+    name, is_here = _cut(tile.name), tile.asset == here
+    return Card(0, 0, asset_href(tile.asset), tile.asset, name, tile.state, words, tile.slices(), at, is_here)
 
 
-def _folder_card(folder: str, tiles: Sequence[Tile], x: int, y: int, here: str) -> Card:
+def _folder_card(folder: str, tiles: Sequence[Tile]) -> Card:
     n = Counter(tile.state for tile in tiles)
     worst = next(state for state in _RANK if n[state])
     told = [f"{GLYPH[state]} {n[state]:,} {state}" for state in _RANK if n[state]][:2]
     href = "/?" + urlencode({"folder": folder})
     short = folder.removesuffix("/").rpartition("/")[2] or folder
     name = _cut(f"{short}/ · {count(len(tiles), 'asset')}")
-    return Card(x, y, href, f"{folder}: {count(len(tiles), 'asset')}", name, worst, ", ".join(told))
+    return Card(0, 0, href, f"{folder}: {count(len(tiles), 'asset')}", name, worst, ", ".join(told))
 
 
 def _cut(text: str) -> str:

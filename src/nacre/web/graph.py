@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 WIDTH, HEIGHT = 204, 50
-_GAP_X, _GAP_Y = 60, 18
+_GAP_X, _GAP_Y = 50, 18
 _MARGIN = 10
 _THIN = 14
 _SWEEPS = 6
@@ -56,12 +56,13 @@ class Drawing:
 _Spot = str | tuple[str, str, int]
 
 
-def draw(keys: Iterable[str], edges: Iterable[tuple[str, str]]) -> Drawing:
+def draw(keys: Iterable[str], edges: Iterable[tuple[str, str]], width: int = WIDTH) -> Drawing:
     """Lay a graph out.
 
     Args:
         keys: The assets.
         edges: Pairs of an asset and one made from it; those that close a cycle, or name another asset, are left out.
+        width: Of each box.
 
     Returns:
         Where everything goes. Nearly linear in assets and edges.
@@ -73,7 +74,7 @@ def draw(keys: Iterable[str], edges: Iterable[tuple[str, str]]) -> Drawing:
     joined = _neighbours(chains.values())
     _reduce_crossings(columns, joined)
     heights = _heights(columns, joined)
-    return _drawing(columns, chains, heights, layer_of)
+    return _drawing(columns, chains, heights, layer_of, width)
 
 
 def _layers(
@@ -210,9 +211,10 @@ def _drawing(
     chains: Mapping[tuple[str, str], Sequence[_Spot]],
     heights: Mapping[_Spot, float],
     layer_of: Mapping[str, int],
+    box_width: int,
 ) -> Drawing:
     def left(layer: int) -> int:
-        return _MARGIN + layer * (WIDTH + _GAP_X)
+        return _MARGIN + layer * (box_width + _GAP_X)
 
     boxes = tuple(
         Box(spot, left(layer), round(heights[spot] - HEIGHT / 2))
@@ -223,21 +225,21 @@ def _drawing(
     lines = []
     for (upstream, downstream), chain in chains.items():
         points = [(left(layer_of[upstream] + step), round(heights[spot])) for step, spot in enumerate(chain)]
-        lines.append(Line(upstream, downstream, _path(points)))
+        lines.append(Line(upstream, downstream, _path(points, box_width)))
     bottom = max((heights[spot] + _tall(spot) / 2 for spot in heights), default=0.0)
-    width = left(len(columns) - 1) + WIDTH + _MARGIN if columns else 0
+    width = left(len(columns) - 1) + box_width + _MARGIN if columns else 0
     return Drawing(width, round(bottom) + _MARGIN if columns else 0, boxes, tuple(lines))
 
 
-def _path(points: Sequence[tuple[int, int]]) -> str:
+def _path(points: Sequence[tuple[int, int]], box_width: int) -> str:
     """Draw a smooth line from the right of the first box through the points to the left of the last."""
-    x, y = points[0][0] + WIDTH, points[0][1]
+    x, y = points[0][0] + box_width, points[0][1]
     drawn = [f"M{x} {y}"]
     for number, (left, at) in enumerate(points[1:], 1):
         middle = (x + left) // 2
         drawn.append(f"C{middle} {y} {middle} {at} {left} {at}")
         x, y = left, at
         if number < len(points) - 1:
-            x = left + WIDTH
+            x = left + box_width
             drawn.append(f"H{x}")
     return "".join(drawn)

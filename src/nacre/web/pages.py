@@ -15,6 +15,7 @@ from nacre.catalog.history import RunRow
 from nacre.errors import NacreError, NotMaterialized, UsageError
 from nacre.planning.explain import short
 from nacre.views.board import Tile, board, pressing
+from nacre.views.neighbours import uses
 from nacre.views.overview import overview, tell
 from nacre.views.runs import RunView, state_of, view_run
 from nacre.views.schedules import schedules
@@ -29,6 +30,8 @@ from nacre.web.timeline import Bar, bars
 MAX_LISTED = 200
 MAX_VERSIONS = 30
 MAX_STEPS = 500
+#: Failures whose lines of code are shown; each is a step of its own below.
+MAX_FAILED = 20
 MAX_LOG_LINES = 1_000
 _LAST_RUNS = 5
 
@@ -149,9 +152,9 @@ def asset(request: Request, page: Page) -> Response:
 
 
 def _stored(request: Request, page: Page, key: str) -> Values:
-    """Read what is stored of an asset, of the partition and version that the address asks for."""
+    """Read what is stored of an asset: of the partition and version that the address asks for, else of the last."""
     rows = partitions(page.session, key)
-    partition = request.query_params.get("partition", rows[0].partition if rows else "")
+    partition = request.query_params.get("partition", rows[-1].partition if rows else "")
     found = next((row for row in rows if row.partition == partition), None)
     if found is None:
         if rows:
@@ -164,16 +167,18 @@ def _stored(request: Request, page: Page, key: str) -> Values:
         page.site.glimpse(page.session, version.output) if version.output else (None, "its record is gone")
     )
     shown = [describe(page.session, key, row, found.partition) for row in versions[:MAX_VERSIONS]]
+    newest_first = [row for row in reversed(rows) if row.partition]
     return {
         "version": version,
-        "used": {each.upstream: each.upstream_seq for each in version.inputs},
+        "used": {use.asset: use for use in uses(version.inputs)},
         "is_current": chosen.seq == found.seq,
         "preview": preview,
         "preview_problem": problem,
-        "versions": shown,
+        "versions": [(each, uses(each.inputs)) for each in shown],
         "n_versions": len(versions),
         "partition": found.partition,
-        "partitions": [row for row in rows if row.partition][:MAX_LISTED],
+        "is_chosen": "partition" in request.query_params,
+        "partitions": newest_first[:MAX_LISTED],
         "metadata": metadata(page.session, key, found.partition),
     }
 
@@ -201,11 +206,15 @@ def run(request: Request, page: Page) -> Response:
     found = view_run(page.session, request.path_params["id"])
     if found is None:
         raise UsageError("There is no such run", {"id": request.path_params["id"]})
+    drawn = _bars(page.session, found)
+    failed = [step for step in found.steps if step.action == "failed"]
     values: Values = {
         "run": found,
         "took_s": _seconds(found.row),
-        "bars": _bars(page.session, found)[:MAX_STEPS],
-        "failed": [step for step in found.steps if step.action == "failed"],
+        "bars": drawn[:MAX_STEPS],
+        "n_bars": len(drawn),
+        "failed": failed[:MAX_FAILED],
+        "n_failed": len(failed),
         "log": found.log[-MAX_LOG_LINES:],
         "artifacts": page.session.workspace.catalog.artifacts(run=found.row.id)[:MAX_LISTED],
     }

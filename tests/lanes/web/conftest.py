@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from chromium import ARGUMENTS, EXAMPLE, ROOT, SIZE, Recorded
+from chromium import ARGUMENTS, EXAMPLE, SIZE, Recorded
+from serving_demo import clean_environment, run_in, serving_ui, wait_until_answered
+
+SCHEDULE = """
+[[schedules]]
+name = "every-morning"
+cron = "0 7 * * *"
+timezone = "Europe/Berlin"
+build = ["*"]
+"""
 
 
 @pytest.fixture(scope="session")
@@ -48,33 +57,37 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Recorded]]:
 
 
 @pytest.fixture(scope="session")
-def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that the example was built into twice: its second run reuses what the first made."""
-    store = tmp_path_factory.mktemp("demo") / "store"
-    environment = {**os.environ, "NACRE_STORE": str(store)}
-    for _ in range(2):
-        subprocess.run(
-            [sys.executable, EXAMPLE / "demo.py"], env=environment, check=True, capture_output=True
-        )
-    return store
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example with a schedule, built into a store of its own by the demo, whose second run reuses all."""
+    folder = tmp_path_factory.mktemp("demo") / "bluesky"
+    left_out = shutil.ignore_patterns(".nacre", "lake", "target", "logs", "__pycache__")
+    shutil.copytree(EXAMPLE, folder, ignore=left_out)
+    with (folder / "nacre.toml").open("a", encoding="utf-8") as settings:
+        settings.write(SCHEDULE)
+    run_in(folder, "demo.py")
+    run_in(folder, "demo.py")
+    return folder
 
 
 @pytest.fixture(scope="session")
-def served_demo(demo_store: Path) -> Iterator[str]:
+def served_demo(demo: Path) -> Iterator[str]:
     """The address that ``nacre ui`` prints for the example, token included."""
-    command = [
-        sys.executable,
-        "-m",
-        "nacre",
-        "ui",
-        "--no-browser",
-        "--port",
-        "0",
-        "-m",
-        EXAMPLE / "pipeline.py",
-    ]
-    environment = {**os.environ, "NACRE_STORE": str(demo_store)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[0]
-        process.terminate()
+    with serving_ui(demo) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def dashboard(demo: Path) -> Iterator[str]:
+    """The address of the example's dashboard."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(
+        command, cwd=demo / "dashboard", env=clean_environment(), stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+            wait_until_answered(process, address)
+            yield address
+        finally:
+            process.terminate()
