@@ -148,7 +148,7 @@ class Plan:
             self._waiting[key] = len(waits_for)
             for each in waits_for:
                 self._below.setdefault(each, []).append(key)
-            step.reason = Reason(Cause.PENDING, waits_for[0])
+            step.reason = Reason(Cause.PENDING, _seen_from(key, waits_for[0]))
 
     def _is_given(self, step: Step) -> bool:
         given = self._given
@@ -228,6 +228,11 @@ class Plan:
                 skipped.append(below)
                 waiting.append(key)
         return skipped
+
+
+def _seen_from(key: str, upstream: str) -> str:
+    """Name what a step waits for: the partition of its own name, else the whole that it reads."""
+    return upstream if partition_of(upstream) == partition_of(key) else key_of(upstream)
 
 
 _FIRST = Reason(Cause.FIRST)
