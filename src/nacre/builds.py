@@ -20,7 +20,7 @@ from nacre.execute.workspace import Reporter
 from nacre.graph.graph import Graph
 from nacre.graph.infer import Inferred, infer
 from nacre.graph.select import select as select_steps
-from nacre.graph.slices import asked, has_partitions, sliced, stored_partitions, wanted
+from nacre.graph.slices import asked, has_partitions, require_meaning, sliced, stored_partitions, wanted
 from nacre.graph.validate import require_known, validate
 from nacre.keys import key_of, partition_of
 from nacre.planning.build import build as build_plan
@@ -114,6 +114,7 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
 
 def _sliced(graph: Graph, steps: Sequence[str], request: Request, facts: Facts) -> Graph:
     stored = stored_partitions(facts.heads)
+    require_meaning(graph, request.partitions, facts.now)
     chosen = asked(facts.now, request.partitions, request.missing, stored)
     return sliced(graph, wanted(graph, steps, chosen, facts.now), stored)
 

@@ -288,3 +288,54 @@ def test_three_thousand_partitions_are_planned_in_one_go(project: Sandbox) -> No
     assert nacre.load("shop://sum") == 3_000
     again = project.build(module)
     assert again.counts == {"reused": 3_001}
+
+
+TWO_DIMENSIONS = """
+from datetime import date
+from nacre import DailyPartitions
+import polars as pl
+
+@materialize("shop://sales/{date}", partitions=DailyPartitions("2026-11-01", "2026-11-03"))
+def sales(date: date) -> pl.DataFrame:
+    return pl.DataFrame({"day": [date]})
+
+@materialize("shop://report/{report_day}",
+             partitions=DailyPartitions("2026-11-02", "2026-11-05", dimension="report_day"))
+def report(sales: pl.DataFrame, report_day: date) -> int:
+    return sales.height
+"""
+
+
+def test_another_dimension_reads_all_partitions_whatever_they_are_called(project: Sandbox) -> None:
+    module = project.module(TWO_DIMENSIONS)
+    project.build(module)
+    assert set(nacre.load("report").values()) == {3}  # type: ignore[attr-defined]  # a dict
+    assert project.build(module).counts == {"reused": 7}
+
+
+def test_a_partition_that_is_given_limits_the_assets_that_have_it(project: Sandbox) -> None:
+    module = project.module(TWO_DIMENSIONS)
+    result = nacre.build("report", modules=[module], partition="2026-11-05")
+    assert [step.partition for step in result] == [*DAYS, "2026-11-05"]
+    with pytest.raises(UnknownName, match="no partition 'north'"):
+        nacre.build("report", modules=[module], partition="north")
+
+
+def test_what_is_no_partition_any_more_is_not_read_any_more(project: Sandbox) -> None:
+    module = project.module("""
+    from nacre import StaticPartitions
+    regions = StaticPartitions(["north", "south", "typo"], "region")
+
+    @materialize("shop://sold/{region}", partitions=regions)
+    def sold(region: str) -> str:
+        return region
+
+    @materialize("shop://all")
+    def everything(sold: dict[str, str]) -> list:
+        return list(sold)
+    """)
+    project.build(module)
+    module = project.edit(module, ', "typo"', "")
+    result = project.build(module)
+    assert nacre.load("shop://all") == ["north", "south"]
+    assert result["shop://all"].reason == "sold[typo] is no longer an input"

@@ -58,18 +58,22 @@ def test_each_partition_that_has_begun_is_a_step_and_reads_the_one_of_its_name()
     ]
     assert found.upstream["a://posts/{date}#2026-11-02"] == (Edge("feed", "a://feed"),)
     assert found.upstream["a://daily/{date}#2026-11-02"] == (Edge("posts", "a://posts/{date}#2026-11-02"),)
-    assert found.upstream["a://week"] == tuple(Edge("daily", f"a://daily/{{date}}#{day}") for day in DAYS)
+    assert found.upstream["a://week"] == tuple(
+        Edge("daily", f"a://daily/{{date}}#{day}", True) for day in DAYS
+    )
     assert found.above["a://week"] == tuple(f"a://daily/{{date}}#{day}" for day in DAYS)
 
 
 def test_a_range_limits_what_runs_and_stored_partitions_are_read_all_the_same() -> None:
-    found = slots(pipeline(), "a://week", given=("2026-11-02..2026-11-03",), daily={"2026-10-31"})
+    found = slots(
+        pipeline(), "a://week", given=("2026-11-02..2026-11-03",), daily={"2026-10-31", "2026-11-01"}
+    )
     assert [step for step in found.order if "daily" in step] == [
         "a://daily/{date}#2026-11-02",
         "a://daily/{date}#2026-11-03",
     ]
     assert [edge.asset.partition("#")[2] for edge in found.upstream["a://week"]] == [
-        "2026-10-31",
+        "2026-11-01",
         "2026-11-02",
         "2026-11-03",
     ]
@@ -116,7 +120,7 @@ def test_another_dimension_is_read_whole() -> None:
 
     found = slots(infer([posts, region]).graph, "a://region/{region}")
     assert found.upstream["a://region/{region}#south"] == tuple(
-        Edge("posts", f"a://posts/{{date}}#{day}") for day in DAYS[1:]
+        Edge("posts", f"a://posts/{{date}}#{day}", True) for day in DAYS[1:]
     )
 
 
@@ -130,4 +134,4 @@ def test_what_is_stored_by_partition_counts_where_nobody_here_makes_it() -> None
     stored = {f"a://daily/{{date}}#{day}" for day in DAYS[:2]}
     assert has_partitions(alone, stored)
     found = sliced(alone, {}, {"a://daily/{date}": set(DAYS[:2])})
-    assert found.upstream["a://week"] == tuple(Edge("daily", each) for each in sorted(stored))
+    assert found.upstream["a://week"] == tuple(Edge("daily", each, True) for each in sorted(stored))

@@ -84,7 +84,7 @@ def _by_input(edges: Sequence[Edge]) -> list[list[Edge]]:
 
 def _input(session: Session, made: str, edges: list[Edge]) -> str:
     """Say which version of an input is current, and which was used."""
-    parameter, upstream = edges[0]
+    parameter, upstream, _ = edges[0]
     name = parameter or short(key_of(upstream))
     if len(edges) > 1:
         return f"{name}  {len(edges)} partitions, {partition_of(upstream)} to {partition_of(edges[-1].asset)}"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from nacre.declare.parameters import annotation, names
 from nacre.graph.graph import AnyTask, Edge
-from nacre.keys import partition_of
 
 
 def load_arguments(
@@ -30,19 +29,14 @@ def load_arguments(
     """
     given: dict[str, object] = {}
     parts: dict[str, list[str]] = {}
-    for parameter, slot in edges:
-        if parameter and is_part(slot, partition):
+    for parameter, slot, is_part in edges:
+        if parameter and is_part:
             parts.setdefault(parameter, []).append(slot)
         elif parameter:
             given[parameter] = load(slot, annotation(task.fn, parameter))
     for parameter, slots in parts.items():
         given[parameter] = whole(slots, annotation(task.fn, parameter))
     return given | partition_argument(task, partition) if partition else given
-
-
-def is_part(slot: str, partition: str) -> bool:
-    """Say whether a slot is read as one of the partitions of its asset, not as the one of the reader's own name."""
-    return partition_of(slot) not in ("", partition)
 
 
 def partition_argument(task: AnyTask, partition: str) -> dict[str, object]:

@@ -18,7 +18,7 @@ from nacre.errors import (
     UpstreamFailed,
 )
 from nacre.execute.active import ActiveRun, reused
-from nacre.execute.arguments import is_part, load_arguments, partition_argument
+from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects, Until
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
@@ -69,6 +69,7 @@ class Called:
         self._args = args
         self._kwargs = kwargs
         self._wait_for = wait_for
+        self._read_whole: set[str] = set()
 
     def effects(self) -> Effects[State[object]]:
         """Run or reuse the task; ends in a final state and never raises what user code raised."""
@@ -167,8 +168,9 @@ class Called:
             return contents.read_whole({partition_of(each): made[each].output for each in slots}, as_type)
 
         bound.update(load_arguments(self.task, self.origins.partition, edges, load, whole))
+        self._read_whole = {edge.parameter for edge in edges if edge.is_part}
         versions: dict[str, list[InputVersion]] = {}
-        for name, each in edges:
+        for name, each, _ in edges:
             versions.setdefault(name, []).append(made[each].version._replace(parameter=name))
         return versions
 
@@ -291,7 +293,7 @@ class Called:
         found = [
             (each, versions.get((each.asset, each.data_version)))
             for each in recipe.inputs
-            if each.parameter and not is_part(each.asset, recipe.partition)
+            if each.parameter and each.parameter not in self._read_whole
         ]
         return [replace(made, version=each) for each, made in found if made is not None]
 

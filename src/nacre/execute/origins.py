@@ -8,7 +8,6 @@ from typing import cast
 from nacre.declare.parameters import Parameter, defaults, parameters
 from nacre.errors import UnserialisableValue
 from nacre.execute.active import ActiveRun
-from nacre.execute.arguments import is_part
 from nacre.execute.made import Made
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import asset_names
@@ -135,7 +134,7 @@ class Origins:
         found = [
             made
             for asset, made in self._run.shared.made.items()
-            if not is_part(asset, self.partition) and name in self._names_of(asset, scope)
+            if partition_of(asset) in ("", self.partition) and name in self._names_of(asset, scope)
         ]
         return found[0].version if len(found) == 1 else None
 

@@ -11,10 +11,17 @@ AnyTask = Task[..., object]
 
 
 class Edge(NamedTuple):
-    """One upstream of a step; ``parameter`` is empty for one of ``asset_deps``."""
+    """One upstream of a step.
+
+    Args:
+        parameter: What it is passed by; empty for one of ``asset_deps``.
+        asset: Its key; in a graph of slots, the slot.
+        is_part: True where the slot is one of the partitions of an asset that is read whole.
+    """
 
     parameter: str
     asset: str
+    is_part: bool = False
 
 
 class Graph(NamedTuple):
@@ -79,7 +86,7 @@ def steps_above(
 ) -> dict[str, tuple[str, ...]]:
     """Map each step to the steps that make its upstream assets, each once."""
     return {
-        step: tuple(dict.fromkeys([producer[asset] for _, asset in edges if asset in producer]))
+        step: tuple(dict.fromkeys([producer[asset] for _, asset, _ in edges if asset in producer]))
         if edges
         else ()
         for step, edges in upstream.items()

@@ -24,15 +24,17 @@ def asked(now: datetime, given: Sequence[str], missing: bool, stored: Mapping[st
         stored: Asset key to its partitions that have a version.
 
     Returns:
-        A function that lists a task's, in order; it raises ``UnknownName`` where one given does not exist.
+        A function that lists a task's, in order: those given that are of its dimension, else all. It raises
+        ``UnknownName`` where one given has not begun.
     """
 
     def partitions_of(task: AnyTask) -> Sequence[str]:
         partitions = task.options.partitions
         assert partitions is not None
         keys: Sequence[str] = partitions.keys(now)
-        if given:
-            chosen = {key for text in given for key in _range(partitions, text, now)}
+        meant = [text for text in given if _is_of(partitions, text)]
+        if meant:
+            chosen = {key for text in meant for key in _range(partitions, text, now)}
             keys = [key for key in keys if key in chosen]
         if missing:
             there = stored.get(task.key, ())
@@ -40,6 +42,23 @@ def asked(now: datetime, given: Sequence[str], missing: bool, stored: Mapping[st
         return keys
 
     return partitions_of
+
+
+def require_meaning(graph: Graph, given: Sequence[str], now: datetime) -> None:
+    """Refuse partitions that no partitioned step of a graph has.
+
+    Raises:
+        UnknownName: There is one; says which there are.
+    """
+    sliced = [task.options.partitions for task in graph.tasks.values() if task.options.partitions is not None]
+    for text in given:
+        if sliced and not any(_is_of(partitions, text) for partitions in sliced):
+            _range(sliced[0], text, now)
+
+
+def _is_of(partitions: Partitions, text: str) -> bool:
+    first, dots, last = text.partition("..")
+    return partitions.contains(first.strip()) or (bool(dots) and partitions.contains(last.strip()))
 
 
 def _range(partitions: Partitions, text: str, now: datetime) -> list[str]:
@@ -119,7 +138,8 @@ def sliced(graph: Graph, wanted: Mapping[str, Sequence[str]], stored: Mapping[st
     Args:
         graph: Of assets.
         wanted: Partitioned step to the partitions that become steps.
-        stored: Asset key to its partitions that have a version: what reads an asset whole reads these too.
+        stored: Asset key to its partitions that have a version: what reads an asset whole reads these too, as far as
+            they are still partitions of it.
 
     Returns:
         A graph whose steps and assets are slots; linear in steps and edges.
@@ -172,10 +192,12 @@ def slots_read(
     own = task.options.partitions
     if own is not None and (own.dimension == theirs.dimension if theirs is not None else partition in there):
         return [Edge(edge.parameter, slot(edge.asset, partition))]
-    keys = sorted({*wanted.get(maker, ()), *there})
+    # What is stored and no longer one of the partitions (a name taken back, a later start) is not read any more.
+    kept = there if theirs is None else filter(theirs.contains, there)
+    keys = sorted({*wanted.get(maker, ()), *kept})
     if not keys:
         facts = {"asset": task.key, "reads": edge.asset}
         raise DefinitionError(
             "What is read whole has no partition yet", facts, "build a partition of it first"
         )
-    return [Edge(edge.parameter, slot(edge.asset, each)) for each in keys]
+    return [Edge(edge.parameter, slot(edge.asset, each), is_part=True) for each in keys]

@@ -61,7 +61,7 @@ def require_known(inferred: Inferred, graph: Graph, stored: Container[str]) -> N
 
     errors: list[DefinitionError] = []
     for step, edges in graph.upstream.items():
-        for parameter, asset in edges:
+        for parameter, asset, _ in edges:
             if not parameter or asset in graph.producer or asset in stored:
                 continue
             task = graph.tasks[step]

@@ -167,7 +167,7 @@ class Plan:
     def _recipe(self, step: Step) -> Recipe:
         versions = self._versions
         inputs = []
-        for parameter, asset in self.graph.upstream[step.key]:
+        for parameter, asset, _ in self.graph.upstream[step.key]:
             version = versions.get(asset)
             if (
                 version is None
