@@ -108,6 +108,7 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
         asked_for = {"partitions": ", ".join(request.partitions), "selected": ", ".join(request.select)}
         raise UsageError("Nothing that is selected has partitions", asked_for)
     if looks_at_places and (placed := project.publisher.placed(graph.producer)):
+        project.publisher.require_distinct(placed)
         facts = run.look_at_places(placed)
     return build_plan(graph, facts)
 

@@ -108,7 +108,7 @@ class Project:
     def publisher(self) -> Publisher:
         """What puts versions where their keys say; only the default environment publishes."""
         is_active = self.settings.env == DEFAULT_ENV
-        return Publisher(self.settings.places, _open_place, is_active=is_active)
+        return Publisher(self.settings.places, _open_place, store=self.store, is_active=is_active)
 
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""

@@ -174,6 +174,57 @@ def test_partitions_that_would_be_one_file_are_refused(project: Sandbox, lake: P
     assert module.calls == []
 
 
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("s3://lake", "must name a file"),
+        ("s3://lake/", "must name a file"),
+        ("s3://lake/x//b.json", "no empty part"),
+        ("file://relative/b.json", "names a whole path"),
+        ("store://records.sqlite", "into the store itself"),
+        ("store://objects/data/x", "into the store itself"),
+    ],
+)
+def test_a_key_that_could_be_no_file_of_its_own_is_refused_before_anything_runs(
+    project: Sandbox, key: str, problem: str
+) -> None:
+    (project.folder / "nacre.toml").write_text('places = {"store://" = "./store", "s3://lake/a" = "./a"}')
+    project.reopen()
+    module = project.module(f"""
+    @materialize("{key}")
+    def boom() -> str:
+        calls.append("boom")
+        return "boom"
+    """)
+    with pytest.raises(InvalidKey, match=problem):
+        project.build(module)
+    with pytest.raises(InvalidKey, match=problem):
+        module.boom()
+    assert module.calls == []
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"), [("a/2026-11-02.json", "be one file"), ("a", "be a file and a folder of one name")]
+)
+def test_two_assets_that_would_be_one_file_are_refused(
+    project: Sandbox, lake: Path, key: str, problem: str
+) -> None:
+    project.move_to(datetime(2026, 11, 20, tzinfo=UTC))
+    module = project.module(f"""
+    from nacre import DailyPartitions
+
+    @materialize("s3://lake/a/{{date}}.json", partitions=DailyPartitions("2026-11-01", "2026-11-03"))
+    def days(date: str) -> str: return date
+
+    @materialize("s3://lake/{key}")
+    def other() -> str: return "other"
+    """)
+    with pytest.raises(InvalidKey, match=problem) as raised:
+        project.build(module)
+    assert f"s3://lake/{key}" in str(raised.value)
+    assert not lake.exists()
+
+
 def test_only_the_default_environment_publishes(project: Sandbox, lake: Path) -> None:
     settings = project.folder / "nacre.toml"
     settings.write_text('env = "test"\n' + settings.read_text())

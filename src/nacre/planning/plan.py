@@ -148,7 +148,8 @@ class Plan:
             self._waiting[key] = len(waits_for)
             for each in waits_for:
                 self._below.setdefault(each, []).append(key)
-            step.reason = Reason(Cause.PENDING, _seen_from(key, waits_for[0]))
+            first = waits_for[0]
+            step.reason = Reason(Cause.PENDING, first if "#" not in first else _seen_from(key, first))
 
     def _is_given(self, step: Step) -> bool:
         given = self._given

@@ -1,8 +1,11 @@
-"""Where a key's file lies: the key itself, or what ``[places]`` maps its beginning to. Pure."""
+"""Where a key's file lies: the key itself, or what ``[places]`` maps its beginning to; and what is no file. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from nacre.errors import InvalidKey
+from nacre.keys import dimensions, key_of, partition_of
 
 #: Schemes whose keys name a place; values under any other live in the store only.
 BUCKET_SCHEMES = ("s3", "gs", "az")
@@ -37,3 +40,32 @@ def location(key: str, places: Places = ()) -> str:
     if scheme == FILE_SCHEME:
         return "/" + path.lstrip("/")
     return key if scheme in BUCKET_SCHEMES else ""
+
+
+def require_file(slot: str, where: str, store: str = "") -> None:
+    """Refuse a slot that could be no file of its own.
+
+    Args:
+        slot: An asset, or a partition of it.
+        where: Its location.
+        store: Where versions are kept: a folder or URL.
+
+    Raises:
+        InvalidKey: All partitions would be one file, the path has an empty part or none, or it lies in the store.
+    """
+    key, facts = key_of(slot), {"key": key_of(slot), "place": where}
+    path = where.partition("://")[2] if "://" in where else where.removeprefix("/")
+    if partition_of(slot) and not dimensions(key):
+        hint = "let the dimension stand in it, such as s3://lake/posts/date={date}/posts.parquet"
+        raise InvalidKey("All partitions of this key would be one file", {"key": key}, hint)
+    if key.startswith(f"{FILE_SCHEME}://") and not key.startswith(f"{FILE_SCHEME}:///"):
+        hint = f"three slashes begin a path: {FILE_SCHEME}:///home/ada/rain.json"
+        raise InvalidKey("A file key names a whole path", facts, hint)
+    if not all(path.split("/")) or ("://" in where and "/" not in path):
+        hint = "name a file in a bucket or folder, such as s3://lake/rain.parquet"
+        raise InvalidKey("A key that is a place must name a file, with no empty part", facts, hint)
+    inside = [f"{store}/records/", f"{store}/objects/"] if "://" in store else [f"{store}/"]
+    if store and where.startswith(tuple(inside)):
+        raise InvalidKey(
+            "A value cannot be published into the store itself", {**facts, "store": store}, "use another key"
+        )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from nacre.errors import InvalidKey, StoreError
-from nacre.keys import dimensions, key_of, partition_of, resolved
-from nacre.store.publish.places import SCHEMES, Places, location
+from nacre.keys import key_of, resolved
+from nacre.store.publish.places import SCHEMES, Places, location, require_file
 from nacre.store.publish.port import Content, Place
 
 _AT_ONCE = 8
@@ -50,10 +51,19 @@ class Publisher:
     Args:
         places: Beginnings of keys and what they stand for.
         open_place: Opens a place by its root: ``""`` for the file system, else a URL such as ``s3://lake``.
+        store: Where versions are kept, a folder or URL; nothing is published there.
         is_active: False for an environment that publishes nowhere.
     """
 
-    def __init__(self, places: Places, open_place: Callable[[str], Place], *, is_active: bool = True) -> None:
+    def __init__(
+        self,
+        places: Places,
+        open_place: Callable[[str], Place],
+        *,
+        store: str = "",
+        is_active: bool = True,
+    ) -> None:
+        self._store = store
         self._places = places
         self._starts = tuple(start for start, _ in places) + SCHEMES
         self._open = open_place
@@ -76,20 +86,31 @@ class Publisher:
         Each folder that the slots have in common is tried once.
 
         Raises:
-            InvalidKey: Partitions of an asset would all be the same file.
+            InvalidKey: A key names no file, or one of the store's own; or all partitions of an asset would be one file.
             StoreError: A place cannot be reached or written.
         """
         tried: dict[tuple[str, str], str] = {}
         for slot in self.placed(slots):
             key = key_of(slot)
-            if partition_of(slot) and not dimensions(key):
-                hint = "let the dimension stand in it, such as s3://lake/posts/date={date}/posts.parquet"
-                raise InvalidKey("All partitions of this key would be one file", {"key": key}, hint)
+            require_file(slot, self.location(slot), self._store)
             file = self._file(slot)
             folder = location(key.partition("{")[0].rpartition("/")[0], self._places)
             tried.setdefault((file.place, folder), file.path)
         for (place, _), path in tried.items():
             self._place(place).check(path)
+
+    def require_distinct(self, slots: Iterable[str]) -> None:
+        """Refuse slots that would be one file, or of which one would be a folder of another; linear but for sorting.
+
+        Raises:
+            InvalidKey: There are two such; names both.
+        """
+        found = sorted((self.location(slot), slot) for slot in self.placed(slots))
+        for (where, slot), (other, next_slot) in pairwise(found):
+            if other == where or other.startswith(f"{where}/"):
+                facts = {"keys": f"{resolved(slot)}\n{resolved(next_slot)}", "place": where}
+                what = "be one file" if other == where else "be a file and a folder of one name"
+                raise InvalidKey(f"Two assets would {what}", facts, "give one of them another key")
 
     def publish(self, contents: Mapping[str, Content]) -> dict[str, str | StoreError]:
         """Put versions where they belong, several at a time; each is atomic and durable by itself.
