@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from types import ModuleType
 from typing import Any, TypeVar, Unpack, cast, overload
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Selector = str | Asset | Task[..., Any]
+Partition = str | date
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def build(
     modules: Sequence[Module] | Module | None = None,
     refresh: bool = False,
     reuse_sources: bool = False,
-    partition: str | Sequence[str] = (),
+    partition: Partition | Sequence[Partition] = (),
     missing: bool = False,
 ) -> RunResult:
     """Build assets and what they need, in order, running only what must run.
@@ -103,7 +105,7 @@ def plan(
     modules: Sequence[Module] | Module | None = None,
     refresh: bool = False,
     reuse_sources: bool = False,
-    partition: str | Sequence[str] = (),
+    partition: Partition | Sequence[Partition] = (),
     missing: bool = False,
 ) -> PlanResult:
     """Say what a build would do and why, without running anything or reading data.
@@ -128,10 +130,10 @@ def plan(
 
 
 @overload
-def load(key: str | Asset, as_type: type[T], *, partition: str = "") -> T: ...
+def load(key: str | Asset, as_type: type[T], *, partition: Partition = "") -> T: ...
 @overload
-def load(key: str | Asset, as_type: None = None, *, partition: str = "") -> object: ...
-def load(key: str | Asset, as_type: type[T] | None = None, *, partition: str = "") -> object:
+def load(key: str | Asset, as_type: None = None, *, partition: Partition = "") -> object: ...
+def load(key: str | Asset, as_type: type[T] | None = None, *, partition: Partition = "") -> object:
     """Load the current version of an asset.
 
     Args:
@@ -148,22 +150,22 @@ def load(key: str | Asset, as_type: type[T] | None = None, *, partition: str = "
         CorruptObject: The stored bytes are damaged.
     """
     run = context.current_run.get()
-    name = key.key if isinstance(key, Asset) else key
+    name, part = key.key if isinstance(key, Asset) else key, str(partition)
     if isinstance(run, ActiveRun):
         made = run.shared.made
-        wanted = slot(name, partition)
-        found = [wanted] if wanted in made else [each for each in made if _means(each, name, partition)]
+        wanted = slot(name, part)
+        found = [wanted] if wanted in made else [each for each in made if _means(each, name, part)]
         if len(found) == 1:
             return run.workspace.contents.read(made[found[0]].output, as_type)
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace(creates=False)
-    return load_current(workspace, name, as_type, partition)
+    return load_current(workspace, name, as_type, part)
 
 
 def _means(made: str, name: str, partition: str) -> bool:
     return key_name(key_of(made)) == name and made == slot(key_of(made), partition)
 
 
-def location(key: str | Asset, *, partition: str = "") -> str:
+def location(key: str | Asset, *, partition: Partition = "") -> str:
     """Say where the file of an asset lies that others read without nacre.
 
     Args:
@@ -174,7 +176,7 @@ def location(key: str | Asset, *, partition: str = "") -> str:
         An absolute path or a URL, by the project's ``places``; empty where the key names no place.
     """
     name = key.key if isinstance(key, Asset) else key
-    return current_project().publisher.location(slot(name, partition))
+    return current_project().publisher.location(slot(name, str(partition)))
 
 
 def lineage(key: str | Asset) -> Lineage:
@@ -213,12 +215,14 @@ def _request(
     modules: Sequence[Module] | Module | None,
     refresh: bool,
     reuse_sources: bool,
-    partition: str | Sequence[str],
+    partition: Partition | Sequence[Partition],
     missing: bool,
 ) -> Request:
-    partitions = (partition,) if isinstance(partition, str) else tuple(partition)
     mode = "selected" if refresh else ""
-    chosen = tuple(filter(None, partitions))
+    partitions = (
+        partition if isinstance(partition, Iterable) and not isinstance(partition, str) else (partition,)
+    )
+    chosen = tuple(filter(None, map(str, partitions)))
     return Request(_texts(select), _modules(modules), mode, reuse_sources, chosen, missing)
 
 

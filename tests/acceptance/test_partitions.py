@@ -17,6 +17,8 @@ from nacre.errors import (
     UsageError,
 )
 from nacre.testing import ManualClock
+from nacre.views.session import Session
+from nacre.views.standing import standings
 from sandbox import Sandbox
 
 DAYS = ["2026-11-01", "2026-11-02", "2026-11-03"]
@@ -339,3 +341,34 @@ def test_what_is_no_partition_any_more_is_not_read_any_more(project: Sandbox) ->
     result = project.build(module)
     assert nacre.load("shop://all") == ["north", "south"]
     assert result["shop://all"].reason == "sold[typo] is no longer an input"
+
+
+def test_days_are_taken_as_dates_too(project: Sandbox) -> None:
+    module = project.module(PIPELINE)
+    day = date(2026, 11, 2)
+    assert nacre.build("total", modules=[module], partition=day).ok
+    assert nacre.build("total", modules=[module], partition=[day, "2026-11-03"]).ok
+    assert nacre.load("total", partition=day) == 5
+    assert nacre.location("s3://lake/{date}.json", partition=day) == "s3://lake/2026-11-02.json"
+
+
+def test_a_day_that_is_wanted_as_a_number_fails_its_step(project: Sandbox) -> None:
+    module = project.module(
+        PIPELINE.replace("def sold(orders: list, date: date)", "def sold(orders: list, date: int)")
+    )
+    result = nacre.build("sold", modules=[module], partition="2026-11-02")
+    assert "a day is received as date, datetime or str" in result["sold[2026-11-02]"].error
+
+
+def test_closed_partitions_of_a_source_are_fresh_in_every_face(project: Sandbox) -> None:
+    module = project.module("""
+    from nacre import DailyPartitions
+
+    @materialize("shop://visits/{date}", partitions=DailyPartitions("2026-11-01", "2026-11-02"))
+    def visits(date: str) -> int:
+        return 7
+    """)
+    project.build(module)
+    session = Session([str(module.__file__)])
+    (standing,), _ = standings(session)
+    assert (standing.state, standing.reason) == ("fresh", "its time is over, and it was built since")

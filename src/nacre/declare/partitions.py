@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from nacre.errors import InvalidOption, UnknownName
+from nacre.errors import InvalidOption, TypeMismatch, UnknownName
 from nacre.keys import validate_partition
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ class DailyPartitions:
         """Give a day as a ``date``, as the ``datetime`` it begins at, or as text."""
         if as_type is datetime:
             return datetime.combine(date.fromisoformat(key), time(), _zone(self.timezone))
-        return date.fromisoformat(key) if as_type is date else key
+        if as_type is date:
+            return date.fromisoformat(key)
+        return _text(key, as_type, "a day is received as date, datetime or str")
 
     def key(self, value: object) -> str:
         """Give the key of a day: of a ``date``, of a ``datetime`` in the zone, or text."""
@@ -164,7 +166,7 @@ class StaticPartitions:
 
     def value(self, key: str, as_type: object | None) -> object:
         """Give the name."""
-        return key
+        return _text(key, as_type, "a name is received as str")
 
     def key(self, value: object) -> str:
         """Give the name."""
@@ -190,10 +192,26 @@ def between(partitions: Partitions, first: str, last: str, now: datetime) -> lis
     return keys[start : stop + 1]
 
 
+def _text(key: str, as_type: object | None, rule: str) -> str:
+    if isinstance(as_type, type) and as_type not in (str, object):
+        raise TypeMismatch("A partition cannot be received as that type", {"type": as_type.__name__}, rule)
+    return key
+
+
 def _known(partitions: Partitions, key: str) -> str:
     if not partitions.contains(key):
-        raise UnknownName(f"There is no partition {key!r}", {partitions.dimension: f"one of {partitions}"})
+        raise UnknownName(
+            f"There is no partition {key!r}", {"dimension": partitions.dimension, **_span(partitions)}
+        )
     return key
+
+
+def _span(partitions: Partitions) -> dict[str, object]:
+    """Say which partitions there are, in a few words."""
+    names = getattr(partitions, "names", ())
+    if names:
+        return {"there are": ", ".join(names[:12]) + (" …" if len(names) > 12 else "")}
+    return {"first": getattr(partitions, "start", ""), "last": getattr(partitions, "end", None)}
 
 
 def _check_dimension(name: object) -> None:

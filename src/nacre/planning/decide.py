@@ -93,10 +93,8 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
     )
     if runs_every_time(options, is_source):
         head = facts.heads.get(recipe.assets[0])
-        if is_source and facts.reuse_sources and all(asset in facts.heads for asset in recipe.assets):
-            versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
-            return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
-        # NO_CACHE looks at the world as a source does; from the same inputs it is taken as it was last seen.
+        # From the same inputs, a closed partition is never asked for again; where sources are taken as they are, so is
+        # whatever looks at the world as a source does.
         is_closed = CLOSED in recipe.settings
         if (
             (is_closed or facts.reuse_sources)
@@ -105,6 +103,9 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
         ):
             reason = _unchanged(recipe, facts, Cause.CLOSED if is_closed else Cause.UNCHANGED)
             return Decision(Action.REUSE, reason, fingerprint, recipe, versions)
+        if is_source and facts.reuse_sources and all(asset in facts.heads for asset in recipe.assets):
+            versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
+            return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
         reason = Reason(Cause.FIRST) if head is None else Reason(Cause.SOURCE)
         return Decision(Action.CHECK, reason, fingerprint, recipe, overwrites=asked)
     if asked:

@@ -11,6 +11,7 @@ from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action, runs_every_time
 from nacre.planning.explain import sentence
 from nacre.planning.plan import Step
+from nacre.planning.reason import Cause
 from nacre.views.session import Session
 
 _WORST_FIRST = ("stale", "new", "pending", "check", "fresh")
@@ -84,6 +85,8 @@ def _whole(parts: list[tuple[str, Standing]]) -> Standing:
 def _state(step: Step, is_stored: bool) -> str:
     if not is_stored:
         return "new"
+    if step.reason.cause is Cause.CLOSED:
+        return "fresh"
     if runs_every_time(step.task.options, step.is_source):
         return "check"
     if step.action is Action.REUSE:
