@@ -8,6 +8,7 @@ import pytest
 
 from nacre.declare.partitions import DailyPartitions, StaticPartitions, between
 from nacre.errors import InvalidKey, InvalidOption, UnknownName
+from nacre.frames import split
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 
@@ -84,6 +85,12 @@ def test_a_range_includes_both_ends() -> None:
 def test_partitions_that_cannot_be_are_refused_where_they_are_written(make, problem: str) -> None:  # type: ignore[no-untyped-def]  # any of the two
     with pytest.raises(InvalidOption, match=problem):
         make()
+
+
+def test_a_mistake_is_told_where_it_is_written_and_not_in_code_that_python_wrote() -> None:
+    with pytest.raises(InvalidOption) as raised:
+        DailyPartitions("soon")
+    assert [frame.file for frame in split(raised.value).user] == [__file__]
 
 
 def test_a_partition_that_would_leave_its_folder_is_refused() -> None:
