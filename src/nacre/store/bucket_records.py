@@ -13,7 +13,7 @@ from nacre.errors import SAFE, CorruptRecord, StoreTooNew, StoreUnavailable
 from nacre.store.connect import NO_ETAG, Bucket, at_once
 from nacre.store.ids import new_id
 from nacre.store.port import Stored, Token, Write
-from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode
+from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode, is_record_path
 
 Index = Callable[[Sequence[Stored]], None]
 
@@ -119,7 +119,7 @@ class BucketRecords:
         for page in self.bucket.pages(folder):
             for each in page:
                 path = each.path.removeprefix(self._start)
-                if path.startswith(prefix):
+                if path.startswith(prefix) and is_record_path(path):
                     yield path, each.etag
 
     def _begin(self) -> Token:
