@@ -197,6 +197,8 @@ def test_a_place_that_is_no_folder_is_found_before_the_first_step(project: Sandb
         ('places = "lake"', "'places' must be a table"),
         ('[places]\n"lake" = "./lake"', "maps the beginning of keys"),
         ('[places]\n"s3://lake" = 7', "maps the beginning of keys"),
+        ('[places]\n"s3://lake" = "s3://other/../x"', "URL of a place cannot have the part '..'"),
+        ('[places]\n"s3://lake" = "s3://other//x"', "URL of a place cannot have the part ''"),
     ],
 )
 def test_places_that_say_nothing_are_refused_with_an_example(

@@ -273,3 +273,13 @@ def test_a_bucket_that_no_driver_serves_is_refused_with_the_way_round(url: str) 
     assert f'places = {{"{url[:9]}" = "./lake"}}' in str(caught.value)
     with pytest.raises(UsageError, match="not the URL of a bucket"):
         connect("s3:///posts")
+
+
+@pytest.mark.parametrize(
+    ("rest", "part"), [("../q", ".."), ("./x", "."), ("x/../y", ".."), ("/x", ""), ("x//y", "")]
+)
+def test_a_url_of_a_bucket_has_no_part_that_names_nothing(rest: str, part: str) -> None:
+    with pytest.raises(UsageError, match="cannot have the part") as caught:
+        connect(f"s3://lake/{rest}")
+    assert repr(part) in str(caught.value)
+    assert connecting.parse("s3://lake/x/") == ("lake", "x")

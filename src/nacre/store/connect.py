@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 
 from nacre.errors import SAFE, StoreError, StoreUnavailable, UsageError
+from nacre.keys import odd_segment
 from nacre.store.credentials import Access, find_access
 from nacre.store.refusals import Site, answered, from_client, read_off, says_no_bucket
 
@@ -65,7 +66,7 @@ def parse(url: str) -> Address:
         url: ``s3://bucket`` or ``s3://bucket/prefix``.
 
     Raises:
-        UsageError: It has another scheme, or no bucket.
+        UsageError: It has another scheme, no bucket, or a part that is empty or dots only.
     """
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
@@ -74,7 +75,10 @@ def parse(url: str) -> Address:
     if scheme != SCHEME:
         hint = ("other services that speak S3 are reached by AWS_ENDPOINT_URL", Site(url).elsewhere)
         raise UsageError(f"There is no driver for {scheme}:// buckets", {"url": url}, hint)
-    return Address(bucket, "/".join(part for part in prefix.split("/") if part))
+    if (odd := odd_segment(rest)) is not None:
+        meant = "write the path that is meant, such as s3://bucket/prefix"
+        raise UsageError(f"The URL of a bucket cannot have the part {odd!r}", {"url": url}, meant)
+    return Address(bucket, prefix.rstrip("/"))
 
 
 class Bucket:
