@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from buckets import Lake, Relay, closed_port
-from nacre.errors import StoreError, StoreReadOnly, StoreUnavailable, UsageError
+from nacre.errors import StoreError, StoreFull, StoreReadOnly, StoreUnavailable, UsageError
 from nacre.store import connect as connecting
 from nacre.store.bucket import BucketObjects
 from nacre.store.connect import connect
@@ -78,7 +81,7 @@ class PlaceContract(ABC):
         assert self.place.marks(gone) == {}
         assert self.place.marks([]) == {}
 
-    def test_checking_a_place_leaves_nothing_behind(self) -> None:
+    def test_checking_a_place_leaves_no_file_behind(self) -> None:
         self.place.put(self.path("a.json"), inline(b"kept"))
         for name in ("a.json", "b.json", "new/folder/c.json"):
             self.place.check(self.path(name))
@@ -137,6 +140,62 @@ class TestBucketPlace(PlaceContract):
 
 def inline(data: bytes) -> Content:
     return Content(MemoryObjects(), "", data, len(data))
+
+
+def told_of_the_place(error: StoreError, folder: Path) -> bool:
+    """Whether an error speaks of the place and its folder, offers a mapping, and never mentions the store."""
+    line = f'places = {{"file://{folder}" = "./{folder.name}"}}'
+    return str(folder) in str(error) and "NACRE_STORE" not in str(error) and line in str(error)
+
+
+@pytest.mark.parametrize("does", ["check", "put"])
+@pytest.mark.parametrize("trouble", ["file above", "folder there"])
+def test_what_is_in_the_way_of_a_file_is_told_as_trouble_of_the_place(
+    tmp_path: Path, trouble: str, does: str
+) -> None:
+    path = tmp_path / "out/a.json"
+    if trouble == "file above":
+        path.parent.write_text("a file")
+    else:
+        path.mkdir(parents=True)
+    place, name = FilePlace(), str(path).lstrip("/")
+    with pytest.raises(StoreUnavailable, match="The place of published files cannot be written") as caught:
+        place.check(name) if does == "check" else place.put(name, inline(b"[]"))
+    assert told_of_the_place(caught.value, path.parent)
+    assert "→ move away what is there" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.json", "new/a.json"])
+def test_a_folder_that_may_only_be_read_is_told_as_trouble_of_the_place(
+    open_dir: Path, sealed: Callable[[Path], AbstractContextManager[None]], name: str
+) -> None:
+    path = open_dir / name
+    with sealed(open_dir):
+        for does in (FilePlace().check, lambda name: FilePlace().put(name, inline(b"[]"))):
+            with pytest.raises(StoreReadOnly, match="The place of published files cannot") as caught:
+                does(str(path).lstrip("/"))
+            assert "Permission denied" in str(caught.value)
+            assert told_of_the_place(caught.value, path.parent)
+
+
+def test_a_mount_that_may_only_be_read_is_found_by_checking(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for name in ("a.json", "new/a.json"):
+        with pytest.raises(StoreReadOnly, match="Read-only file system"):
+            FilePlace().check(f"{small_disk}/{name}".lstrip("/"))
+
+
+def test_a_disk_that_is_full_is_told_as_trouble_of_the_place(small_disk: Path) -> None:
+    with pytest.raises(StoreFull, match="No space is left at the place of published files") as caught:
+        FilePlace().put(f"{small_disk}/a.bin".lstrip("/"), inline(b"x" * 2_000_000))
+    assert str(small_disk) in str(caught.value)
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="not run here: a mount that makes no folders")
+def test_a_place_where_no_folder_can_be_made_is_found_by_checking() -> None:
+    with pytest.raises(StoreError, match="The place of published files cannot be written"):
+        FilePlace().check("proc/nacre/a.json")
 
 
 def test_a_version_in_the_same_bucket_is_copied_by_the_service(lake: Lake, relay: Relay) -> None:

@@ -96,6 +96,15 @@ _NEEDED = {
 }
 
 
+#: How a place's trouble offers to do without it; whoever knows the key may know better.
+MAPPING = "or map it to a folder, in nacre.toml: places = "
+
+
+def map_to_folder(start: str) -> str:
+    """Offer the line that lets a beginning of keys, such as ``s3://lake``, stand for a folder of the project."""
+    return f'{MAPPING}{{"{start}" = "./{start.rstrip("/").rpartition("/")[2]}"}}'
+
+
 class Site(NamedTuple):
     """Where requests go, as errors name it.
 
@@ -125,7 +134,7 @@ class Site(NamedTuple):
         if self.is_store:
             return "or keep versions in a folder: NACRE_STORE=.nacre"
         scheme = self.url.partition("://")[0]
-        return f'or map it to a folder, in nacre.toml: places = {{"{scheme}://{self.bucket}" = "./{self.bucket}"}}'
+        return map_to_folder(f"{scheme}://{self.bucket}")
 
 
 class Reported(NamedTuple):

@@ -38,7 +38,9 @@ class Place(Protocol):
     """One bucket, or the file system. Paths are slash-separated and relative to it, without a leading slash."""
 
     def check(self, path: str) -> None:
-        """Find out, before the first step of a run, whether a file could be put here; leaves nothing behind.
+        """Find out, before the first step of a run, whether a file could be put here.
+
+        Leaves no file behind; the folders that the file needs may be made.
 
         Args:
             path: Of a file that shall be put; it need not exist.
