@@ -188,6 +188,14 @@ def test_what_others_leave_among_the_records_is_passed_over(lake: Lake) -> None:
     assert [stored.path for stored in records.changes("heads/", {})] == [head]
 
 
+@pytest.mark.parametrize("folder", ["records", "etag/records"])
+def test_an_endpoint_that_is_any_web_server_is_told_as_such(web_server: str, lake: Lake, folder: str) -> None:
+    with pytest.raises(StoreUnavailable, match="does not answer as S3 does") as caught:
+        BucketRecords(connect(lake.url, is_store=True), folder)
+    assert web_server in str(caught.value)
+    assert "AWS_ENDPOINT_URL" in str(caught.value)
+
+
 REFUSALS = [
     ("403 AccessDenied", StoreReadOnly, "no permission to read", "s3:GetObject"),
     ("403 RequestTimeTooSkewed", StoreUnavailable, "The clock of this machine", "NTP"),

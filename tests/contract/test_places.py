@@ -277,6 +277,12 @@ def test_a_place_that_nothing_answers_for_is_unreachable(lake: Lake, monkeypatch
     assert 'places = {"s3://lake" = "./lake"}' in str(error)
 
 
+def test_a_place_whose_endpoint_is_any_web_server_is_told_as_such(web_server: str, lake: Lake) -> None:
+    assert "The endpoint does not answer as S3 does" in str(refused(lake.url))
+    with pytest.raises(StoreUnavailable, match="The endpoint does not answer as S3 does"):
+        BucketPlace(connect(lake.url)).marks(["a.json"])
+
+
 def test_a_place_in_a_bucket_that_is_not_there_is_named(lake: Lake) -> None:
     error = refused("s3://no-such-lake/posts")
     assert isinstance(error, StoreUnavailable)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 from nacre.errors import SAFE, StoreError, StoreUnavailable, UsageError
 from nacre.keys import odd_segment
 from nacre.store.credentials import Access, find_access
-from nacre.store.refusals import Site, answered, from_client, read_off, says_no_bucket
+from nacre.store.refusals import Site, answered, from_client, not_s3, read_off, says_no_bucket
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -100,7 +100,7 @@ class Bucket:
         try:
             with answered(self.site):
                 found = obstore.get(self.client, path)
-                return bytes(found.bytes()), _bare(found.meta["e_tag"])
+                return bytes(found.bytes()), self._etag_of(found.meta["e_tag"])
         except FileNotFoundError:
             return None
 
@@ -141,7 +141,7 @@ class Bucket:
         try:
             with answered(self.site):
                 found = obstore.head(self.client, path)
-                return Listed(path, found["size"], _bare(found["e_tag"]))
+                return Listed(path, found["size"], self._etag_of(found["e_tag"]))
         except FileNotFoundError:
             return None
 
@@ -272,6 +272,11 @@ class Bucket:
             facts = {**self.site.facts(), "object": path}
             raise StoreUnavailable("An object that was just written is gone", facts, "run again")
         return found.etag
+
+    def _etag_of(self, etag: str | None) -> str:
+        if not etag:
+            raise not_s3(self.site, "an answer without an ETag, which every object has")
+        return _bare(etag)
 
     def is_same(self, other: Bucket) -> bool:
         """Whether both send to the same bucket as the same user, so that the service can copy between them."""

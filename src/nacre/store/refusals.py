@@ -66,6 +66,13 @@ _FAILED = _Telling(
     "run again; if it stays so, ask whoever runs the service",
     safe=_WHOLE,
 )
+_NOT_S3 = _Telling(
+    StoreUnavailable,
+    "The endpoint does not answer as S3 does",
+    "look at AWS_ENDPOINT_URL: a web server or a proxy's page answers there",
+    elsewhere=True,
+    safe=_WHOLE,
+)
 _SILENT = _Telling(
     StoreUnavailable,
     "The bucket {bucket} cannot be reached",
@@ -185,7 +192,9 @@ def no_credentials(site: Site, problem: str, hint: str = "") -> StoreReadOnly:
 def from_client(error: BaseException, site: Site) -> StoreError:
     """Translate what the client library raised about a request."""
     told = read_off(error)
-    telling = _BY_CODE.get(told.code) or _BY_STATUS.get(told.status, _FAILED)
+    # What serves S3 may itself be behind a server that tells its absence by a page.
+    is_page = not told.code and told.status not in (500, 502, 503, 504) and "<html" in str(error).lower()
+    telling = _NOT_S3 if is_page else _BY_CODE.get(told.code) or _BY_STATUS.get(told.status, _FAILED)
     words = {
         "bucket": site.bucket,
         "verb": "read" if told.method in ("GET", "HEAD") else "write to",
@@ -193,6 +202,12 @@ def from_client(error: BaseException, site: Site) -> StoreError:
     }
     hint = [telling.hint.format(**words), *([site.elsewhere] if telling.elsewhere else []), telling.safe]
     return telling.kind(telling.what.format(**words), site.facts(told.problem), hint)
+
+
+def not_s3(site: Site, problem: str) -> StoreError:
+    """The error of an endpoint that answered a request well, but with something that S3 would never send."""
+    hint = [_NOT_S3.hint, site.elsewhere, SAFE]
+    return _NOT_S3.kind(_NOT_S3.what, site.facts(problem), hint)
 
 
 def says_no_bucket(error: BaseException) -> bool:
