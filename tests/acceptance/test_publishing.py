@@ -191,6 +191,17 @@ def test_a_place_that_is_no_folder_is_found_before_the_first_step(project: Sandb
     assert module.calls == []
 
 
+def test_trouble_with_a_mapped_folder_names_the_key_and_the_entry_to_change(
+    project: Sandbox, lake: Path
+) -> None:
+    lake.write_text("a file")
+    with pytest.raises(StoreUnavailable, match="The place of published files") as raised:
+        project.build(project.module(PIPELINE))
+    assert raised.value.facts["key"] == "s3://lake/raw/rain.json"
+    assert f'in nacre.toml: "s3://lake" = "{lake}"' in str(raised.value)
+    assert "places = {" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

@@ -126,6 +126,7 @@ class Publishing:
 
     def _not_published(self, made: str, seq: int, problem: StoreError) -> NotPublished:
         facts = {"asset": made, "place": self._workspace.publisher.location(made), **problem.facts}
+        facts.pop("key", None)  # the asset says it
         facts["problem"] = facts.get("problem") or problem.what
         hints = (*problem.hint, "the version is stored; the next build publishes it")
         error = NotPublished(f"v{seq} of {short(made)} could not be published", facts, hints)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-from nacre.errors import InvalidKey, StoreError
+from nacre.errors import InvalidKey, NacreError, StoreError
 from nacre.keys import dimensions, key_of, partition_of, resolved
-from nacre.store.publish.places import SCHEMES, Places, location
+from nacre.store.publish.places import SCHEMES, Places, entry_of, location
 from nacre.store.publish.port import Content, Place
+from nacre.store.refusals import MAPPING
 
 _AT_ONCE = 8
 
@@ -51,9 +53,18 @@ class Publisher:
         places: Beginnings of keys and what they stand for.
         open_place: Opens a place by its root: ``""`` for the file system, else a URL such as ``s3://lake``.
         is_active: False for an environment that publishes nowhere.
+        said_in: Where the places were read from, for errors.
     """
 
-    def __init__(self, places: Places, open_place: Callable[[str], Place], *, is_active: bool = True) -> None:
+    def __init__(
+        self,
+        places: Places,
+        open_place: Callable[[str], Place],
+        *,
+        is_active: bool = True,
+        said_in: str = "nacre.toml",
+    ) -> None:
+        self._said_in = said_in
         self._places = places
         self._starts = tuple(start for start, _ in places) + SCHEMES
         self._open = open_place
@@ -79,7 +90,7 @@ class Publisher:
             InvalidKey: Partitions of an asset would all be the same file.
             StoreError: A place cannot be reached or written.
         """
-        tried: dict[tuple[str, str], str] = {}
+        tried: dict[tuple[str, str], tuple[str, _File]] = {}
         for slot in self.placed(slots):
             key = key_of(slot)
             if partition_of(slot) and not dimensions(key):
@@ -87,9 +98,10 @@ class Publisher:
                 raise InvalidKey("All partitions of this key would be one file", {"key": key}, hint)
             file = self._file(slot)
             folder = location(key.partition("{")[0].rpartition("/")[0], self._places)
-            tried.setdefault((file.place, folder), file.path)
-        for (place, _), path in tried.items():
-            self._place(place).check(path)
+            tried.setdefault((file.place, folder), (slot, file))
+        for slot, file in tried.values():
+            with self._told(slot):
+                self._place(file.place).check(file.path)
 
     def publish(self, contents: Mapping[str, Content]) -> dict[str, str | StoreError]:
         """Put versions where they belong, several at a time; each is atomic and durable by itself.
@@ -104,7 +116,8 @@ class Publisher:
         def put(slot: str) -> str | StoreError:
             file = self._file(slot)
             try:
-                return self._place(file.place).put(file.path, contents[slot])
+                with self._told(slot):
+                    return self._place(file.place).put(file.path, contents[slot])
             except StoreError as error:
                 return error
 
@@ -131,9 +144,12 @@ class Publisher:
         """
         files = {head.slot: (head, self._file(head.slot)) for head in heads}
         by_place: dict[str, list[str]] = {}
-        for _, file in files.values():
-            by_place.setdefault(file.place, []).append(file.path)
-        marks = {place: self._place(place).marks(paths) for place, paths in by_place.items()}
+        for slot, (_, file) in files.items():
+            by_place.setdefault(file.place, []).append(slot)
+        marks: dict[str, dict[str, str]] = {}
+        for place, slots in by_place.items():
+            with self._told(slots[0]):
+                marks[place] = self._place(place).marks([files[slot][1].path for slot in slots])
         return frozenset(
             slot
             for slot, (head, file) in files.items()
@@ -144,6 +160,21 @@ class Publisher:
         """List the buckets that some slots are published to."""
         found = (self._file(slot).place for slot in self.placed(slots))
         return list(dict.fromkeys(place for place in found if place))
+
+    @contextmanager
+    def _told(self, slot: str) -> Iterator[None]:
+        """Run a block whose errors then name the key and, where an entry of places was followed, that entry."""
+        try:
+            yield
+        except NacreError as error:
+            entry = entry_of(resolved(slot), self._places)
+            if entry is not None:
+                shown = "{}={}" if self._said_in == "NACRE_PLACES" else '"{}" = "{}"'
+                change = f"or change its entry of places, in {self._said_in}: {shown.format(*entry)}"
+                # The drivers know their own URL only, and an entry for that would not be looked at.
+                error.advise([change if hint.startswith(MAPPING) else hint for hint in error.hint])
+            error.about("key", key_of(slot))
+            raise
 
     def _file(self, slot: str) -> _File:
         where = self.location(slot)
