@@ -141,6 +141,16 @@ def test_the_current_version_is_an_object_at_its_key(project: Sandbox, lake: Lak
     assert lake.names() == ["rain/total.json"]
 
 
+def test_the_run_warns_where_it_replaced_an_object_of_others(project: Sandbox, lake: Lake) -> None:
+    lake.write("rain/total.json", b"precious")
+    project.build(project.module(PIPELINE.replace("{url}", lake.url)))
+    assert json.loads(lake.read("rain/total.json")) == 3
+    assert lake.names() == ["rain/total.json"]
+    said = [text for text in project.log() if "had not put there" in text]
+    assert len(said) == 1
+    assert f"{lake.url}/rain/total.json; it was replaced; the bucket's own versioning may have it" in said[0]
+
+
 def test_a_run_with_nothing_new_asks_once_and_writes_nothing(
     project: Sandbox, lake: Lake, relay: Relay
 ) -> None:

@@ -88,6 +88,17 @@ class PlaceContract(ABC):
         assert self.names() == ["a.json"]
         assert self.read(self.path("a.json")) == b"kept"
 
+    def test_what_others_put_is_kept_or_told_before_it_is_replaced(self) -> None:
+        path = self.path("out.txt")
+        assert self.place.set_aside(path, inline(b"ours")) == ""
+        self.write(path, b"same")
+        assert self.place.set_aside(path, inline(b"same")) == ""
+        assert self.names() == ["out.txt"]
+        said = self.place.set_aside(path, inline(b"ours"))
+        assert said == self.place.set_aside(path, inline(b"ours"))
+        assert said.removeprefix("it ").startswith(("is kept as", "was replaced"))
+        assert self.read(path) == b"same"
+
     def test_a_version_whose_object_is_gone_leaves_the_file_that_is_there(self) -> None:
         path = self.path("a.json")
         self.place.put(path, inline(b"whole"))
@@ -136,6 +147,19 @@ class TestBucketPlace(PlaceContract):
 
     def objects(self) -> ObjectStore:
         return BucketObjects(connect(self.lake.url), "team/objects")
+
+
+def test_each_file_of_others_is_kept_under_a_name_of_its_own(tmp_path: Path) -> None:
+    place, path = FilePlace(), tmp_path / "out.txt"
+    name = str(path).lstrip("/")
+    for theirs in (b"precious", b"dear"):
+        path.write_bytes(theirs)
+        place.set_aside(name, inline(b"ours"))
+        place.put(name, inline(b"ours"))
+    assert path.read_bytes() == b"ours"
+    assert (tmp_path / "out.txt.before-nacre").read_bytes() == b"precious"
+    assert (tmp_path / "out.txt.before-nacre-2").read_bytes() == b"dear"
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def inline(data: bytes) -> Content:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from nacre.store.directory import copy_bytes, sync_folder
 from nacre.store.failures import at_place
 from nacre.store.ids import new_id
 from nacre.store.publish.port import Content
+
+_ASIDE = ".before-nacre"
 
 
 class FilePlace:
@@ -32,6 +35,19 @@ class FilePlace:
             if not may:
                 why = errno.EROFS if os.statvfs(target.parent).f_flag & os.ST_RDONLY else errno.EACCES
                 raise OSError(why, os.strerror(why), str(target.parent))
+
+    def set_aside(self, path: str, content: Content) -> str:
+        """Give the file that lies there a second name, which it keeps when another is put over it."""
+        target = Path("/", path)
+        with _told(target.parent):
+            if not target.is_file():
+                return ""
+            found = open(target, "rb")  # noqa: SIM115  # closed below; what fails there is not the place's
+        with found as file:
+            if content.is_same(os.fstat(file.fileno()).st_size, file.read):
+                return ""
+        with _told(target.parent):
+            return f"it is kept as {_named_twice(target)}"
 
     def put(self, path: str, content: Content) -> str:
         """Put a file beside its target and rename it over what is there; durable on return."""
@@ -78,6 +94,24 @@ def _make(folder: Path) -> None:
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "there is a file where a folder is needed", str(nearest))
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def _named_twice(target: Path) -> Path:
+    for n in itertools.count(1):
+        aside = target.with_name(f"{target.name}{_ASIDE}{'' if n == 1 else f'-{n}'}")
+        try:
+            os.link(target, aside, follow_symlinks=False)
+        except FileExistsError:
+            if not os.path.samestat(os.lstat(aside), os.lstat(target)):
+                continue
+            # A run that ended before it put its file had begun this.
+        except OSError:
+            # No second names in this file system, or not of files of others.
+            if os.path.lexists(aside):
+                continue
+            os.rename(target, aside)
+        return aside
+    raise AssertionError("there is always a further number")
 
 
 def _mark(status: os.stat_result) -> str:

@@ -112,23 +112,38 @@ class Publisher:
         Returns:
             Slot to the mark of the file that lies there now, or to why it could not be put.
         """
+        return self._at_each(contents, lambda place, path, content: place.put(path, content))
 
-        def put(slot: str) -> str | StoreError:
+    def set_aside(self, contents: Mapping[str, Content]) -> dict[str, str | StoreError]:
+        """Keep the files of others where versions are about to be put for the first time.
+
+        Args:
+            contents: Slot to the bytes that will be put.
+
+        Returns:
+            Slot to what becomes of the file there, empty where none is in question, or to why it could not be kept.
+        """
+        return self._at_each(contents, lambda place, path, content: place.set_aside(path, content))
+
+    def _at_each(
+        self, contents: Mapping[str, Content], action: Callable[[Place, str, Content], str]
+    ) -> dict[str, str | StoreError]:
+        def act(slot: str) -> str | StoreError:
             file = self._file(slot)
             try:
                 with self._told(slot):
-                    return self._place(file.place).put(file.path, contents[slot])
+                    return action(self._place(file.place), file.path, contents[slot])
             except StoreError as error:
                 return error
 
-        if len(contents) == 1:
-            return {slot: put(slot) for slot in contents}
+        if len(contents) < 2:
+            return {slot: act(slot) for slot in contents}
         from concurrent.futures import (
             ThreadPoolExecutor,  # costs start-up time, and most runs publish nothing
         )
 
         with ThreadPoolExecutor(_AT_ONCE, "nacre-publish") as threads:
-            return dict(zip(contents, threads.map(put, contents), strict=True))
+            return dict(zip(contents, threads.map(act, contents), strict=True))
 
     def drifted(self, heads: Iterable[PublishedHead]) -> frozenset[str]:
         """Find the slots whose file is gone, was changed by others, or was never put.
