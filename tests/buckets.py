@@ -258,3 +258,38 @@ def relay(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", relay.endpoint)
     yield relay
     relay.stop()
+
+
+class _Page(BaseHTTPRequestHandler):
+    """What any web server says: a page to whoever reads, with or without an ETag, and that it takes nothing."""
+
+    def _answer(self) -> None:
+        status = 200 if self.command in ("GET", "HEAD") else 405
+        page = b"<!DOCTYPE html><html><body>Welcome</body></html>"
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        if "etag" in self.path:
+            self.send_header("ETag", '"1"')
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(page)
+
+    do_GET = do_HEAD = do_PUT = do_DELETE = _answer
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def web_server(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A web server that is no S3 service, as the endpoint from now on; its URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield endpoint
+        server.shutdown()
+        thread.join()

@@ -14,7 +14,7 @@ pytest.register_assert_rewrite(
     "nacre.testing"
 )  # its asserts explain themselves only if asked for before any import
 
-from buckets import lake, relay, s3_service  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
+from buckets import lake, relay, s3_service, web_server  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
 from sandbox import Sandbox  # noqa: E402  # see above
 
 hypothesis.settings.register_profile("house", deadline=None, max_examples=50)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from nacre.errors import UsageError
+from nacre.keys import odd_segment
 from nacre.schedule.definition import Schedule
 from nacre.schedule.settings import read_schedules
 
@@ -85,6 +86,10 @@ def _places(root: str, variable: str | None, given: object, file: str) -> tuple[
             facts = {"file": file, "places": f"{start!r} = {place!r}"}
             raise UsageError("A place maps the beginning of keys to a folder or URL", facts, PLACES_EXAMPLE)
         folder = os.path.expanduser(place.removeprefix("file://"))
+        _, is_url, rest = folder.partition("://")
+        if is_url and (odd := odd_segment(rest)) is not None:
+            facts = {"file": file, "places": f"{start!r} = {place!r}"}
+            raise UsageError(f"The URL of a place cannot have the part {odd!r}", facts, PLACES_EXAMPLE)
         found.append((start, place if "://" in folder else os.path.normpath(os.path.join(root, folder))))
     return tuple(found)
 

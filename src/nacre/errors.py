@@ -101,6 +101,12 @@ class NacreError(Exception):
             self.args = (message(self.what, self.facts, self.hint),)
         return self
 
+    def advise(self, hint: Sequence[str]) -> Self:
+        """Say something else to do next, where the caller knows better; returns the same error."""
+        self.hint = tuple(hint)
+        self.args = (message(self.what, self.facts, self.hint),)
+        return self
+
 
 class DefinitionError(NacreError):
     """The declared assets, tasks or flows cannot be used as they are."""

@@ -66,6 +66,18 @@ def validate_key(key: object) -> str:
     return key
 
 
+def odd_segment(path: str) -> str | None:
+    """Return the first segment of a path that names nothing, which is ``.``, ``..`` or empty; else None.
+
+    One slash at the end is nothing odd.
+
+    >>> odd_segment("lake/../raw/")
+    '..'
+    """
+    segments = path.removesuffix("/").split("/") if path else []
+    return next((segment for segment in segments if segment in ("", ".", "..")), None)
+
+
 def dimensions(key: str) -> list[str]:
     """Name the dimensions that stand in braces in a key, in order."""
     return re.findall(_DIMENSION, key) if "{" in key else []

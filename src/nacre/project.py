@@ -108,7 +108,10 @@ class Project:
     def publisher(self) -> Publisher:
         """What puts versions where their keys say; only the default environment publishes."""
         is_active = self.settings.env == DEFAULT_ENV
-        return Publisher(self.settings.places, _open_place, store=self.store, is_active=is_active)
+        said_in = "NACRE_PLACES" if "NACRE_PLACES" in os.environ else os.path.basename(self.settings.file)
+        return Publisher(
+            self.settings.places, _open_place, store=self.store, is_active=is_active, said_in=said_in
+        )
 
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""

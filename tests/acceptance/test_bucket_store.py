@@ -12,7 +12,7 @@ import pytest
 
 import nacre
 from buckets import Asked, Lake, Relay, closed_port
-from nacre.errors import StoreReadOnly, StoreUnavailable
+from nacre.errors import StoreReadOnly, StoreUnavailable, UsageError
 from nacre.store.records import Action, Head, R, Run, decode
 from sandbox import Sandbox
 from shell import SHOP, Shell
@@ -439,3 +439,13 @@ def test_commands_work_on_a_bucket_as_on_a_folder(
     assert "Sales" in shell("artifacts", "words").output
     assert "reused" in shell("build").output
     assert os.listdir(sandbox.folder / ".nacre")
+
+
+def test_a_store_whose_url_names_no_folder_is_refused_with_the_part(
+    lake: Lake, project: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for url, part in ((f"{lake.url}/../q", "'..'"), (f"{lake.url}/./x", "'.'"), (f"{lake.url}//x", "''")):
+        monkeypatch.setenv("NACRE_STORE", url)
+        project.reopen()
+        with pytest.raises(UsageError, match=f"cannot have the part {part}"):
+            nacre.plan(modules=[project.module(PIPELINE)])

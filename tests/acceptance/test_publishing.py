@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,6 +145,43 @@ def week():
     assert "total" not in module.calls
 
 
+def test_a_file_that_others_put_at_a_key_is_kept_and_the_run_warns_once(project: Sandbox, lake: Path) -> None:
+    (lake / "raw").mkdir(parents=True)
+    (lake / "raw/rain.json").write_text("precious")
+    module = project.module(PIPELINE)
+    project.build(module)
+    assert json.loads((lake / "raw/rain.json").read_text()) == [1, 2]
+    assert (lake / "raw/rain.json.before-nacre").read_text() == "precious"
+    said = [text for text in project.log() if "had not put there" in text]
+    assert len(said) == 1
+    assert f"{lake}/raw/rain.json; it is kept as {lake}/raw/rain.json.before-nacre" in said[0]
+    # From here on the file is ours, and what others make of it is not kept.
+    (lake / "raw/rain.json").write_text("edited")
+    module.turn(rain=[3])
+    project.build(module)
+    assert sorted(path.name for path in (lake / "raw").iterdir()) == ["rain.json", "rain.json.before-nacre"]
+
+
+def test_a_file_with_the_very_bytes_is_taken_over_and_a_later_mapping_keeps_others(project: Sandbox) -> None:
+    module = project.module(PIPELINE.replace("s3://lake", "demo://lake"))
+    project.build(module)
+    (project.folder / "elsewhere/raw").mkdir(parents=True)
+    (project.folder / "elsewhere/raw/rain.json").write_text("precious")
+    lake = project.map("demo://lake", "elsewhere")
+    project.build(module)
+    assert (lake / "raw/rain.json.before-nacre").read_text() == "precious"
+    # Another store, to which all files here are those of others, with the same bytes.
+    project.close()
+    shutil.rmtree(project.store)
+    project.reopen()
+    project.build(module)
+    assert sorted(path.name for path in lake.rglob("*") if path.is_file()) == [
+        "rain.json",
+        "rain.json.before-nacre",
+        "total.parquet",
+    ]
+
+
 def test_several_outputs_and_partitions_each_have_their_file(project: Sandbox, lake: Path) -> None:
     module = project.module("""
     from nacre import StaticPartitions
@@ -218,6 +256,9 @@ def test_two_assets_that_would_be_one_file_are_refused(
 
     @materialize("s3://lake/{key}")
     def other() -> str: return "other"
+
+    @materialize("s3://lake/a-b.json")
+    def between() -> str: return "sorts between a and a/"
     """)
     with pytest.raises(InvalidKey, match=problem) as raised:
         project.build(module)
@@ -242,12 +283,25 @@ def test_a_place_that_is_no_folder_is_found_before_the_first_step(project: Sandb
     assert module.calls == []
 
 
+def test_trouble_with_a_mapped_folder_names_the_key_and_the_entry_to_change(
+    project: Sandbox, lake: Path
+) -> None:
+    lake.write_text("a file")
+    with pytest.raises(StoreUnavailable, match="The place of published files") as raised:
+        project.build(project.module(PIPELINE))
+    assert raised.value.facts["key"] == "s3://lake/raw/rain.json"
+    assert f'in nacre.toml: "s3://lake" = "{lake}"' in str(raised.value)
+    assert "places = {" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
         ('places = "lake"', "'places' must be a table"),
         ('[places]\n"lake" = "./lake"', "maps the beginning of keys"),
         ('[places]\n"s3://lake" = 7', "maps the beginning of keys"),
+        ('[places]\n"s3://lake" = "s3://other/../x"', "URL of a place cannot have the part '..'"),
+        ('[places]\n"s3://lake" = "s3://other//x"', "URL of a place cannot have the part ''"),
     ],
 )
 def test_places_that_say_nothing_are_refused_with_an_example(

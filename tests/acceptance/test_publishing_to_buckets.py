@@ -98,6 +98,39 @@ def test_the_line_that_the_error_offers_makes_it_work(
     assert json.loads((project.folder / lake.bucket / "rain/total.json").read_text()) == 3
 
 
+@pytest.mark.parametrize("is_variable", [False, True], ids=["nacre.toml", "NACRE_PLACES"])
+def test_trouble_where_a_key_was_mapped_names_the_key_and_the_entry_to_change(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch, is_variable: bool
+) -> None:
+    if is_variable:
+        monkeypatch.setenv("NACRE_PLACES", "s3://rivers=s3://no-such-lake/z")
+        project.reopen()
+    else:
+        project.map("s3://rivers", "s3://no-such-lake/z")
+    with pytest.raises(StoreUnavailable, match="There is no bucket no-such-lake") as raised:
+        project.build(project.module(PIPELINE.replace("{url}", "s3://rivers")))
+    assert raised.value.facts["key"] == "s3://rivers/rain/total.json"
+    entry = (
+        "NACRE_PLACES: s3://rivers=s3://no-such-lake/z"
+        if is_variable
+        else 'nacre.toml: "s3://rivers" = "s3://no-such-lake/z"'
+    )
+    assert f"→ or change its entry of places, in {entry}" in str(raised.value)
+    assert "places = {" not in str(raised.value)
+
+
+def test_trouble_while_files_are_looked_at_names_a_key(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = project.module(PIPELINE.replace("{url}", lake.url))
+    project.build(module)
+    nothing_answers(lake, monkeypatch)
+    project.reopen()
+    with pytest.raises(StoreUnavailable) as raised:
+        nacre.plan(modules=[module])
+    assert raised.value.facts["key"] == f"{lake.url}/rain/total.json"
+
+
 def test_the_current_version_is_an_object_at_its_key(project: Sandbox, lake: Lake) -> None:
     module = project.module(PIPELINE.replace("{url}", lake.url))
     project.build(module)
@@ -106,6 +139,16 @@ def test_the_current_version_is_an_object_at_its_key(project: Sandbox, lake: Lak
     module.week()
     assert json.loads(lake.read("rain/total.json")) == 7
     assert lake.names() == ["rain/total.json"]
+
+
+def test_the_run_warns_where_it_replaced_an_object_of_others(project: Sandbox, lake: Lake) -> None:
+    lake.write("rain/total.json", b"precious")
+    project.build(project.module(PIPELINE.replace("{url}", lake.url)))
+    assert json.loads(lake.read("rain/total.json")) == 3
+    assert lake.names() == ["rain/total.json"]
+    said = [text for text in project.log() if "had not put there" in text]
+    assert len(said) == 1
+    assert f"{lake.url}/rain/total.json; it was replaced; the bucket's own versioning may have it" in said[0]
 
 
 def test_a_run_with_nothing_new_asks_once_and_writes_nothing(

@@ -21,8 +21,9 @@ from nacre.store import connect as connecting
 from nacre.store.bucket import FIRST_BYTES, BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import connect
+from nacre.store.ids import new_id
 from nacre.store.port import Stored, Write
-from nacre.store.records import FORMAT_VERSION, StoreFormat, encode
+from nacre.store.records import FORMAT_VERSION, StoreFormat, encode, head_path, run_path
 from nacre.testing import add_one, read_object, write_object
 
 PART = 5 * 1024 * 1024
@@ -161,12 +162,38 @@ def test_a_write_is_begun_when_what_it_tells_of_is_settled(lake: Lake, relay: Re
 
 def test_changes_cost_a_list_and_a_get_for_each_that_changed(lake: Lake, relay: Relay) -> None:
     records = records_of(lake)
-    tokens = records.batch([Write(f"heads/default/{n}", b"1") for n in range(20)])
-    known = {f"heads/default/{n}": token for n, token in enumerate(tokens) if token is not None}
-    records.replace("heads/default/7", b"2", known["heads/default/7"])
+    paths = [head_path("default", f"demo://{n}") for n in range(20)]
+    tokens = records.batch([Write(path, b"1") for path in paths])
+    known = {path: token for path, token in zip(paths, tokens, strict=True) if token is not None}
+    records.replace(paths[7], b"2", known[paths[7]])
     relay.asked.clear()
-    assert [stored.path for stored in records.changes("heads/", known)] == ["heads/default/7"]
+    assert [stored.path for stored in records.changes("heads/", known)] == [paths[7]]
     assert relay.counts == {"LIST": 1, "GET": 1}
+
+
+def test_what_others_leave_among_the_records_is_passed_over(lake: Lake) -> None:
+    records = records_of(lake)
+    head, run = head_path("default", "demo://a"), run_path(new_id())
+    records.batch([Write(head, b"1"), Write(run, b"2")])
+    for stray in (
+        "heads/default/.DS_Store",
+        "heads/notes.txt",
+        "runs/.x/y",
+        "runs/copy",
+        "heads/default/",
+        "ac/.x",
+    ):
+        lake.write(f"records/{stray}", b"x")
+    assert [stored.path for stored in records.scan("")] == ["format", head, run]
+    assert [stored.path for stored in records.changes("heads/", {})] == [head]
+
+
+@pytest.mark.parametrize("folder", ["records", "etag/records"])
+def test_an_endpoint_that_is_any_web_server_is_told_as_such(web_server: str, lake: Lake, folder: str) -> None:
+    with pytest.raises(StoreUnavailable, match="does not answer as S3 does") as caught:
+        BucketRecords(connect(lake.url, is_store=True), folder)
+    assert web_server in str(caught.value)
+    assert "AWS_ENDPOINT_URL" in str(caught.value)
 
 
 REFUSALS = [

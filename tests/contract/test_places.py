@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from buckets import Lake, Relay, closed_port
-from nacre.errors import StoreError, StoreReadOnly, StoreUnavailable, UsageError
+from nacre.errors import StoreError, StoreFull, StoreReadOnly, StoreUnavailable, UsageError
 from nacre.store import connect as connecting
 from nacre.store.bucket import BucketObjects
 from nacre.store.connect import connect
@@ -78,12 +81,23 @@ class PlaceContract(ABC):
         assert self.place.marks(gone) == {}
         assert self.place.marks([]) == {}
 
-    def test_checking_a_place_leaves_nothing_behind(self) -> None:
+    def test_checking_a_place_leaves_no_file_behind(self) -> None:
         self.place.put(self.path("a.json"), inline(b"kept"))
         for name in ("a.json", "b.json", "new/folder/c.json"):
             self.place.check(self.path(name))
         assert self.names() == ["a.json"]
         assert self.read(self.path("a.json")) == b"kept"
+
+    def test_what_others_put_is_kept_or_told_before_it_is_replaced(self) -> None:
+        path = self.path("out.txt")
+        assert self.place.set_aside(path, inline(b"ours")) == ""
+        self.write(path, b"same")
+        assert self.place.set_aside(path, inline(b"same")) == ""
+        assert self.names() == ["out.txt"]
+        said = self.place.set_aside(path, inline(b"ours"))
+        assert said == self.place.set_aside(path, inline(b"ours"))
+        assert said.removeprefix("it ").startswith(("is kept as", "was replaced"))
+        assert self.read(path) == b"same"
 
     def test_a_version_whose_object_is_gone_leaves_the_file_that_is_there(self) -> None:
         path = self.path("a.json")
@@ -135,8 +149,77 @@ class TestBucketPlace(PlaceContract):
         return BucketObjects(connect(self.lake.url), "team/objects")
 
 
+def test_each_file_of_others_is_kept_under_a_name_of_its_own(tmp_path: Path) -> None:
+    place, path = FilePlace(), tmp_path / "out.txt"
+    name = str(path).lstrip("/")
+    for theirs in (b"precious", b"dear"):
+        path.write_bytes(theirs)
+        place.set_aside(name, inline(b"ours"))
+        place.put(name, inline(b"ours"))
+    assert path.read_bytes() == b"ours"
+    assert (tmp_path / "out.txt.before-nacre").read_bytes() == b"precious"
+    assert (tmp_path / "out.txt.before-nacre-2").read_bytes() == b"dear"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def inline(data: bytes) -> Content:
     return Content(MemoryObjects(), "", data, len(data))
+
+
+def told_of_the_place(error: StoreError, folder: Path) -> bool:
+    """Whether an error speaks of the place and its folder, offers a mapping, and never mentions the store."""
+    line = f'places = {{"file://{folder}" = "./{folder.name}"}}'
+    return str(folder) in str(error) and "NACRE_STORE" not in str(error) and line in str(error)
+
+
+@pytest.mark.parametrize("does", ["check", "put"])
+@pytest.mark.parametrize("trouble", ["file above", "folder there"])
+def test_what_is_in_the_way_of_a_file_is_told_as_trouble_of_the_place(
+    tmp_path: Path, trouble: str, does: str
+) -> None:
+    path = tmp_path / "out/a.json"
+    if trouble == "file above":
+        path.parent.write_text("a file")
+    else:
+        path.mkdir(parents=True)
+    place, name = FilePlace(), str(path).lstrip("/")
+    with pytest.raises(StoreUnavailable, match="The place of published files cannot be written") as caught:
+        place.check(name) if does == "check" else place.put(name, inline(b"[]"))
+    assert told_of_the_place(caught.value, path.parent)
+    assert "→ move away what is there" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.json", "new/a.json"])
+def test_a_folder_that_may_only_be_read_is_told_as_trouble_of_the_place(
+    open_dir: Path, sealed: Callable[[Path], AbstractContextManager[None]], name: str
+) -> None:
+    path = open_dir / name
+    with sealed(open_dir):
+        for does in (FilePlace().check, lambda name: FilePlace().put(name, inline(b"[]"))):
+            with pytest.raises(StoreReadOnly, match="The place of published files cannot") as caught:
+                does(str(path).lstrip("/"))
+            assert "Permission denied" in str(caught.value)
+            assert told_of_the_place(caught.value, path.parent)
+
+
+def test_a_mount_that_may_only_be_read_is_found_by_checking(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for name in ("a.json", "new/a.json"):
+        with pytest.raises(StoreReadOnly, match="Read-only file system"):
+            FilePlace().check(f"{small_disk}/{name}".lstrip("/"))
+
+
+def test_a_disk_that_is_full_is_told_as_trouble_of_the_place(small_disk: Path) -> None:
+    with pytest.raises(StoreFull, match="No space is left at the place of published files") as caught:
+        FilePlace().put(f"{small_disk}/a.bin".lstrip("/"), inline(b"x" * 2_000_000))
+    assert str(small_disk) in str(caught.value)
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="not run here: a mount that makes no folders")
+def test_a_place_where_no_folder_can_be_made_is_found_by_checking() -> None:
+    with pytest.raises(StoreError, match="The place of published files cannot be written"):
+        FilePlace().check("proc/nacre/a.json")
 
 
 def test_a_version_in_the_same_bucket_is_copied_by_the_service(lake: Lake, relay: Relay) -> None:
@@ -218,6 +301,12 @@ def test_a_place_that_nothing_answers_for_is_unreachable(lake: Lake, monkeypatch
     assert 'places = {"s3://lake" = "./lake"}' in str(error)
 
 
+def test_a_place_whose_endpoint_is_any_web_server_is_told_as_such(web_server: str, lake: Lake) -> None:
+    assert "The endpoint does not answer as S3 does" in str(refused(lake.url))
+    with pytest.raises(StoreUnavailable, match="The endpoint does not answer as S3 does"):
+        BucketPlace(connect(lake.url)).marks(["a.json"])
+
+
 def test_a_place_in_a_bucket_that_is_not_there_is_named(lake: Lake) -> None:
     error = refused("s3://no-such-lake/posts")
     assert isinstance(error, StoreUnavailable)
@@ -273,3 +362,13 @@ def test_a_bucket_that_no_driver_serves_is_refused_with_the_way_round(url: str) 
     assert f'places = {{"{url[:9]}" = "./lake"}}' in str(caught.value)
     with pytest.raises(UsageError, match="not the URL of a bucket"):
         connect("s3:///posts")
+
+
+@pytest.mark.parametrize(
+    ("rest", "part"), [("../q", ".."), ("./x", "."), ("x/../y", ".."), ("/x", ""), ("x//y", "")]
+)
+def test_a_url_of_a_bucket_has_no_part_that_names_nothing(rest: str, part: str) -> None:
+    with pytest.raises(UsageError, match="cannot have the part") as caught:
+        connect(f"s3://lake/{rest}")
+    assert repr(part) in str(caught.value)
+    assert connecting.parse("s3://lake/x/") == ("lake", "x")

@@ -8,6 +8,7 @@ import pytest
 
 from nacre.errors import CorruptRecord
 from nacre.planning.reason import Cause, Reason
+from nacre.store.ids import new_id
 from nacre.store.records import (
     Action,
     Artifact,
@@ -30,6 +31,7 @@ from nacre.store.records import (
     decode,
     encode,
     head_path,
+    is_record_path,
     lease_path,
     run_path,
     schedule_path,
@@ -137,6 +139,31 @@ def test_records_lie_where_the_format_says() -> None:
     assert artifact_path(Artifact(id="1", kind="link", created_at=NOW, key="k")) == "artifacts/k/1"
     assert artifact_path(Artifact(id="1", kind="link", created_at=NOW)) == "artifacts/-/1"
     assert head_path("dev", "asset://a").startswith("heads/dev/asset-a-")
+
+
+def test_every_path_of_ours_is_known_as_a_record_and_others_are_not() -> None:
+    link = Artifact(id=new_id(), kind="link", created_at=NOW)
+    ours = [
+        head_path("dev", "s3://lake/.a.parquet"),
+        head_path("a/.b", "asset://a", "2026-11-01T00:00"),
+        run_path(new_id()),
+        artifact_path(link),
+        schedule_path("Every day/night"),
+        tick_path("Every day/night", "20260102T000000-again"),
+        lease_path("a, b"),
+        action_path("f00"),
+        "format",
+    ]
+    assert [path for path in ours if not is_record_path(path)] == []
+    others = [
+        "heads/dev/.DS_Store",
+        "heads/dev/Thumbs.db",
+        "runs/x",
+        "ac/.x",
+        "ticks/a",
+        f"{run_path(new_id())}.bak",
+    ]
+    assert [path for path in others if is_record_path(path)] == []
 
 
 def test_ticks_lie_below_their_schedule_whatever_its_name() -> None:

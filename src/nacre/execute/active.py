@@ -87,7 +87,9 @@ class ActiveRun:
             parent.versions if parent else Versions(workspace.records, workspace.catalog, workspace.env)
         )
         self.stored: Stored = parent.stored if parent else Stored(workspace, self.versions)
-        self.publishing: Publishing = parent.publishing if parent else Publishing(workspace, self.versions)
+        self.publishing: Publishing = (
+            parent.publishing if parent else Publishing(workspace, self.versions, self.log)
+        )
         self.error: BaseException | None = None
         self.futures: list[TaskFuture[object]] = []
         self.steps: list[StepRecord] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Committed
 from nacre.store.port import Write
+from nacre.store.publish.port import Content
 from nacre.store.publish.publisher import PublishedHead
 from nacre.store.records import Head, Output, decode, encode, head_path
 from nacre.survey.gather import Versions
@@ -32,10 +34,14 @@ class Publishing:
     Args:
         workspace: The publisher, the records and the environment.
         versions: Stored versions.
+        log: Records a line of the run's log.
     """
 
-    def __init__(self, workspace: Workspace, versions: Versions) -> None:
+    def __init__(self, workspace: Workspace, versions: Versions, log: Callable[[int, str], None]) -> None:
         self._workspace = workspace
+        self._log = log
+        #: Slots of which nothing was ever published by this store, as far as this run has seen.
+        self._never: set[str] = set()
         self._versions = versions
         self._looked_at: set[str] = set()
         self._buckets: set[str] = set()
@@ -49,6 +55,7 @@ class Publishing:
             StoreError: A place cannot be reached.
         """
         found: list[PublishedHead] = [heads[each] for each in slots if each in heads]  # type: ignore[misc]  # rows of the catalog
+        self._never.update(head.slot for head in found if not head.published)
         return self._workspace.publisher.drifted(found)
 
     def check(self, slots: Sequence[str]) -> list[str]:
@@ -81,6 +88,7 @@ class Publishing:
                     output = self._output(each, move.asset)
                     if output is not None:
                         versions[made] = _Version(each.seqs[move.asset], output)
+        self._never.update(made for made, version in versions.items() if version.seq == 1)
         self._publish(versions)
 
     def again(self, slots: Iterable[str], heads: Mapping[str, HeadFact]) -> None:
@@ -102,6 +110,9 @@ class Publishing:
             return
         contents = self._workspace.contents
         wanted = {made: contents.content(version.output) for made, version in versions.items()}
+        for made, problem in self._set_aside(wanted).items():
+            del wanted[made]
+            self.errors[made] = self._not_published(made, versions[made].seq, problem)
         marks: dict[str, str] = {}
         for made, outcome in self._workspace.publisher.publish(wanted).items():
             if isinstance(outcome, StoreError):
@@ -115,6 +126,24 @@ class Publishing:
             # A refused one means that another run moved the head on, and publishes what it moved it to.
             self._workspace.records.batch(writes)
 
+    def _set_aside(self, wanted: Mapping[str, Content]) -> dict[str, StoreError]:
+        """Keep the files of others that versions are about to be put over; the slots where that failed, and why."""
+        first = {made: content for made, content in wanted.items() if made in self._never}
+        failed: dict[str, StoreError] = {}
+        kept: dict[str, str] = {}
+        for made, outcome in self._workspace.publisher.set_aside(first).items():
+            if isinstance(outcome, StoreError):
+                failed[made] = outcome
+            elif outcome:
+                kept[self._workspace.publisher.location(made)] = outcome
+        if kept:
+            place, outcome = next(iter(kept.items()))
+            others = f" (and {len(kept) - 1} more files like it)" if len(kept) > 1 else ""
+            text = f"There was a file that this store had not put there: {place}; {outcome}{others}"
+            self._log(logging.WARNING, text)
+        self._never.difference_update(first.keys() - failed.keys())
+        return failed
+
     def _noted(self, made: str, seq: int, mark: str) -> Write | None:
         """Make the write that keeps with a head what lies at its place; None where the head has moved on."""
         path = head_path(self._workspace.env, key_of(made), partition_of(made))
@@ -126,6 +155,7 @@ class Publishing:
 
     def _not_published(self, made: str, seq: int, problem: StoreError) -> NotPublished:
         facts = {"asset": made, "place": self._workspace.publisher.location(made), **problem.facts}
+        facts.pop("key", None)  # the asset says it
         facts["problem"] = facts.get("problem") or problem.what
         hints = (*problem.hint, "the version is stored; the next build publishes it")
         error = NotPublished(f"v{seq} of {short(made)} could not be published", facts, hints)

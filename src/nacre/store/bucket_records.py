@@ -13,7 +13,8 @@ from nacre.errors import SAFE, CorruptRecord, StoreTooNew, StoreUnavailable
 from nacre.store.connect import NO_ETAG, Bucket, at_once
 from nacre.store.ids import new_id
 from nacre.store.port import Stored, Token, Write
-from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode
+from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode, is_record_path
+from nacre.store.refusals import not_s3
 
 Index = Callable[[Sequence[Stored]], None]
 
@@ -51,7 +52,11 @@ class BucketRecords:
     def get(self, path: str) -> Stored | None:
         """Read one record, or None where there is none."""
         found = self.bucket.read(self._start + path)
-        return None if found is None else Stored(path, _unmarked(found[0], path), found[1])
+        if found is None:
+            return None
+        if found[0].lstrip().startswith(b"<"):
+            raise not_s3(self.bucket.site, f"it sent a web page for the record {path}")
+        return Stored(path, _unmarked(found[0], path), found[1])
 
     def create(self, path: str, data: bytes) -> Token | None:
         """Write a record that must not exist yet; None when it existed."""
@@ -119,7 +124,7 @@ class BucketRecords:
         for page in self.bucket.pages(folder):
             for each in page:
                 path = each.path.removeprefix(self._start)
-                if path.startswith(prefix):
+                if path.startswith(prefix) and is_record_path(path):
                     yield path, each.etag
 
     def _begin(self) -> Token:

@@ -13,8 +13,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 
 from nacre.errors import SAFE, StoreError, StoreUnavailable, UsageError
+from nacre.keys import odd_segment
 from nacre.store.credentials import Access, find_access
-from nacre.store.refusals import Site, answered, from_client, read_off, says_no_bucket
+from nacre.store.refusals import Site, answered, from_client, not_s3, read_off, says_no_bucket
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -65,7 +66,7 @@ def parse(url: str) -> Address:
         url: ``s3://bucket`` or ``s3://bucket/prefix``.
 
     Raises:
-        UsageError: It has another scheme, or no bucket.
+        UsageError: It has another scheme, no bucket, or a part that is empty or dots only.
     """
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
@@ -74,7 +75,10 @@ def parse(url: str) -> Address:
     if scheme != SCHEME:
         hint = ("other services that speak S3 are reached by AWS_ENDPOINT_URL", Site(url).elsewhere)
         raise UsageError(f"There is no driver for {scheme}:// buckets", {"url": url}, hint)
-    return Address(bucket, "/".join(part for part in prefix.split("/") if part))
+    if (odd := odd_segment(rest)) is not None:
+        meant = "write the path that is meant, such as s3://bucket/prefix"
+        raise UsageError(f"The URL of a bucket cannot have the part {odd!r}", {"url": url}, meant)
+    return Address(bucket, prefix.rstrip("/"))
 
 
 class Bucket:
@@ -96,7 +100,7 @@ class Bucket:
         try:
             with answered(self.site):
                 found = obstore.get(self.client, path)
-                return bytes(found.bytes()), _bare(found.meta["e_tag"])
+                return bytes(found.bytes()), self._etag_of(found.meta["e_tag"])
         except FileNotFoundError:
             return None
 
@@ -137,7 +141,7 @@ class Bucket:
         try:
             with answered(self.site):
                 found = obstore.head(self.client, path)
-                return Listed(path, found["size"], _bare(found["e_tag"]))
+                return Listed(path, found["size"], self._etag_of(found["e_tag"]))
         except FileNotFoundError:
             return None
 
@@ -268,6 +272,11 @@ class Bucket:
             facts = {**self.site.facts(), "object": path}
             raise StoreUnavailable("An object that was just written is gone", facts, "run again")
         return found.etag
+
+    def _etag_of(self, etag: str | None) -> str:
+        if not etag:
+            raise not_s3(self.site, "an answer without an ETag, which every object has")
+        return _bare(etag)
 
     def is_same(self, other: Bucket) -> bool:
         """Whether both send to the same bucket as the same user, so that the service can copy between them."""

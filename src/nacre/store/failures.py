@@ -17,6 +17,7 @@ from nacre.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
+from nacre.store.refusals import map_to_folder
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: None: raised by the Python module itself, such as for a connection that is closed.
@@ -25,6 +26,7 @@ _MISTAKES = frozenset(
 )
 #: How SQLite says, with the code of a mistaken statement, that a store lacks what every store has.
 _LACKING = ("no such table", "no such column", "no such row")
+_MAKE_ROOM = "free some space and run again"
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 #: Less than this is no room for a transaction: an I/O error beside it is the disk being full.
 _NO_ROOM_BYTES = 64 * 1024
@@ -45,7 +47,7 @@ def store_full(path: Path, problem: object) -> StoreFull:
     """The error of a store whose file system has no room."""
     free = free_bytes(path)
     facts = {"store": path, "free": "" if free is None else f"{free:,} bytes", "problem": problem}
-    return StoreFull("No space is left for the store", facts, ("free some space and run again", SAFE))
+    return StoreFull("No space is left for the store", facts, (_MAKE_ROOM, SAFE))
 
 
 def store_read_only(path: Path, problem: object) -> StoreReadOnly:
@@ -71,6 +73,22 @@ def from_os(error: OSError, path: Path) -> StoreError:
     if error.errno in _READ_ONLY:
         return store_read_only(path, error)
     return _unavailable(path, error, "check that the place exists and can be reached")
+
+
+def at_place(error: OSError, folder: Path) -> StoreError:
+    """Translate an error of the operating system about a folder of published files."""
+    facts: dict[str, object] = {"place": folder, "problem": error}
+    elsewhere = map_to_folder(f"file://{folder}")
+    if is_no_room(error):
+        free = free_bytes(folder)
+        facts["free"] = "" if free is None else f"{free:,} bytes"
+        return StoreFull("No space is left at the place of published files", facts, (_MAKE_ROOM, SAFE))
+    what = "The place of published files cannot be written"
+    if error.errno in _READ_ONLY:
+        return StoreReadOnly(what, facts, ("make it writable", elsewhere, SAFE))
+    in_the_way = error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+    hint = "move away what is there" if in_the_way else "check that the place exists and can be reached"
+    return StoreUnavailable(what, facts, (hint, elsewhere, SAFE))
 
 
 def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:

@@ -6,6 +6,7 @@ only ever added, with a default: an old reader ignores what it does not know, a 
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TypeVar
 
@@ -18,6 +19,16 @@ from nacre.version.outline import Outline
 
 FORMAT_VERSION = 1
 DEFAULT_ENV = "default"
+# How the records of an area are named, by the functions at the end of this file.
+_SLUG = r"(?!\.)[A-Za-z0-9_.=-]*-[0-9a-f]{16}"
+_ID = r"[0-9A-Z]{26}"
+_NAMES = {
+    "heads": rf"heads/.+/{_SLUG}",
+    "runs": rf"runs/{_ID}",
+    "artifacts": rf"artifacts/[a-z0-9-]+/{_ID}",
+    "schedules": rf"schedules/{_SLUG}",
+    "ticks": rf"ticks/{_SLUG}/[0-9][^/.]*",
+}
 INLINE_BYTES = 64 * 1024
 
 #: What to do about a damaged record: it is never mended, and what it does not concern is whole.
@@ -302,6 +313,18 @@ def decode(data: bytes, kind: type[R], path: str = "") -> R:
     except msgspec.DecodeError as error:
         facts = {"record": path, "expected": kind.__name__, "problem": error}
         raise CorruptRecord("A record of the store cannot be read", facts, (NEW_STORE, SAFE)) from error
+
+
+def is_record_path(path: str) -> bool:
+    """Whether a path is as those below are: in a bucket others may leave anything beside our records.
+
+    Areas that no function below makes paths for are judged by their hidden segments only.
+    """
+    pattern = _NAMES.get(path.partition("/")[0])
+    if pattern is not None:
+        # Compiled when first asked: only a store in a bucket asks.
+        return re.fullmatch(pattern, path) is not None
+    return all(part and part[0] != "." for part in path.split("/"))
 
 
 def action_path(fingerprint: str) -> str:

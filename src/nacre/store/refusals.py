@@ -66,6 +66,13 @@ _FAILED = _Telling(
     "run again; if it stays so, ask whoever runs the service",
     safe=_WHOLE,
 )
+_NOT_S3 = _Telling(
+    StoreUnavailable,
+    "The endpoint does not answer as S3 does",
+    "look at AWS_ENDPOINT_URL: a web server or a proxy's page answers there",
+    elsewhere=True,
+    safe=_WHOLE,
+)
 _SILENT = _Telling(
     StoreUnavailable,
     "The bucket {bucket} cannot be reached",
@@ -94,6 +101,15 @@ _NEEDED = {
     "HEAD": "s3:GetObject and s3:ListBucket",
     "DELETE": "s3:DeleteObject",
 }
+
+
+#: How a place's trouble offers to do without it; whoever knows the key may know better.
+MAPPING = "or map it to a folder, in nacre.toml: places = "
+
+
+def map_to_folder(start: str) -> str:
+    """Offer the line that lets a beginning of keys, such as ``s3://lake``, stand for a folder of the project."""
+    return f'{MAPPING}{{"{start}" = "./{start.rstrip("/").rpartition("/")[2]}"}}'
 
 
 class Site(NamedTuple):
@@ -125,7 +141,7 @@ class Site(NamedTuple):
         if self.is_store:
             return "or keep versions in a folder: NACRE_STORE=.nacre"
         scheme = self.url.partition("://")[0]
-        return f'or map it to a folder, in nacre.toml: places = {{"{scheme}://{self.bucket}" = "./{self.bucket}"}}'
+        return map_to_folder(f"{scheme}://{self.bucket}")
 
 
 class Reported(NamedTuple):
@@ -176,7 +192,9 @@ def no_credentials(site: Site, problem: str, hint: str = "") -> StoreReadOnly:
 def from_client(error: BaseException, site: Site) -> StoreError:
     """Translate what the client library raised about a request."""
     told = read_off(error)
-    telling = _BY_CODE.get(told.code) or _BY_STATUS.get(told.status, _FAILED)
+    # What serves S3 may itself be behind a server that tells its absence by a page.
+    is_page = not told.code and told.status not in (500, 502, 503, 504) and "<html" in str(error).lower()
+    telling = _NOT_S3 if is_page else _BY_CODE.get(told.code) or _BY_STATUS.get(told.status, _FAILED)
     words = {
         "bucket": site.bucket,
         "verb": "read" if told.method in ("GET", "HEAD") else "write to",
@@ -184,6 +202,12 @@ def from_client(error: BaseException, site: Site) -> StoreError:
     }
     hint = [telling.hint.format(**words), *([site.elsewhere] if telling.elsewhere else []), telling.safe]
     return telling.kind(telling.what.format(**words), site.facts(told.problem), hint)
+
+
+def not_s3(site: Site, problem: str) -> StoreError:
+    """The error of an endpoint that answered a request well, but with something that S3 would never send."""
+    hint = [_NOT_S3.hint, site.elsewhere, SAFE]
+    return _NOT_S3.kind(_NOT_S3.what, site.facts(problem), hint)
 
 
 def says_no_bucket(error: BaseException) -> bool:

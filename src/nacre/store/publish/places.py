@@ -32,14 +32,23 @@ def location(key: str, places: Places = ()) -> str:
     >>> location("demo://posts")
     ''
     """
-    for start, place in sorted(places, key=lambda each: -len(each[0])):
-        rest = key.removeprefix(start)
-        if key.startswith(start) and (not rest or rest.startswith("/") or start.endswith("/")):
-            return f"{place.rstrip('/')}/{rest.lstrip('/')}" if rest else place
+    entry = entry_of(key, places)
+    if entry is not None:
+        rest = key.removeprefix(entry[0])
+        return f"{entry[1].rstrip('/')}/{rest.lstrip('/')}" if rest else entry[1]
     scheme, _, path = key.partition("://")
     if scheme == FILE_SCHEME:
         return "/" + path.lstrip("/")
     return key if scheme in BUCKET_SCHEMES else ""
+
+
+def entry_of(key: str, places: Places) -> tuple[str, str] | None:
+    """Find the entry of places that says where a key lies; None where the key itself says it."""
+    for start, place in sorted(places, key=lambda each: -len(each[0])):
+        rest = key.removeprefix(start)
+        if key.startswith(start) and (not rest or rest.startswith("/") or start.endswith("/")):
+            return start, place
+    return None
 
 
 def require_file(slot: str, where: str, store: str = "") -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, NamedTuple, Protocol
 
 from nacre.store.port import ObjectStore
+
+_COMPARED_BYTES = 8 * 1024 * 1024
 
 
 class Content(NamedTuple):
@@ -33,12 +35,29 @@ class Content(NamedTuple):
 
         return self.objects.get(self.object) if self.object else BytesIO(self.inline)
 
+    def is_same(self, size_bytes: int, read: Callable[[int], bytes]) -> bool:
+        """Whether a file has these bytes.
+
+        Args:
+            size_bytes: How many bytes the file has.
+            read: Reads its next bytes, at most as many as it is given; all of them where it can.
+        """
+        if size_bytes != self.size_bytes:
+            return False
+        with self.open() as source:
+            while chunk := source.read(_COMPARED_BYTES):
+                if read(len(chunk)) != chunk:
+                    return False
+        return True
+
 
 class Place(Protocol):
     """One bucket, or the file system. Paths are slash-separated and relative to it, without a leading slash."""
 
     def check(self, path: str) -> None:
-        """Find out, before the first step of a run, whether a file could be put here; leaves nothing behind.
+        """Find out, before the first step of a run, whether a file could be put here.
+
+        Leaves no file behind; the folders that the file needs may be made.
 
         Args:
             path: Of a file that shall be put; it need not exist.
@@ -46,6 +65,23 @@ class Place(Protocol):
         Raises:
             StoreUnavailable: The place cannot be reached, or does not exist.
             StoreReadOnly: It does not let us write, or not without credentials.
+        """
+        ...
+
+    def set_aside(self, path: str, content: Content) -> str:
+        """Keep what others put at a path, before a file is put over it for the first time.
+
+        Idempotent, and readers of the path see no change.
+
+        Args:
+            path: Of the file that shall be put.
+            content: What shall be put; where the same bytes lie there already, there is nothing to keep.
+
+        Returns:
+            What becomes of the file that lies there, for a person; empty where none does, or one with the same bytes.
+
+        Raises:
+            StoreError: It could not be kept.
         """
         ...
 

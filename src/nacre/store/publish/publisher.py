@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
-from nacre.errors import InvalidKey, StoreError
+from nacre.errors import InvalidKey, NacreError, StoreError
 from nacre.keys import key_of, resolved
-from nacre.store.publish.places import SCHEMES, Places, location, require_file
+from nacre.store.publish.places import SCHEMES, Places, entry_of, location, require_file
 from nacre.store.publish.port import Content, Place
+from nacre.store.refusals import MAPPING
 
 _AT_ONCE = 8
 
@@ -53,6 +55,7 @@ class Publisher:
         open_place: Opens a place by its root: ``""`` for the file system, else a URL such as ``s3://lake``.
         store: Where versions are kept, a folder or URL; nothing is published there.
         is_active: False for an environment that publishes nowhere.
+        said_in: Where the places were read from, for errors.
     """
 
     def __init__(
@@ -62,8 +65,10 @@ class Publisher:
         *,
         store: str = "",
         is_active: bool = True,
+        said_in: str = "nacre.toml",
     ) -> None:
         self._store = store
+        self._said_in = said_in
         self._places = places
         self._starts = tuple(start for start, _ in places) + SCHEMES
         self._open = open_place
@@ -89,15 +94,16 @@ class Publisher:
             InvalidKey: A key names no file, or one of the store's own; or all partitions of an asset would be one file.
             StoreError: A place cannot be reached or written.
         """
-        tried: dict[tuple[str, str], str] = {}
+        tried: dict[tuple[str, str], tuple[str, _File]] = {}
         for slot in self.placed(slots):
             key = key_of(slot)
             require_file(slot, self.location(slot), self._store)
             file = self._file(slot)
             folder = location(key.partition("{")[0].rpartition("/")[0], self._places)
-            tried.setdefault((file.place, folder), file.path)
-        for (place, _), path in tried.items():
-            self._place(place).check(path)
+            tried.setdefault((file.place, folder), (slot, file))
+        for slot, file in tried.values():
+            with self._told(slot):
+                self._place(file.place).check(file.path)
 
     def require_distinct(self, slots: Iterable[str]) -> None:
         """Refuse slots that would be one file, or of which one would be a folder of another; linear but for sorting.
@@ -105,7 +111,11 @@ class Publisher:
         Raises:
             InvalidKey: There are two such; names both.
         """
-        found = sorted((self.location(slot), slot) for slot in self.placed(slots))
+        # A folder's files come right behind a file of its name, whatever else begins like it.
+        found = sorted(
+            ((self.location(slot), slot) for slot in self.placed(slots)),
+            key=lambda each: each[0].replace("/", "\0"),
+        )
         for (where, slot), (other, next_slot) in pairwise(found):
             if other == where or other.startswith(f"{where}/"):
                 facts = {"keys": f"{resolved(slot)}\n{resolved(next_slot)}", "place": where}
@@ -121,22 +131,38 @@ class Publisher:
         Returns:
             Slot to the mark of the file that lies there now, or to why it could not be put.
         """
+        return self._at_each(contents, lambda place, path, content: place.put(path, content))
 
-        def put(slot: str) -> str | StoreError:
+    def set_aside(self, contents: Mapping[str, Content]) -> dict[str, str | StoreError]:
+        """Keep the files of others where versions are about to be put for the first time.
+
+        Args:
+            contents: Slot to the bytes that will be put.
+
+        Returns:
+            Slot to what becomes of the file there, empty where none is in question, or to why it could not be kept.
+        """
+        return self._at_each(contents, lambda place, path, content: place.set_aside(path, content))
+
+    def _at_each(
+        self, contents: Mapping[str, Content], action: Callable[[Place, str, Content], str]
+    ) -> dict[str, str | StoreError]:
+        def act(slot: str) -> str | StoreError:
             file = self._file(slot)
             try:
-                return self._place(file.place).put(file.path, contents[slot])
+                with self._told(slot):
+                    return action(self._place(file.place), file.path, contents[slot])
             except StoreError as error:
                 return error
 
-        if len(contents) == 1:
-            return {slot: put(slot) for slot in contents}
+        if len(contents) < 2:
+            return {slot: act(slot) for slot in contents}
         from concurrent.futures import (
             ThreadPoolExecutor,  # costs start-up time, and most runs publish nothing
         )
 
         with ThreadPoolExecutor(_AT_ONCE, "nacre-publish") as threads:
-            return dict(zip(contents, threads.map(put, contents), strict=True))
+            return dict(zip(contents, threads.map(act, contents), strict=True))
 
     def drifted(self, heads: Iterable[PublishedHead]) -> frozenset[str]:
         """Find the slots whose file is gone, was changed by others, or was never put.
@@ -152,9 +178,12 @@ class Publisher:
         """
         files = {head.slot: (head, self._file(head.slot)) for head in heads}
         by_place: dict[str, list[str]] = {}
-        for _, file in files.values():
-            by_place.setdefault(file.place, []).append(file.path)
-        marks = {place: self._place(place).marks(paths) for place, paths in by_place.items()}
+        for slot, (_, file) in files.items():
+            by_place.setdefault(file.place, []).append(slot)
+        marks: dict[str, dict[str, str]] = {}
+        for place, slots in by_place.items():
+            with self._told(slots[0]):
+                marks[place] = self._place(place).marks([files[slot][1].path for slot in slots])
         return frozenset(
             slot
             for slot, (head, file) in files.items()
@@ -165,6 +194,21 @@ class Publisher:
         """List the buckets that some slots are published to."""
         found = (self._file(slot).place for slot in self.placed(slots))
         return list(dict.fromkeys(place for place in found if place))
+
+    @contextmanager
+    def _told(self, slot: str) -> Iterator[None]:
+        """Run a block whose errors then name the key and, where an entry of places was followed, that entry."""
+        try:
+            yield
+        except NacreError as error:
+            entry = entry_of(resolved(slot), self._places)
+            if entry is not None:
+                shown = "{}={}" if self._said_in == "NACRE_PLACES" else '"{}" = "{}"'
+                change = f"or change its entry of places, in {self._said_in}: {shown.format(*entry)}"
+                # The drivers know their own URL only, and an entry for that would not be looked at.
+                error.advise([change if hint.startswith(MAPPING) else hint for hint in error.hint])
+            error.about("key", key_of(slot))
+            raise
 
     def _file(self, slot: str) -> _File:
         where = self.location(slot)
