@@ -100,6 +100,9 @@ def daily(date: Date) -> int:
     assert "2025-11-07 ✗ failed" in page.text
     days = [link for link in page.links() if "?partition=" in link]
     assert len(days) == 29
+    home = served.page("/").text
+    assert "1 failed" in home, "the other days do not hide it"
+    assert "✗ failed daily 2025-11-07: ValueError: no seventh" in home
     assert "2025-11-03 v1" in served.page(next(day for day in days if day.endswith("03"))).text
 
 

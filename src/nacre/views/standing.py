@@ -14,7 +14,7 @@ from nacre.planning.plan import Step
 from nacre.views.session import Session
 
 _WORST_FIRST = ("stale", "new", "pending", "check", "fresh")
-GLYPHS = {"fresh": "=", "check": "~", "stale": "+", "new": "+", "pending": "?", "stored": "·"}
+GLYPHS = {"fresh": "=", "check": "~", "stale": "+", "new": "+", "pending": "?", "stored": "·", "failed": "✗"}
 
 
 @dataclass(frozen=True, slots=True)
