@@ -290,6 +290,39 @@ def test_a_failure_shows_the_users_line_shapes_and_what_is_safe_and_no_value(she
     assert {row["asset"]: row["action"] for row in rows[:-1]}["demo://weekly"] == "skipped"
 
 
+DAYS = (
+    HEAD
+    + """
+from datetime import date as Date
+from nacre import DailyPartitions
+
+DAYS = DailyPartitions("2025-11-01", "2025-11-09")
+
+@materialize("demo://rates")
+def rates() -> int:
+    return 1
+
+@materialize("demo://sold/{date}", partitions=DAYS)
+def sold(date: Date, rates: int) -> int:
+    return date.day * rates
+
+@materialize("demo://all")
+def everything(sold: list) -> int:
+    return len(sold)
+"""
+)
+
+
+def test_an_older_version_of_what_has_partitions_is_one_of_a_partition(shell: Shell) -> None:
+    shell.write(DAYS)
+    shell("build", "sold")
+    refused = shell("show", "sold", "--version", "v1", exits=2)
+    assert "sold has partitions: say which" in refused.stderr
+    assert "--partition 2025-11-09" in refused.stderr
+    assert refused.stdout == ""
+    assert "v1" in shell("show", "sold", "--version", "v1", "--partition", "2025-11-02").stdout
+
+
 def test_a_failing_flow_is_shown_the_same_way(shell: Shell) -> None:
     shell.write(BROKEN)
     shown = shell("run", "pipeline.py:all_moods", exits=1).stderr
