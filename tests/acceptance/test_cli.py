@@ -313,6 +313,12 @@ def everything(sold: list) -> int:
 )
 
 
+def test_days_that_were_skipped_are_put_together_by_asset(shell: Shell) -> None:
+    shell.write(DAYS.replace("    return 1", "    return 1 // 0"))
+    shown = shell("build", exits=1).stderr
+    assert "   skipped downstream: sold[2025-11-01 to 2025-11-09], all\n" in shown
+
+
 def test_an_older_version_of_what_has_partitions_is_one_of_a_partition(shell: Shell) -> None:
     shell.write(DAYS)
     shell("build", "sold")
