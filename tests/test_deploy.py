@@ -12,6 +12,8 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ import yaml
 
 from nacre.cli.main import COMMANDS
 from nacre.schedule.loop import PATIENCE_S
+from sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -77,13 +80,50 @@ def test_every_command_that_is_called_exists() -> None:
     health = json.loads(said("HEALTHCHECK")[0].partition("CMD ")[2])
     assert health[0] == "nacre"
     called = [health[1], json.loads(said("CMD")[0])[0]]
-    for service in OURS.values():
-        called.append(service["command"][0])
-        assert service["healthcheck"]["test"][:2] == ["CMD", "nacre"]
-        called.append(service["healthcheck"]["test"][2])
+    called += [service["command"][0] for service in OURS.values()]
+    asked = OURS["serve"]["healthcheck"]["test"]
+    assert asked[:2] == ["CMD", "nacre"]
+    called.append(asked[2])
     called.append(pod()["containers"][0]["args"][0])
     called.append(unit()["Service"]["ExecStart"].split()[1])
     assert set(called) <= COMMANDS.keys()
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_the_web_page_is_healthy_while_it_answers(project: Sandbox, is_up: bool) -> None:
+    """It asks for a token, which is an answer too."""
+    command = OURS["ui"]["healthcheck"]["test"]
+    assert command[:3] == ["CMD", "python", "-c"]
+    with serving_on(project) if is_up else nullcontext("1") as port:
+        assert command[3].count("'127.0.0.1', 4747") == 1
+        program = command[3].replace("4747", port)
+        asked = subprocess.run([sys.executable, "-c", program], check=False, timeout=30, capture_output=True)
+    assert (asked.returncode == 0) is is_up
+
+
+@contextmanager
+def serving_on(project: Sandbox) -> Iterator[str]:
+    """The web page of a project in a process of its own, at a free port; gives the port."""
+    ui = project.python("-m", "nacre", "ui", "--port", "0", "--no-browser")
+    assert ui.stdout is not None
+    try:
+        yield next(found[1] for line in ui.stdout if (found := re.search(r"127\.0\.0\.1:(\d+)", line)))
+    finally:
+        ui.terminate()
+        ui.communicate(timeout=30)
+
+
+def test_the_project_is_set_in_the_example_and_has_no_default() -> None:
+    assert "NACRE_PROJECT=" in example()
+    for service in OURS.values():
+        assert service["volumes"] == ["${NACRE_PROJECT:?set it in .env}:/project:ro"]
+
+
+def test_what_is_no_source_stays_out_of_the_build() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert {".git", ".venv", ".lanes", "**/.nacre", "docs/images"} <= set(ignored)
+    copied = [rest.split()[:-1] for word, rest in DOCKERFILE if word == "COPY" and "--from" not in rest]
+    assert not {source.removeprefix("./") for each in copied for source in each} & set(ignored)
 
 
 def test_every_variable_that_is_set_is_documented() -> None:
@@ -91,7 +131,8 @@ def test_every_variable_that_is_set_is_documented() -> None:
     names |= set(re.findall(r"(\w+)=", unit()["Service"]["Environment"]))
     names |= {name for service in OURS.values() for name in service["environment"]}
     names |= {each["name"] for each in pod()["containers"][0]["env"]}
-    ours = {name for name in names if name.startswith("NACRE_")}
+    # Of the compose file, not of nacre.
+    ours = {name for name in names if name.startswith("NACRE_")} - {"NACRE_PROJECT"}
     assert {"NACRE_STORE", "NACRE_UI_TOKEN"} <= ours
     assert {name for name in ours if f"`{name}`" not in SETTINGS} == set()
 

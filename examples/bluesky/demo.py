@@ -97,9 +97,15 @@ def check_service(handle: str) -> None:
 
 def run() -> int:
     """Build and print; the pipeline reads which days it is about when it is imported, so that is done last."""
-    from printed import build_and_print
+    from nacre.errors import NacreError
 
-    return build_and_print()
+    try:
+        from printed import build_and_print
+
+        return build_and_print()
+    except NacreError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -445,6 +445,22 @@ def test_without_network_the_demo_says_so_in_two_lines_and_offers_the_sample(tmp
     assert not tmp_path.joinpath("records.sqlite").exists(), "nothing was built"
 
 
+def test_a_store_that_cannot_be_reached_ends_the_demo_with_one_plain_error(tmp_path: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody"}
+    for variable in ("NACRE_STORE", "NACRE_PLACES"):
+        there = {variable: "s3://lake/bs" if variable == "NACRE_STORE" else "s3://lake=s3://lake/bs"}
+        told = demo(tmp_path, **there, **keys, AWS_ENDPOINT_URL="http://127.0.0.1:1")
+        assert told.returncode == 1
+        assert "The bucket lake cannot be reached" in told.stderr
+        assert "Traceback" not in told.stderr
+    damaged = tmp_path / "records.sqlite"
+    damaged.write_bytes(b"no database" * 1000)
+    told = demo(tmp_path)
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"The file of the store is damaged\n  file     {damaged}\n")
+    assert "Traceback" not in told.stderr
+
+
 def test_bars_keep_to_the_width_and_start_at_zero() -> None:
     bars = [
         Bar("Mon 20", 4, "4.0", "2 posts"),

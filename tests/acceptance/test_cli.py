@@ -15,6 +15,8 @@ from nacre.cli.init import PIPELINE
 from nacre.cli.main import cli
 from nacre.errors import UsageError
 from nacre.execute.active import ActiveRun
+from nacre.execute.process import named
+from nacre.store.records import Run, encode, run_path
 from sandbox import SOURCES
 from shell import BROKEN, HEAD, SHOP, Shell
 
@@ -135,6 +137,39 @@ def test_alone_it_says_how_the_assets_stand(shell: Shell) -> None:
     assert len(shell().stdout.splitlines()) == 4
 
 
+def test_alone_it_says_what_failed_and_which_run_was_killed(shell: Shell) -> None:
+    shell.write(BROKEN)
+    shell("build", exits=1)
+    shown = shell().stdout
+    assert shown.startswith("1 failed, 1 source to check, 1 not made yet; last run just now.\n")
+    assert "nacre why moods" in shown
+    moods = next(line for line in shell("ls").stdout.splitlines() if line.startswith("moods"))
+    assert "✗ failed" in moods
+    assert moods.endswith("KeyError: 'mood'")
+    row = next(row for row in shell.rows("ls") if row["asset"] == "demo://moods")
+    assert (row["state"], row["reason"]) == ("failed", "KeyError: 'mood'")
+    workspace = shell.project.workspace
+    (posts,) = (row for row in shell.rows("ls") if row["asset"] == "demo://posts")
+    assert posts["run_state"] == "failed"
+    shell.project.clock.advance(60)
+    gone = named(os.getpid()).rpartition(":")[0] + ":1"
+    killed = Run(
+        id="Z", name="x", kind="build", state="running", started_at=workspace.clock.now(), process=gone
+    )
+    workspace.records.create(run_path("Z"), encode(killed))
+    assert "; last run just now (killed).\n" in shell().stdout
+    shell.write(BROKEN.replace('scores[post["mood"]]', "1"))
+    shell("build")
+    assert "failed" not in shell().stdout + shell("ls").stdout
+
+
+def test_alone_it_says_only_that_modules_cannot_be_imported_where_nothing_is_stored(shell: Shell) -> None:
+    shell.write("import nowhere_to_be_found")
+    told = shell()
+    assert "No assets here yet" not in told.stdout
+    assert "nowhere_to_be_found" in told.stderr
+
+
 def test_alone_it_asks_about_an_asset_that_the_answer_is_known_of(shell: Shell) -> None:
     shell("build")
     shell.write(HEAD + '@materialize("eu://sales")\ndef europe() -> int:\n    return 1\n')
@@ -253,6 +288,45 @@ def test_a_failure_shows_the_users_line_shapes_and_what_is_safe_and_no_value(she
     rows = shell.rows("build", exits=1)
     assert rows[-1]["state"] == "failed"
     assert {row["asset"]: row["action"] for row in rows[:-1]}["demo://weekly"] == "skipped"
+
+
+DAYS = (
+    HEAD
+    + """
+from datetime import date as Date
+from nacre import DailyPartitions
+
+DAYS = DailyPartitions("2025-11-01", "2025-11-09")
+
+@materialize("demo://rates")
+def rates() -> int:
+    return 1
+
+@materialize("demo://sold/{date}", partitions=DAYS)
+def sold(date: Date, rates: int) -> int:
+    return date.day * rates
+
+@materialize("demo://all")
+def everything(sold: list) -> int:
+    return len(sold)
+"""
+)
+
+
+def test_days_that_were_skipped_are_put_together_by_asset(shell: Shell) -> None:
+    shell.write(DAYS.replace("    return 1", "    return 1 // 0"))
+    shown = shell("build", exits=1).stderr
+    assert "   skipped downstream: sold[2025-11-01 to 2025-11-09], all\n" in shown
+
+
+def test_an_older_version_of_what_has_partitions_is_one_of_a_partition(shell: Shell) -> None:
+    shell.write(DAYS)
+    shell("build", "sold")
+    refused = shell("show", "sold", "--version", "v1", exits=2)
+    assert "sold has partitions: say which" in refused.stderr
+    assert "--partition 2025-11-09" in refused.stderr
+    assert refused.stdout == ""
+    assert "v1" in shell("show", "sold", "--version", "v1", "--partition", "2025-11-02").stdout
 
 
 def test_a_failing_flow_is_shown_the_same_way(shell: Shell) -> None:

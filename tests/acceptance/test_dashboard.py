@@ -164,6 +164,23 @@ def test_an_empty_store_says_what_to_type_and_stays_empty(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_store_that_cannot_be_read_is_all_that_a_page_shows(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "records.sqlite").write_bytes(b"no database" * 1000)
+    for name_of_key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name_of_key, "nobody")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    for unread in (str(tmp_path), "s3://lake/bs"):
+        monkeypatch.setenv("NACRE_STORE", unread)
+        app = page(name)
+        (error,) = app.error
+        assert unread in error.value
+        assert "\n  → " in error.value, "what to do about it"
+        assert texts(app).strip() == ""
+
+
 def test_what_moved_names_accounts_with_enough_posts_only() -> None:
     from datetime import date, timedelta
 

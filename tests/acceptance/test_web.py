@@ -10,7 +10,7 @@ import pytest
 from browsing import Page, Served, serving
 from nacre.store.records import Head, decode, encode, head_path
 from nacre.web.figure import asset_href
-from shell import HEAD, SHOP, Shell
+from shell import BROKEN, HEAD, SHOP, Shell
 
 ORDERS, SALES, REPORT = map(asset_href, ("demo://orders", "demo://sales", "demo://report"))
 
@@ -31,6 +31,19 @@ def test_home_says_what_the_command_line_says(shell: Shell, served: Served) -> N
     assert said == "1 source to check, 2 waiting for an upstream" or "fresh" in said
     assert f"{said}; last run" in page.text
     assert page.all("body")[0]["data-mark"] == served.site.mark()
+
+
+def test_home_and_the_command_line_say_the_same_of_what_failed(shell: Shell, served: Served) -> None:
+    shell.write(BROKEN)
+    shell("build", exits=1)
+    said = shell().stdout.splitlines()[0]
+    assert said == "1 failed, 1 source to check, 1 not made yet; last run just now."
+    assert said in served.page("/").text
+    shell.write(BROKEN.replace('scores[post["mood"]]', "1"))
+    shell("build")
+    said = shell().stdout.splitlines()[0]
+    assert "failed" not in said
+    assert said in served.page("/").text
 
 
 def test_home_draws_every_asset_with_state_word_and_link(shell: Shell, served: Served) -> None:
@@ -83,6 +96,17 @@ def test_modules_that_cannot_be_imported_are_told_and_what_is_stored_is_shown(
     assert "ModuleNotFoundError: No module named 'nowhere_at_all'" in page.text
     assert "3 assets stored" in page.text
     assert "not be imported" in served.page(ORDERS).text
+
+
+def test_where_nothing_is_stored_home_says_only_that_modules_cannot_be_imported(
+    shell: Shell, served: Served
+) -> None:
+    shell.write("import nowhere_at_all\n")
+    page = served.page("/")
+    assert "The modules cannot be imported" in page.text
+    assert "No module named 'nowhere_at_all'" in page.text
+    for other in ("No assets here yet", "nacre init", "this is what is stored"):
+        assert other not in page.text
 
 
 def test_a_page_loads_before_it_is_known_how_assets_stand(shell: Shell, served: Served) -> None:

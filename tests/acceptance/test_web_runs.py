@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 
 from browsing import Page, Served, serving
 from nacre.catalog.index import Event
+from nacre.execute.process import named
 from nacre.store.records import Run, encode, run_path
 from nacre.web.figure import asset_href
 from nacre.web.render import render
@@ -98,6 +100,9 @@ def daily(date: Date) -> int:
     assert "2025-11-07 ✗ failed" in page.text
     days = [link for link in page.links() if "?partition=" in link]
     assert len(days) == 29
+    home = served.page("/").text
+    assert "1 failed" in home, "the other days do not hide it"
+    assert "✗ failed daily 2025-11-07: ValueError: no seventh" in home
     assert "2025-11-03 v1" in served.page(next(day for day in days if day.endswith("03"))).text
 
 
@@ -126,6 +131,20 @@ def test_a_run_without_an_end_shows_what_it_did_so_far(shell: Shell, served: Ser
     assert "half way" in page.text
     shell.project.clock.advance(7200)
     assert "no end recorded" in served.page("/runs").text
+
+
+def test_a_run_whose_process_is_gone_is_shown_as_killed(shell: Shell, served: Served) -> None:
+    workspace = shell.project.workspace
+    gone = named(os.getpid()).rpartition(":")[0] + ":1"
+    for name, process in (("R1", gone), ("R2", named(os.getpid()))):
+        run = Run(
+            id=name, name="x", kind="flow", state="running", started_at=workspace.clock.now(), process=process
+        )
+        workspace.records.create(run_path(name), encode(run))
+    assert "✗ killed" in served.page("/r/R1").text
+    shell.project.clock.advance(7200)
+    assert "▸ running" in served.page("/r/R2").text, "it says nothing, but it is there"
+    assert "✗ killed" in served.page("/runs").text
 
 
 # ── artifacts and schedules ──

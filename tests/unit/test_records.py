@@ -78,6 +78,7 @@ RECORDS: list[Record] = [
         ended_at=NOW,
         steps=(StepRecord(step="s", action="built", reason=REASON, started_at=NOW),),
         counts={"built": 1},
+        process="host/1:2:3",
     ),
     Artifact(id="1", kind="table", created_at=NOW, data="[]", key="k"),
     ScheduleRecord(
@@ -109,6 +110,19 @@ def test_a_head_has_these_bytes() -> None:
     assert encode(Head(env="default", asset="asset://a", history=(VERSION,))) == (
         b'{"env":"default","asset":"asset://a","history":[{"seq":1,"fingerprint":"f","data_version":"d",'
         b'"run":"r","at":"2026-01-02T03:04:05.000678Z","attempt":"t","inputs":{"x":["asset://x",3]}}]}'
+    )
+
+
+def test_a_run_that_goes_on_has_these_bytes() -> None:
+    run = Run(id="r", name="n", kind="build", state="running", started_at=NOW, process="host/1:2:3")
+    assert encode(run) == (
+        b'{"id":"r","name":"n","kind":"build","state":"running","started_at":"2026-01-02T03:04:05.000678Z",'
+        b'"process":"host/1:2:3"}'
+    )
+    assert decode(
+        b'{"id":"r","name":"n","kind":"build","state":"s","started_at":"2026-01-02T03:04:05Z"}', Run
+    ) == (Run(id="r", name="n", kind="build", state="s", started_at=NOW.replace(microsecond=0))), (
+        "what an older nacre wrote"
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from nacre.errors import NacreError
+
 PAGES = [
     st.Page("overview.py", title="Overview", default=True),
     st.Page("best_posts.py", title="Posts"),
@@ -13,4 +15,11 @@ PAGES = [
 st.set_page_config(page_title="The week of your posts", layout="wide")
 # What is above the fold is what is read: less empty space over it than Streamlit leaves.
 st.html("<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 2rem; }</style>")
-st.navigation(PAGES, position="top").run()
+chosen = st.navigation(PAGES, position="top")
+place = st.empty()
+try:
+    with place.container():
+        chosen.run()
+except NacreError as error:
+    # In the place of what the page had drawn so far; as code, so that the lines stay as they are.
+    place.error(f"```text\n{error}\n```")

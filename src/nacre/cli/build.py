@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
 from nacre import context
@@ -19,6 +21,7 @@ from nacre.cli.paint import paint
 from nacre.cli.progress import StepLines, StepObjects
 from nacre.cli.streams import echo
 from nacre.execute.active import ActiveRun
+from nacre.execute.parts import listed
 from nacre.execute.report import duration
 from nacre.execute.result import RunResult, StepResult
 from nacre.keys import key_of, partition_of
@@ -111,8 +114,9 @@ def _print_result(result: RunResult, names: dict[str, str], modules: tuple[str, 
 
 def _print_failures(result: RunResult, names: dict[str, str], *, full: bool) -> None:
     for made, error in result.errors.items():
-        skipped = [_name(names, step.slot) for step in result.steps if _is_skipped_by(step, made)]
-        echo("\n" + failure(error, _name(names, made), skipped, full=full), err=True)
+        skipped = [step.slot for step in result.steps if _is_skipped_by(step, made)]
+        text = failure(error, _name(names, made), _by_asset(names, skipped), full=full)
+        echo(f"\n{text}", err=True)
     counts = result.counts
     n_kept = sum(counts.get(kind, 0) for kind in ("built", "checked", "reused"))
     kept = (
@@ -126,6 +130,17 @@ def _print_failures(result: RunResult, names: dict[str, str], *, full: bool) -> 
 def _name(names: dict[str, str], made: str) -> str:
     name = names.get(key_of(made), key_of(made))
     return f"{name}[{partition_of(made)}]" if partition_of(made) else name
+
+
+def _by_asset(names: dict[str, str], made: Iterable[str]) -> list[str]:
+    """Name assets, each once: with its partitions, where it has some."""
+    found: dict[str, list[str]] = {}
+    for each in made:
+        found.setdefault(key_of(each), []).append(partition_of(each))
+    return [
+        f"{names.get(key, key)}[{listed(sorted(parts))}]" if parts[0] else names.get(key, key)
+        for key, parts in found.items()
+    ]
 
 
 def _is_skipped_by(step: StepResult, made: str) -> bool:

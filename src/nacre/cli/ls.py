@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 import click
@@ -11,6 +12,8 @@ from nacre.cli.options import json_option, modules_option
 from nacre.cli.streams import echo
 from nacre.planning.explain import short
 from nacre.store.records import Output
+from nacre.views.board import with_failures
+from nacre.views.runs import state_of
 from nacre.views.session import Session
 from nacre.views.standing import GLYPHS, PROBLEM, Standing, standings
 from nacre.views.words import ago, names_of, size
@@ -23,7 +26,8 @@ from nacre.views.words import ago, names_of, size
 def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
     """List assets with state, version, age, size and format; PATTERN is a glob over names and keys."""
     session = Session(modules)
-    found, problem = standings(session)
+    listed, problem = standings(session)
+    found = with_failures(session, listed)
     if problem:
         echo(f"{PROBLEM}{problem}", err=True)
     names = names_of(each.asset for each in found)
@@ -31,26 +35,32 @@ def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
         each for each in found if fnmatchcase(each.asset, pattern) or fnmatchcase(short(each.asset), pattern)
     ]
     if as_json:
+        states = _run_states(session)
         for each in found:
-            print_json(_fields(session, each))
+            print_json(_fields(session, each, states))
         return
     if not found:
         echo("No assets." if pattern == "*" else f"No asset matches {pattern!r}.")
         return
     headings = ["name", "state", "version", "made", "size", "rows", "format", "key"]
-    print_lines(
-        table(
-            [_row(session, each, names[each.asset]) for each in found],
-            headings,
-            [each.state for each in found],
-        )
-    )
+    rows = [_row(session, each, names[each.asset]) for each in found]
+    if any(each.state == "failed" for each in found):
+        headings.append("why")
+        for row, each in zip(rows, found, strict=True):
+            row.append(each.reason if each.state == "failed" else "")
+    print_lines(table(rows, headings, [each.state for each in found]))
 
 
 def _stored(session: Session, asset: str) -> list[Output]:
     """Collect what is stored of an asset, of each of its partitions."""
     found = (session.output(row.fingerprint, asset) for row in session.slots.get(asset, ()))
     return [output for output in found if output is not None]
+
+
+def _run_states(session: Session) -> dict[str, str]:
+    """Say how the runs stand that made what is current."""
+    rows = (session.workspace.catalog.run(run) for run in {head.run for head in session.heads.values()})
+    return {row.id: state_of(session, row) for row in rows if row is not None}
 
 
 def _n_rows(outputs: list[Output]) -> int | None:
@@ -78,7 +88,7 @@ def _row(session: Session, each: Standing, name: str) -> list[str]:
     ]
 
 
-def _fields(session: Session, each: Standing) -> dict[str, object]:
+def _fields(session: Session, each: Standing, states: Mapping[str, str]) -> dict[str, object]:
     head, outputs = session.heads.get(each.asset), _stored(session, each.asset)
     return {
         "asset": each.asset,
@@ -89,6 +99,7 @@ def _fields(session: Session, each: Standing) -> dict[str, object]:
         "version": head.seq if head else None,
         "at": head.at if head else None,
         "run": head.run if head else None,
+        "run_state": states.get(head.run) if head else None,
         "data_version": head.data_version if head else None,
         "size_bytes": _n_bytes(outputs),
         "rows": _n_rows(outputs),

@@ -35,7 +35,7 @@ def command(asset: str, wanted: str | None, partition: str, rows: int, modules: 
     """Show an asset's value, then its version, metadata, artifacts and neighbours."""
     session = Session(modules)
     key = session.find(asset)
-    if not partition and session.slots[key][0].partition:
+    if not partition and wanted is None and session.slots[key][0].partition:
         _show_whole(session, key, rows)
         return
     made = session.current(asset, partition).slot

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nacre.cli.layout import print_next
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.views.board import PRESSING, with_failures
 from nacre.views.overview import overview
 from nacre.views.schedules import schedules, summary
 from nacre.views.session import Session
@@ -15,26 +16,32 @@ from nacre.views.words import names_of
 def show() -> None:
     """Print the sentence and the commands."""
     session = Session()
-    found, problem = standings(session)
+    listed, problem = standings(session)
+    found = with_failures(session, listed)
     if problem:
         echo(f"The modules cannot be imported: {problem}", err=True)
-    echo(paint(overview(session, [each.state for each in found]), "strong"))
+    if found or not problem:
+        told = overview(session, [each.state for each in found], problem)
+        echo(paint(told.sentence(session.now), "strong"))
     planned = schedules(session)
     if planned:
         echo(summary(planned, session.now))
-    print_next(_commands(session, found))
+    print_next(_commands(listed, found, problem))
 
 
-def _commands(session: Session, found: list[Standing]) -> list[tuple[str, str]]:
+def _commands(listed: list[Standing], found: list[Standing], problem: str) -> list[tuple[str, str]]:
+    if problem and not found:
+        return [("nacre plan", "what keeps them from being imported"), ("nacre --help", "all commands")]
     if not found:
         return [
             ("nacre init", "write a small pipeline that runs"),
             ("nacre build -m FILE", "build the assets of a file"),
             ("nacre --help", "all commands"),
         ]
-    declared = [each for each in found if each.state != "stored"]
+    declared = {each.asset for each in listed if each.state != "stored"}
     is_declared = bool(declared)
-    ask = next((each for each in found if each.state in ("stale", "new")), (declared or found)[-1])
+    known = [each for each in found if each.asset in declared] or found
+    ask = next((each for each in known if each.state in PRESSING), known[-1])
     name = names_of(each.asset for each in found)[ask.asset]
     first = (
         ("nacre build", "build what must be built") if is_declared else ("nacre build -m FILE", "build more")

@@ -15,6 +15,7 @@ from nacre.errors import StoreError, said
 from nacre.execute.futures import TaskFuture
 from nacre.execute.journal import Journal
 from nacre.execute.made import Made, Shared
+from nacre.execute.process import named
 from nacre.execute.publishing import Publishing
 from nacre.execute.recording import Recording
 from nacre.execute.step import Receipt, StepRun
@@ -163,6 +164,7 @@ class ActiveRun:
             steps=tuple(self.steps),
             counts=self.counts,
             error=error,
+            process=named(os.getpid()),
         )
 
     # ── facts and log ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -193,7 +193,10 @@ class StepRecord(Record, frozen=True, kw_only=True):
 
 
 class Run(Record, frozen=True, kw_only=True):
-    """``runs/<id>``: one execution of a plan or a flow. Written at its start and replaced at its end."""
+    """``runs/<id>``: one execution of a plan or a flow. Written at its start and replaced at its end.
+
+    ``process`` is who runs it, as ``host:pid:start``: a run without an end whose process is gone was killed.
+    """
 
     id: str
     name: str
@@ -208,6 +211,7 @@ class Run(Record, frozen=True, kw_only=True):
     steps: tuple[StepRecord, ...] = ()
     counts: dict[str, int] = {}
     error: str = ""
+    process: str = ""
 
 
 class Artifact(Record, frozen=True, kw_only=True):

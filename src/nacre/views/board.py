@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from nacre.catalog.history import HeadRow
 from nacre.store.records import StepRecord
 from nacre.views.session import Session
+from nacre.views.standing import Standing
 from nacre.views.words import count, names_of
 
 #: How many of the last runs are looked through for failures.
@@ -61,6 +62,12 @@ class Failure:
 
     run: str
     step: StepRecord
+
+    @property
+    def reason(self) -> str:
+        """The error's first line, after the partition where it is of one."""
+        error = self.step.error.splitlines()[0] if self.step.error else "failed"
+        return f"{self.step.partition}: {error}" if self.step.partition else error
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ def _tile(
     failure = failed.get(key)
     state, reason = _standing(told, head)
     if failure is not None:
-        state, reason = "failed", failure.step.error.splitlines()[0] if failure.step.error else "failed"
+        state, reason = "failed", failure.reason
     n_partitions = sum(bool(row.partition) for row in rows)
     return Tile(key, name, state, reason, head, upstream, told, failure, n_partitions)
 
@@ -159,13 +166,29 @@ def failures(session: Session) -> dict[str, Failure]:
     if not any(run.counts.get("failed") for run in runs):
         return {}
     found: dict[str, Failure] = {}
-    settled: set[str] = set()
+    settled: set[tuple[str, str]] = set()
     for run in runs:  # newest first
         for step in session.workspace.catalog.steps(run.id):
             if step.action == "skipped":
                 continue
             for asset in step.assets:
-                if step.action == "failed" and asset not in settled:
-                    found[asset] = Failure(run.id, step)
-                settled.add(asset)
+                if step.action == "failed" and (asset, step.partition) not in settled:
+                    found.setdefault(asset, Failure(run.id, step))
+                settled.add((asset, step.partition))
     return found
+
+
+def with_failures(session: Session, listed: Iterable[Standing]) -> list[Standing]:
+    """Say ``failed``, and why, of the assets whose last attempt failed; the others stand as they do."""
+    failed = failures(session)
+    return [
+        replace(each, state="failed", reason=failed[each.asset].reason) if each.asset in failed else each
+        for each in listed
+    ]
+
+
+def failures_mark(session: Session) -> str:
+    """A text that differs when other assets may have failed; the same while nothing does."""
+    runs = session.workspace.catalog.runs(_LAST_RUNS)
+    has_failed = any(run.counts.get("failed") for run in runs)
+    return f"{runs[0].id} {runs[0].ended_at}" if has_failed else ""

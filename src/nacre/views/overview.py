@@ -4,27 +4,64 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
+from nacre.views.runs import state_of
 from nacre.views.session import Session
 from nacre.views.words import ago, count
 
+#: How a last run that did not end by itself is told; how others ended is told by the assets.
+_UNENDED = ("running", "killed", "no end recorded")
 
-def overview(session: Session, states: Iterable[str]) -> str:
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The sentence, in pieces: a face may keep the time in it up to date.
+
+    Args:
+        told: How the assets stand; empty where there are none.
+        before: The sentence up to when something last ran; all of it where nothing did.
+        at: When that was: ISO 8601, UTC; empty where nothing ran.
+        after: The rest.
+    """
+
+    told: str
+    before: str
+    at: str = ""
+    after: str = ""
+
+    def sentence(self, now: datetime) -> str:
+        """Put it together."""
+        return f"{self.before}{ago(self.at, now) if self.at else ''}{self.after}"
+
+
+def overview(session: Session, states: Iterable[str], problem: str = "") -> Overview:
     """Say how the assets stand and when something last ran.
 
     Args:
         session: The project.
         states: The state of each asset, as in ``Standing``; ``failed`` where its last attempt failed.
+        problem: What kept the modules from being imported.
     """
     told = tell(states)
     if not told:
-        place = session.project.root
-        return (
-            f"No assets here yet: {place} has no pipeline.py, no modules in its settings and nothing stored."
-        )
+        return Overview("", _nothing(session, problem))
     runs = session.workspace.catalog.runs(1)
-    last = f"; last run {ago(runs[0].started_at, session.now)}" if runs else ""
-    return f"{told}{last}."
+    if not runs:
+        return Overview(told, f"{told}.")
+    state = state_of(session, runs[0])
+    end = f" ({state})" if state in _UNENDED else ""
+    return Overview(told, f"{told}; last run ", runs[0].started_at, f"{end}.")
+
+
+def _nothing(session: Session, problem: str) -> str:
+    if problem:
+        return "The modules cannot be imported, and nothing is stored."
+    if session.has_modules:
+        return "No assets here yet."
+    place = session.project.root
+    return f"No assets here yet: {place} has no pipeline.py, no modules in its settings and nothing stored."
 
 
 def tell(states: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from nacre.catalog.history import RunRow
 from nacre.errors import StoreError
+from nacre.execute.process import lives
 from nacre.store.records import Run, StepRecord, decode, run_path
 from nacre.views.session import Session
 
@@ -39,7 +40,7 @@ class RunView:
 
     Args:
         row: What the catalog says of it.
-        state: Its state; ``running``, or ``no end recorded`` where it was most likely killed.
+        state: Its state; ``running``, ``killed``, or ``no end recorded`` where it most likely was.
         steps: Its steps in the order they were settled; while it goes on, those so far.
         log: Its log, oldest line first.
         parameters: What a flow was called with.
@@ -88,9 +89,17 @@ def view_run(session: Session, id: str) -> RunView | None:
 
 
 def state_of(session: Session, row: RunRow) -> str:
-    """Say how a run stands; one without an end is asked when it last said something."""
+    """Say how a run stands.
+
+    Of one without an end its process is looked up; where that is not of this machine, when it last said something.
+    """
     if row.ended_at is not None:
         return row.state
+    path = run_path(row.id)
+    stored = session.workspace.records.get(path)
+    is_going = lives(decode(stored.data, Run, path).process) if stored else None
+    if is_going is not None:
+        return "running" if is_going else "killed"
     events = session.workspace.catalog.events(row.id)
     last = datetime.fromisoformat(events[-1].at if events else row.started_at)
     return "running" if session.now - last < SILENT else "no end recorded"

@@ -15,7 +15,7 @@ from nacre.planning.reason import Cause
 from nacre.views.session import Session
 
 _WORST_FIRST = ("stale", "new", "pending", "check", "fresh")
-GLYPHS = {"fresh": "=", "check": "~", "stale": "+", "new": "+", "pending": "?", "stored": "·"}
+GLYPHS = {"fresh": "=", "check": "~", "stale": "+", "new": "+", "pending": "?", "stored": "·", "failed": "✗"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from nacre.errors import NacreError, NotMaterialized, UsageError
 from nacre.planning.explain import short
 from nacre.views.board import Tile, board, pressing
 from nacre.views.neighbours import uses
-from nacre.views.overview import overview, tell
+from nacre.views.overview import overview
 from nacre.views.runs import RunView, state_of, view_run
 from nacre.views.schedules import schedules
 from nacre.views.session import Session
@@ -111,8 +111,7 @@ def home(request: Request, page: Page) -> Response:
     urgent = pressing(page.tiles)
     runs = page.session.workspace.catalog.runs(_LAST_RUNS)
     values: Values = {
-        "sentence": overview(page.session, []) if not page.tiles else "",
-        "told": tell(tile.state for tile in page.tiles.values()),
+        "overview": overview(page.session, [tile.state for tile in page.tiles.values()], page.states.problem),
         "figure": whole(page.tiles, folder) if tiles and not wanted else None,
         "wanted": wanted,
         "folder": folder,

@@ -21,7 +21,7 @@ from nacre.web.figure import GLYPH, asset_href
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-RUN_GLYPHS = {"completed": "✓", "failed": "✗", "running": "▸", "cancelled": "-"}
+RUN_GLYPHS = {"completed": "✓", "failed": "✗", "running": "▸", "cancelled": "-", "killed": "✗"}
 
 
 @cache

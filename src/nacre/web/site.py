@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from nacre.store.records import Output
 from nacre.values import Preview
+from nacre.views.board import failures_mark
 from nacre.views.preview import glimpse
 from nacre.views.session import Session
 from nacre.web.states import StateReader, States
@@ -87,5 +88,6 @@ class Site:
         return shown
 
     def _heads(self) -> str:
-        workspace = self.session().workspace
-        return workspace.catalog.heads_mark(workspace.env)
+        session = self.session()
+        workspace = session.workspace
+        return f"{workspace.catalog.heads_mark(workspace.env)} {failures_mark(session)}"
