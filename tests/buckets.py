@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
@@ -30,7 +31,7 @@ class Service:
         self._ready = threading.Event()
         self._lines: list[str] = []
         self.port = 0
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+        command = [sys.executable, str(Path(__file__).with_name("moto_in_turn.py"))]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         # Its log is read for ever: a full pipe would stop it.
         self._reader = threading.Thread(target=self._read_log, daemon=True)

@@ -397,7 +397,7 @@ def demo(store: Path, *arguments: str, **environment: str) -> subprocess.Complet
             **inherited,
             "PYTHONPATH": str(ROOT / "src"),
             "NACRE_STORE": str(store),
-            "NACRE_PLACES": f"s3://lake={store / 'lake'}",
+            "NACRE_PLACES": f"s3://lake={store.with_name(f'{store.name}-lake')}",
             "BLUESKY_DUCKDB": str(store / "bluesky.duckdb"),
             "COLUMNS": "80",
             "PYTHONIOENCODING": "utf-8",

@@ -281,7 +281,7 @@ def build(world: World, store: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     monkeypatch.setenv("BLUESKY_SERVICE", world.appview)
     monkeypatch.setenv("BLUESKY_HANDLES", ",".join(author.handle for author in world.authors))
     monkeypatch.setenv("NACRE_STORE", str(store))
-    monkeypatch.setenv("NACRE_PLACES", f"s3://lake={store / 'lake'}")
+    monkeypatch.setenv("NACRE_PLACES", f"s3://lake={store.with_name('lake')}")
     monkeypatch.setenv("BLUESKY_SINCE", (datetime.now(UTC).date() - timedelta(days=70)).isoformat())
 
     def build() -> dict[str, str]:
@@ -420,7 +420,7 @@ def test_the_demo_runs_live_against_the_real_servers(world: World, tmp_path: Pat
             "PYTHONPATH": str(ROOT / "src"),
             "BLUESKY_SERVICE": world.appview,
             "NACRE_STORE": str(tmp_path),
-            "NACRE_PLACES": f"s3://lake={tmp_path / 'lake'}",
+            "NACRE_PLACES": f"s3://lake={tmp_path.with_name('lake-live')}",
             "PYTHONIOENCODING": "utf-8",
         },
         capture_output=True,
