@@ -39,7 +39,7 @@ dashboard: venv
 	@cd examples/bluesky/dashboard && '$(CURDIR)/$(PY)' -m streamlit run app.py
 
 test: venv
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto $(ARGS)
 
 check: venv
 	@$(PY) -m ruff format --check .
