@@ -182,6 +182,32 @@ def test_a_file_with_the_very_bytes_is_taken_over_and_a_later_mapping_keeps_othe
     ]
 
 
+def test_calls_at_the_same_time_each_put_their_own_file_back(project: Sandbox, lake: Path) -> None:
+    module = project.module("""
+    import threading
+    world["met"] = threading.Barrier(2, timeout=30)
+
+    @materialize("s3://lake/a.json")
+    def a() -> int:
+        world["met"].wait()  # both have looked at their places before either ends
+        return 1
+
+    @materialize("s3://lake/b.json")
+    def b() -> int:
+        world["met"].wait()
+        return 2
+
+    @flow
+    def both():
+        return [future.result() for future in [a.submit(), b.submit()]]
+    """)
+    assert module.both() == [1, 2]
+    for name in ("a.json", "b.json"):
+        (lake / name).unlink()
+    assert module.both() == [1, 2]
+    assert [json.loads((lake / name).read_text()) for name in ("a.json", "b.json")] == [1, 2]
+
+
 def test_several_outputs_and_partitions_each_have_their_file(project: Sandbox, lake: Path) -> None:
     module = project.module("""
     from nacre import StaticPartitions

@@ -205,13 +205,15 @@ class ActiveRun:
             self.log(logging.INFO, f"{where} ({workspace.location}): NACRE_STORE={buckets[0]}/… shares them")
 
     def look_at_places(self, slots: Sequence[str]) -> Facts:
-        """Say which of some slots are no longer published as they were; facts of the run, and of this moment.
+        """Add to the facts which of some slots are no longer published as they were.
 
         Raises:
             StoreError: A place cannot be reached.
         """
-        self._facts = self.facts._replace(drifted=self.publishing.drifted(slots, self.facts.heads))
-        return self._facts
+        found = self.publishing.drifted(slots, self.facts.heads)
+        with self.shared.lock:  # calls of a flow look at the same time, each at its own
+            self._facts = self.facts._replace(drifted=self.facts.drifted | found)
+            return self._facts
 
     def log(self, level: int, text: str) -> None:
         """Record one line of the run's log."""
