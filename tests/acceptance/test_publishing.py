@@ -68,6 +68,8 @@ def test_deleted_and_edited_files_are_put_back_without_running_anything(project:
     result = project.build(module)
     assert module.calls == ["rain"]
     assert result["rain"].checked
+    with project.workspace.contents.objects.get(f"logs/{result.id}") as log:
+        assert "rain: its published file was not as it was; put again" in log.read().decode()
     assert result["total"].action == "reused"
     assert result["total"].reason == "unchanged; its published file was not, so it is published again"
     assert (lake / "rain/total.parquet").read_bytes() == good

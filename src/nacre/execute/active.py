@@ -26,6 +26,7 @@ from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
+from nacre.planning.explain import short
 from nacre.planning.facts import Facts
 from nacre.planning.plan import outline_in
 from nacre.planning.reason import Reason
@@ -270,8 +271,10 @@ class ActiveRun:
         )
         if not is_new:
             record = replace_seq(record, heads[0].seq if heads[0] else 0)
-            if self.facts.drifted:
-                self.publishing.again(self.facts.drifted.intersection(made), self.facts.heads)
+            if drifted := self.facts.drifted.intersection(made):
+                for each in sorted(drifted):
+                    self.log(logging.INFO, f"{short(each)}: its published file was not as it was; put again")
+                self.publishing.again(drifted, self.facts.heads)
                 record = self._published(record)
             self.report(record)
         else:
