@@ -13,6 +13,7 @@ from nacre import context
 if TYPE_CHECKING:
     from nacre.api import Lineage, PlanResult, build, lineage, load, location, plan, serve
     from nacre.declare.asset import Asset
+    from nacre.declare.dependencies import Env
     from nacre.declare.flow import Flow, flow
     from nacre.declare.partitions import DailyPartitions, StaticPartitions
     from nacre.declare.tags import tags
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Asset",
     "DailyPartitions",
+    "Env",
     "Flow",
     "Lineage",
     "PlanResult",
@@ -55,6 +57,7 @@ __all__ = [
 _HOMES = {
     "Asset": "nacre.declare.asset",
     "DailyPartitions": "nacre.declare.partitions",
+    "Env": "nacre.declare.dependencies",
     "Flow": "nacre.declare.flow",
     "Lineage": "nacre.api",
     "PlanResult": "nacre.api",

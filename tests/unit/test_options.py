@@ -69,6 +69,14 @@ def test_values_are_brought_into_one_form() -> None:
         ("tags", [1]),
         ("on_failure", print),
         ("data_version", "x"),
+        ("unordered", 1),
+        ("cache_key_fn", "key"),
+        ("code", "v1"),
+        ("code", "pinned: "),
+        ("deps", "settings.toml"),
+        ("deps", ["settings.toml"]),
+        ("deps", ["s3://lake/posts.parquet"]),
+        ("ignore", print),
     ],
 )
 def test_an_impossible_value_is_refused_with_the_function(name: str, value: object) -> None:
@@ -79,7 +87,6 @@ def test_an_impossible_value_is_refused_with_the_function(name: str, value: obje
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("cache_key_fn", print),
         ("persist_result", False),
         ("result_storage", "s3/x"),
         ("result_serializer", "pickle"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from nacre.declare.dependencies import as_deps, as_ignored, as_pinned
 from nacre.declare.policy import CachePolicy
 from nacre.errors import InvalidOption, NotYetEffective
 
@@ -56,7 +57,11 @@ class TaskOptions(TypedDict, total=False):
     viz_return_value: object
     asset_deps: Sequence[object] | None
     data_version: Callable[..., object] | None
+    unordered: bool
     partitions: Partitions | None
+    code: str | None
+    deps: Sequence[object] | None
+    ignore: Sequence[object] | None
 
 
 class FlowOptions(TypedDict, total=False):
@@ -92,6 +97,7 @@ class Options(NamedTuple):
     tags: frozenset[str] = frozenset()
     version: str | None = None
     cache_policy: CachePolicy | None = None
+    cache_key_fn: Callable[..., str | None] | None = None
     cache_expiration: timedelta | None = None
     run_name: str | Callable[[], str] | None = None
     retries: int = 0
@@ -106,7 +112,11 @@ class Options(NamedTuple):
     on_running: tuple[Hook, ...] = ()
     validate_parameters: bool = True
     data_version: Callable[..., object] | None = None
+    unordered: bool = False
     partitions: Partitions | None = None
+    code: str | None = None
+    deps: tuple[object, ...] = ()
+    ignore: tuple[object, ...] = ()
 
 
 DEFAULTS = Options()
@@ -116,7 +126,6 @@ _RENAMED = {"task_run_name": "run_name", "flow_run_name": "run_name"}
 _FREE = frozenset({"cache_result_in_memory", "viz_return_value", "asset_deps"})
 #: Accepted by name; any value other than these is an error until they act.
 _WAITING: Mapping[str, tuple[tuple[Hashable, ...], str]] = {
-    "cache_key_fn": ((None,), "use cache_policy= or let nacre decide by content"),
     "persist_result": (
         (None, True),
         "nacre always keeps what @materialize returns; a plain task keeps nothing",
@@ -347,7 +356,12 @@ _CONVERT: Mapping[str, Callable[[object, str, str], object]] = {
     "on_running": _hooks,
     "validate_parameters": lambda value, name, owner: bool(_flag(value, name, owner)),
     "data_version": _function,
+    "unordered": lambda value, name, owner: bool(_flag(value, name, owner)),
     "partitions": _partitions,
+    "cache_key_fn": _function,
+    "code": as_pinned,
+    "deps": as_deps,
+    "ignore": as_ignored,
 }
 
 

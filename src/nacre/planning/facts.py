@@ -96,6 +96,11 @@ class CodeFact(Protocol):
         """What could not be followed, each with its remedy."""
         ...
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where more was taken into account than may be used, because it could not be told; one sentence each."""
+        ...
+
 
 class Facts(NamedTuple):
     """All that a decision may rest on.

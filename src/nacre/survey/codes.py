@@ -49,6 +49,11 @@ class RememberedCode:
         """What could not be followed; a version with unknowns is never remembered."""
         return ()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What counts as a whole; a version with warnings is never remembered."""
+        return ()
+
 
 class Codes:
     """Gives the code version of tasks; those that rest on source files alone are remembered in the store.
@@ -84,7 +89,7 @@ class Codes:
             identity = RememberedCode(remembered, task, self._identify)
         else:
             identity = self._identify(task.fn)
-            if identity.static and name and self._files:
+            if identity.static and not identity.warnings and name and self._files:
                 self._memo[name] = identity.digest
                 self._is_changed = True
         self._found[id(task)] = (task, identity)

@@ -48,6 +48,7 @@ class CodeIdentity(NamedTuple):
         digest: The code version.
         parts: Everything reached, the function itself first; comparing two lists explains a change.
         unknowns: Sentences naming what could not be seen, each with its remedy.
+        warnings: Sentences naming where whole modules count, because it could not be told what of them is used.
         static: Whether source files and installed distributions alone decide it, so that it holds while they do.
     """
 
@@ -55,6 +56,7 @@ class CodeIdentity(NamedTuple):
     parts: tuple[CodePart, ...]
     unknowns: tuple[str, ...]
     static: bool
+    warnings: tuple[str, ...] = ()
 
 
 class CodeVersions:
