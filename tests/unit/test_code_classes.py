@@ -7,8 +7,12 @@ from textwrap import dedent
 
 import pytest
 
+from class_cases import MADE
 from code_project import Project
 from nacre.version.code import CodeIdentity
+from registry_cases import FILLED, SAME, STATE
+
+COUNTS = MADE | FILLED
 
 
 def identify(folder: Path, text: str, **others: str) -> CodeIdentity:
@@ -17,217 +21,12 @@ def identify(folder: Path, text: str, **others: str) -> CodeIdentity:
         return project.identify("pipe", "asset")
 
 
-# Claim → (text, an edit that must count).
-COUNTS = {
-    "functional Enum": (
-        "from enum import Enum\nColor = Enum('Color', 'RED GREEN')\ndef asset():\n    return Color.RED\n",
-        ("RED GREEN", "RED BLUE"),
-    ),
-    "functional Enum with values": (
-        "from enum import Enum\nColor = Enum('Color', {'RED': 1})\ndef asset():\n    return list(Color)\n",
-        ("1", "2"),
-    ),
-    "namedtuple fields": (
-        "from collections import namedtuple\nRow = namedtuple('Row', 'a b')\ndef asset():\n    return Row(1, 2)\n",
-        ("a b", "b a"),
-    ),
-    "namedtuple defaults": (
-        "from collections import namedtuple\nRow = namedtuple('Row', 'a', defaults=[1])\n"
-        "def asset():\n    return Row()\n",
-        ("defaults=[1]", "defaults=[2]"),
-    ),
-    "make_dataclass": (
-        "import dataclasses as d\nRow = d.make_dataclass('Row', [('a', int, d.field(default=1))])\n"
-        "def asset():\n    return Row()\n",
-        ("default=1", "default=2"),
-    ),
-    "make_dataclass types": (
-        "import dataclasses as d\nRow = d.make_dataclass('Row', [('a', int)])\ndef asset():\n    return Row(1)\n",
-        ("int", "float"),
-    ),
-    "class made by type": (
-        "Row = type('Row', (), {'size': 1})\ndef asset():\n    return Row.size\n",
-        ("1", "2"),
-    ),
-    "functional TypedDict": (
-        "from typing import TypedDict\nRow = TypedDict('Row', {'a': int})\ndef asset():\n    return Row(a=1)\n",
-        ("int", "str"),
-    ),
-    "functional NamedTuple": (
-        "from typing import NamedTuple\nRow = NamedTuple('Row', [('a', int)])\ndef asset():\n    return Row(1)\n",
-        ("int", "str"),
-    ),
-    "TypedDict": (
-        "from typing import TypedDict\nclass Row(TypedDict):\n    a: int\ndef asset():\n    return Row(a=1)\n",
-        ("a: int", "a: str"),
-    ),
-    "TypedDict total": (
-        "from typing import TypedDict\nclass Row(TypedDict, total=False):\n    a: int\ndef asset():\n    return Row()\n",
-        ("False", "True"),
-    ),
-    "inherited TypedDict": (
-        "from typing import TypedDict\nclass Top(TypedDict):\n    a: int\nclass Row(Top):\n    b: int\n"
-        "def asset():\n    return Row(a=1, b=1)\n",
-        ("a: int", "a: str"),
-    ),
-    "NamedTuple": (
-        "from typing import NamedTuple\nclass Row(NamedTuple):\n    a: int = 1\n"
-        "    def twice(self):\n        return self.a * 2\ndef asset():\n    return Row().twice()\n",
-        ("* 2", "* 3"),
-    ),
-    "NamedTuple default": (
-        "from typing import NamedTuple\nclass Row(NamedTuple):\n    a: int = 1\ndef asset():\n    return Row()\n",
-        ("= 1", "= 2"),
-    ),
-    "argument of a base": (
-        "def base(n):\n    return type('Base', (), {'n': n})\nclass Row(base(1)):\n    x = 0\n"
-        "def asset():\n    return Row.n\n",
-        ("base(1)", "base(2)"),
-    ),
-    "attribute set on a class": (
-        "class Model:\n    size = 1\nModel.limit = 3\ndef asset():\n    return Model.limit\n",
-        ("limit = 3", "limit = 4"),
-    ),
-    "attribute of the body set again": (
-        "class Model:\n    size = 1\nModel.size = 3\ndef asset():\n    return Model.size\n",
-        ("size = 3", "size = 4"),
-    ),
-    "attribute set by a function": (
-        "class Model:\n    pass\ndef configure(n):\n    Model.limit = n\nconfigure(3)\n"
-        "def asset():\n    return Model.limit\n",
-        ("configure(3)", "configure(4)"),
-    ),
-    "attribute set by setattr": (
-        "class Model:\n    pass\nsetattr(Model, 'limit', 3)\ndef asset():\n    return Model.limit\n",
-        (", 3", ", 4"),
-    ),
-    "dict filled by a function": (
-        "TABLE = {}\ndef fill():\n    TABLE['x'] = 3\nfill()\ndef asset():\n    return TABLE['x']\n",
-        ("= 3", "= 4"),
-    ),
-    "dict filled by a function of a function": (
-        "TABLE = {}\ndef put(n):\n    TABLE['x'] = n\ndef fill():\n    put(3)\nfill()\ndef asset():\n    return TABLE['x']\n",
-        ("put(3)", "put(4)"),
-    ),
-    "dict filled in place and changed later": (
-        "TABLE = {}\nTABLE['x'] = 3\ndef asset():\n    TABLE['y'] = 1\n    return TABLE['x']\n",
-        ("= 3", "= 4"),
-    ),
-    "dict filled in a loop": (
-        "TABLE = {}\nfor n in (1, 2):\n    TABLE[n] = 1\ndef asset():\n    TABLE['y'] = 1\n    return TABLE\n",
-        ("(1, 2)", "(1, 3)"),
-    ),
-    "argument of a registering decorator": (
-        "TABLE = {}\ndef plugin(weight):\n    def keep(f):\n        TABLE[f.__name__] = weight\n        return f\n"
-        "    return keep\n@plugin(3)\ndef one():\n    return 1\ndef asset():\n    TABLE['y'] = 1\n    return TABLE\n",
-        ("plugin(3)", "plugin(4)"),
-    ),
-    "subclasses": (
-        "class Base:\n    pass\nclass One(Base):\n    n = 1\ndef asset():\n"
-        "    return [each.n for each in Base.__subclasses__()]\n",
-        ("n = 1", "n = 2"),
-    ),
-    "subclasses of the class that asks": (
-        "class Base:\n    @classmethod\n    def every(cls):\n        return cls.__subclasses__()\n"
-        "class One(Base):\n    n = 1\ndef asset():\n    return Base.every()\n",
-        ("n = 1", "n = 2"),
-    ),
-    "subclass of a subclass": (
-        "class Base:\n    pass\nclass One(Base):\n    pass\nclass Two(One):\n    n = 1\ndef asset():\n"
-        "    return Base.__subclasses__()\n",
-        ("n = 1", "n = 2"),
-    ),
-    "subclasses that register themselves": (
-        "class Base:\n    known = {}\n    def __init_subclass__(cls):\n        Base.known[cls.__name__] = cls\n"
-        "class One(Base):\n    n = 1\ndef asset():\n    return Base.known['One'].n\n",
-        ("n = 1", "n = 2"),
-    ),
-    "instance that says what identifies it": (
-        "import io\nclass Client(io.BytesIO):\n    def __fp_key__(self):\n        return 'v1'\nclient = Client()\n"
-        "def asset():\n    return client\n",
-        ("v1", "v2"),
-    ),
-    "key set on an instance": (
-        "class Client:\n    def __init__(self):\n        self.socket = object()\nclient = Client()\n"
-        "client.__fp_key__ = 'v1'\ndef asset():\n    return client\n",
-        ("v1", "v2"),
-    ),
-    "class that says what identifies it": (
-        "class Model:\n    __fp_key__ = 'v1'\n    size = 3\ndef asset():\n    return Model.size\n",
-        ("v1", "v2"),
-    ),
-    "class method that says what identifies the class": (
-        "class Model:\n    @classmethod\n    def __fp_key__(cls):\n        return 'v1'\ndef asset():\n    return Model\n",
-        ("v1", "v2"),
-    ),
-    "function in a calling object": (
-        "import functools\nclass Logged:\n    def __init__(self, f):\n        functools.update_wrapper(self, f)\n"
-        "    def __call__(self, x):\n        return self.__wrapped__(x)\n"
-        "@Logged\ndef helper(x):\n    return x + 1\ndef asset():\n    return helper(1)\n",
-        ("x + 1", "x + 2"),
-    ),
-    "calling object": (
-        "import functools\nclass Logged:\n    def __init__(self, f):\n        functools.update_wrapper(self, f)\n"
-        "    def __call__(self, x):\n        return self.__wrapped__(x)\n"
-        "@Logged\n@Logged\ndef helper(x):\n    return x + 1\ndef asset():\n    return helper(1)\n",
-        ("return self.__wrapped__(x)", "return self.__wrapped__(x) + 1"),
-    ),
-    "function in a calling object that counts": (
-        "import functools\nclass Counted:\n    def __init__(self, f):\n        functools.update_wrapper(self, f)\n"
-        "        self.n = 0\n    def __call__(self, x):\n        self.n += 1\n        return self.__wrapped__(x)\n"
-        "@Counted\ndef helper(x):\n    return x + 1\ndef asset():\n    return helper(1)\n",
-        ("x + 1", "x + 2"),
-    ),
-    "singledispatchmethod": (
-        "import functools\nclass Show:\n    @functools.singledispatchmethod\n    def of(self, x):\n        return 'any'\n"
-        "    @of.register\n    def _(self, x: int):\n        return 'int'\ndef asset():\n    return Show().of(1)\n",
-        ("'int'", "'integer'"),
-    ),
-    "singledispatchmethod of anything": (
-        "import functools\nclass Show:\n    @functools.singledispatchmethod\n    def of(self, x):\n        return 'any'\n"
-        "def asset():\n    return Show().of(1)\n",
-        ("'any'", "'all'"),
-    ),
-    "attrs instance": (
-        "import attrs\n@attrs.define\nclass Settings:\n    size: int = 1\nsettings = Settings(2)\n"
-        "def asset():\n    return settings.size\n",
-        ("Settings(2)", "Settings(3)"),
-    ),
-    "attrs default": (
-        "import attrs\n@attrs.frozen\nclass Settings:\n    size: int = 1\nsettings = Settings()\n"
-        "def asset():\n    return settings.size\n",
-        ("= 1", "= 2"),
-    ),
-    "pydantic instance": (
-        "import pydantic\nclass Settings(pydantic.BaseModel):\n    size: int = 1\nsettings = Settings(size=2)\n"
-        "def asset():\n    return settings.size\n",
-        ("size=2", "size=3"),
-    ),
-    "pydantic constraint": (
-        "import pydantic\nclass Settings(pydantic.BaseModel):\n    size: int = pydantic.Field(1, gt=0)\n"
-        "def asset():\n    return Settings()\n",
-        ("gt=0", "gt=-1"),
-    ),
-    "wrapped pinned function": (
-        "import functools\nfrom nacre.version.code import stable\ndef keep(f):\n    @functools.wraps(f)\n"
-        "    def call():\n        return f() + 1\n    return call\n@keep\n@stable\ndef helper():\n    return 1\n"
-        "def asset():\n    return helper()\n",
-        ("f() + 1", "f() + 2"),
-    ),
-    "subclass of a pinned class": (
-        "from nacre.version.code import stable\n@stable\nclass Top:\n    pass\nclass Model(Top):\n    size = 1\n"
-        "def asset():\n    return Model.size\n",
-        ("size = 1", "size = 2"),
-    ),
-}
-
-
 @pytest.mark.parametrize("claim", COUNTS)
 def test_what_a_class_or_registry_holds_counts(claim: str, tmp_path: Path) -> None:
-    text, (old, new) = COUNTS[claim]
+    text, old, new = COUNTS[claim]
     assert old in text
     before = identify(tmp_path / "a", text)
-    again = identify(tmp_path / "b", "\n# above\n" + text)
+    again = identify(tmp_path / "b", "\n# above\n" + dedent(text))
     after = identify(tmp_path / "c", text.replace(old, new))
     assert before.digest == again.digest
     assert before.digest != after.digest
@@ -239,53 +38,15 @@ def test_what_a_class_or_registry_holds_counts(claim: str, tmp_path: Path) -> No
             assert (file, line.isdigit()) == ("pipe.py", True), part
 
 
-SAME = {
-    "class with a key": (
-        "class Model:\n    __fp_key__ = 'v1'\n    size = 3\ndef asset():\n    return Model.size\n",
-        ("size = 3", "size = 4"),
-    ),
-    "description of a wrapped function": (
-        "import functools\nclass Logged:\n    def __init__(self, f):\n        functools.update_wrapper(self, f)\n"
-        "    def __call__(self, x):\n        return self.__wrapped__(x)\n"
-        "@Logged\ndef helper(x):\n    'One.'\n    return x + 1\ndef asset():\n    return helper(1)\n",
-        ("'One.'", "'Another.'"),
-    ),
-    "attribute of another class": (
-        "class Model:\n    pass\nclass Other:\n    pass\nOther.limit = 3\ndef asset():\n    return Model\n",
-        ("limit = 3", "limit = 4"),
-    ),
-    "a script's own block": (
-        "SEEN = {}\ndef fill():\n    SEEN['x'] = 1\ndef asset():\n    return SEEN\nif __name__ == '__main__':\n    fill()\n",
-        ("    fill()\n", "    fill()\n    fill()\n"),
-    ),
-    "a secret": (
-        "import pydantic\ntoken = pydantic.SecretStr('a')\ndef asset():\n    return token\n",
-        ("'a'", "'b'"),
-    ),
-}
-
-
 @pytest.mark.parametrize("claim", SAME)
 def test_what_says_nothing_does_not_count(claim: str, tmp_path: Path) -> None:
-    text, (old, new) = SAME[claim]
+    text, old, new = SAME[claim]
     assert identify(tmp_path / "a", text) == identify(tmp_path / "b", text.replace(old, new))
-
-
-STATE = {
-    "counter of a class": "class Model:\n    n = 0\n    def up(self):\n        type(self).n += 1\n"
-    "def asset():\n    Model().up()\n    return Model.n\n",
-    "counter on a class": "class Model:\n    n = 0\ndef asset():\n    Model.n += 1\n    return Model.n\n",
-    "dict filled at import": "SEEN = {}\ndef fill(n):\n    SEEN[n] = n\nfill(1)\ndef asset():\n    fill(len(SEEN))\n",
-    "calling object": "class Counted:\n    def __init__(self, f):\n        self.f, self.n = f, 0\n    def __call__(self):\n"
-    "        self.n += 1\n        return self.f()\n@Counted\ndef helper():\n    return 1\ndef asset():\n    return helper()\n",
-    "registry of a class": "class Base:\n    known = []\n    def __init__(self):\n        self.known.append(1)\n"
-    "def asset():\n    return Base().known\n",
-}
 
 
 @pytest.mark.parametrize("claim", STATE)
 def test_what_running_changes_in_a_class_does_not_count(claim: str, tmp_path: Path) -> None:
-    with Project(tmp_path, {"pipe.py": STATE[claim]}) as project:
+    with Project(tmp_path, {"pipe.py": dedent(STATE[claim])}) as project:
         before = project.identify("pipe", "asset")
         project.load("pipe").asset()
         assert project.identify("pipe", "asset") == before

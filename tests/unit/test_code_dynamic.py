@@ -55,10 +55,24 @@ def test_a_module_used_as_a_value_counts_whole_and_is_said_to(case: str, tmp_pat
 LITERAL = {
     "getattr": "import tools\n\ndef asset():\n    return getattr(tools, 'one')()\n",
     "getattr with a default": "import tools\n\ndef asset():\n    return getattr(tools, 'one', None)()\n",
-    "import_module": "from importlib import import_module\n\ndef asset():\n    return import_module('tools').one()\n",
-    "importlib.import_module": "import importlib\n\ndef asset():\n    return importlib.import_module('tools').one()\n",
     "__import__": "def asset():\n    return __import__('tools').one()\n",
-    "imported inside": "def asset():\n    from importlib import import_module\n    return import_module('tools').one()\n",
+    "import_module": """
+        from importlib import import_module
+
+        def asset():
+            return import_module('tools').one()
+    """,
+    "importlib.import_module": """
+        import importlib
+
+        def asset():
+            return importlib.import_module('tools').one()
+    """,
+    "imported inside": """
+        def asset():
+            from importlib import import_module
+            return import_module('tools').one()
+    """,
 }
 
 

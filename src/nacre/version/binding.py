@@ -122,8 +122,8 @@ def mutated(tree: ast.AST) -> set[str]:
     """List what a function changes: names it declares ``global``, and chains it assigns into or calls a mutator on.
 
     ``seen[key] = 1``, ``seen.update(…)``, ``del seen[key]``, ``config.limit = 3``, ``seen += …`` all count. For a chain
-    ``a.b.c`` its beginnings ``a`` and ``a.b`` are changed as well; of ``f().b`` only ``.b`` can be said. Local names are
-    listed too.
+    ``a.b.c`` its beginnings ``a`` and ``a.b`` are changed as well; of ``f().b`` only ``.b`` can be said. Local names
+    are listed too.
     """
     found: set[str] = set()
     for each in ast.walk(tree):
