@@ -254,7 +254,7 @@ def _unknown_code(refused: Mapping[str, Sequence[AnyTask]], roots: Sequence[str]
         {"found": "\n".join(refused), "reached by": "\n".join(shown)},
         (
             "build it inside the function that uses it",
-            "or say what identifies it: @stable on the function that uses it, or __fp_key__ on the object's class",
+            "or say what identifies it: @stable on the function that uses it, or __fp_key__ on its class",
             f"or leave it out: ignore=[{names}]",
             'or keep the version of the whole function yourself: code="pinned:1"',
         ),

@@ -246,7 +246,8 @@ class Closure:
 
     def _function(self, piece: Piece, function: FunctionType) -> None:
         code, space, source = function.__code__, function.__globals__, self._source(function)
-        piece.name = function.__qualname__
+        # What ``wraps`` copied is the name of another function.
+        piece.name = code.co_qualname if "__wrapped__" in function.__dict__ else function.__qualname__
         if source is None:
             self._sourceless(piece, function)
             return

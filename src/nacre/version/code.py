@@ -197,9 +197,7 @@ def _told_apart(parts: list[CodePart]) -> tuple[CodePart, ...]:
     order = {
         id(part): at
         for same in alike.values()
-        for at, part in enumerate(
-            sorted(same, key=lambda part: (len(part.place), part.place, part.digest)), 1
-        )
+        for at, part in enumerate(sorted(same, key=lambda part: (len(part.place), part.place)), 1)
     }
     return tuple(
         part._replace(name=f"{part.name} ({order[id(part)]})") if order[id(part)] > 1 else part

@@ -227,6 +227,9 @@ class Names:
             # What a class statement or a function says of itself comes later, and is better.
             found.place = found.place or owner.place
             return found, owner.is_fixed and owner.kind in ("def", "class", "import")
+        if owner.space is not space and owner.space.get(owner.name) is value:
+            found, fixed = self.reach(owner.space, owner.name)
+            return found, fixed and owner.is_fixed
         return self._constant(owner, value)
 
     def _imported_value(self, value: object, owner: Owner) -> Piece | None:

@@ -24,7 +24,9 @@ from nacre.version.origin import Origins
 Definition = Function | ast.ClassDef
 _NESTING = ("body", "orelse", "finalbody", "handlers", "cases")
 # Loaders that run the source as it is written. Others (pytest, beartype) rewrite it on the way.
-_PLAIN_LOADERS = frozenset({"_frozen_importlib_external", "_frozen_importlib", "zipimport"})
+_PLAIN_LOADERS = frozenset(
+    {"_frozen_importlib_external", "_frozen_importlib", "zipimport", "nacre.declare.discover"}
+)
 
 
 class SourceReader(Protocol):
