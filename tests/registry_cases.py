@@ -338,4 +338,10 @@ STATE = {
     def asset():
         return Base().known
     """,
+    "iterator": """
+    answers = iter([1, 2])
+
+    def asset():
+        return next(answers)
+    """,
 }

@@ -1,4 +1,4 @@
-"""Every row of the acceptance table of code versions, end to end: what ran, what did not, and the sentence that says why.
+"""Every row of the acceptance table of code versions, end to end: what ran, what did not, and why.
 
 Each row is another process as far as nacre can tell: another checkout, fresh modules, a store that is opened again.
 """
@@ -9,7 +9,6 @@ import linecache
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
@@ -46,7 +45,7 @@ def build(project: Sandbox, files: dict[str, str], module: str = "assets") -> di
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of a project that was built once, before any edit."""
     folder = tmp_path_factory.mktemp("before")
     with pytest.MonkeyPatch.context() as patch:
@@ -57,7 +56,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         built = build(sandbox, FILES | {"assets.py": ASSETS})
         sandbox.close()
     assert built["asset://report"] == ("built", "not made yet")
-    yield folder / "store"
+    return folder / "store"
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=[edit.claim for edit in EDITS])

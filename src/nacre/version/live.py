@@ -106,6 +106,11 @@ class Speller:
         if kind.__module__.partition(".")[0] in _INERT:
             self._out.append("inert;")
             return
+        if kind.__module__ in ("builtins", "itertools") and hasattr(kind, "__next__"):
+            # What is left of it depends on who has asked; what made it says what it gives.
+            self.is_state = True
+            self._out.append(f"iterator {_named(kind)};")
+            return
         parts = of_library(value)
         if parts is not None:
             self._sequence(_named(kind), parts)

@@ -223,10 +223,10 @@ class Names:
         if isinstance(value, ModuleType) or (
             coded and not (assigned and self._spaces.is_changed(owner, value))
         ):
-            found = Speller(self._reacher).piece(value)
+            spelt = Speller(self._reacher).piece(value)
             # What a class statement or a function says of itself comes later, and is better.
-            found.place = found.place or owner.place
-            return found, owner.is_fixed and owner.kind in ("def", "class", "import")
+            spelt.place = spelt.place or owner.place
+            return spelt, owner.is_fixed and owner.kind in ("def", "class", "import")
         if owner.space is not space and owner.space.get(owner.name) is value:
             found, fixed = self.reach(owner.space, owner.name)
             return found, fixed and owner.is_fixed
