@@ -62,6 +62,24 @@ FILLED = {
         "(1, 2)",
         "(1, 3)",
     ),
+    "two dicts filled by one statement": (
+        """
+        ONE, TWO = {}, {}
+
+        def fill(n):
+            ONE['x'] = n
+            TWO['x'] = len(ONE)
+
+        for n in (1, 2):
+            ONE[n] = TWO[n] = 3
+            fill(n)
+
+        def asset():
+            return ONE
+        """,
+        "= 3",
+        "= 4",
+    ),
     "argument of a registering decorator": (
         """
         TABLE = {}

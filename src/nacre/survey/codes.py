@@ -248,10 +248,10 @@ def _unknown_code(refused: Mapping[str, Sequence[AnyTask]], roots: Sequence[str]
     shown = [f"{task.name} ({_place(task, roots)})" for task in tasks[:MAX_NAMED]]
     if len(tasks) > MAX_NAMED:
         shown.append(f"and {len(tasks) - MAX_NAMED} more")
-    names = ", ".join(name for each in refused if (name := _global(each))) or "the object"
+    names = ", ".join(name for each in sorted(refused) if (name := _global(each))) or "the object"
     return UnknownCode(
         "Code reaches what has no identity: nacre could not tell when it changes",
-        {"found": "\n".join(refused), "reached by": "\n".join(shown)},
+        {"found": "\n".join(sorted(refused)), "reached by": "\n".join(shown)},
         (
             "build it inside the function that uses it",
             "or say what identifies it: @stable on the function that uses it, or __fp_key__ on its class",

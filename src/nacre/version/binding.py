@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from nacre.version.normal import dotted, is_literal, is_type_checking
 
-_MUTATORS = frozenset(
+#: Methods that change what they are called on, and functions that change their argument.
+MUTATORS = frozenset(
     {
         *("__delitem__", "__setitem__", "clear", "pop", "remove", "discard", "update", "write"),
         *("append", "appendleft", "extend", "extendleft", "insert", "popleft", "reverse", "rotate", "sort"),
         *("move_to_end", "popitem", "setdefault", "subtract"),
         *("add", "difference_update", "intersection_update", "symmetric_difference_update"),
-        *("put", "put_nowait", "set"),
+        *("put", "put_nowait", "set", "setattr", "delattr"),
     }
 )
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
@@ -134,7 +135,7 @@ def mutated(tree: ast.AST) -> set[str]:
         elif isinstance(each, ast.AugAssign):
             found |= _beginnings(each.target)
         elif isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
-            if each.func.attr in _MUTATORS:
+            if each.func.attr in MUTATORS:
                 found |= _beginnings(each.func.value)
         elif (
             isinstance(each, ast.Call) and dotted(each.func) in ("setattr", "delattr") and len(each.args) > 1

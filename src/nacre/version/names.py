@@ -304,6 +304,8 @@ class Names:
             texts.append((expressions_text(t for t in trees if not any(t is each for each in bound)), space))
         texts[1:] = sorted(texts[1:], key=lambda each: each[0].text)
         piece.local = digest_texts("initial", [normal.text for normal, _ in texts])
+        # One statement may fill two globals: each is then part of what initialises the other.
+        self._globals[id(owner.space), owner.name] = (piece, False)
         piece.links += self.expressions(piece, texts, owner.name)
 
     def expressions(self, piece: Piece, texts: Sequence[tuple[Normal, Space]], name: str) -> Links:

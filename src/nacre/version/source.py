@@ -16,8 +16,8 @@ from typing import Protocol
 
 from nacre.encoding import digest_bytes
 from nacre.errors import SAFE, SourceDrift
-from nacre.version.binding import Bindings, mutated
-from nacre.version.bytecode import global_names
+from nacre.version.binding import MUTATORS, Bindings, mutated
+from nacre.version.bytecode import global_names, may_change
 from nacre.version.normal import Function
 from nacre.version.origin import Origins
 
@@ -249,7 +249,8 @@ class SourceFile:
 
     def _changed_by(self, key: tuple[str, int]) -> set[str]:
         if key not in self._changed:
-            self._changed[key] = mutated(self.definitions[key])
+            acts = any(may_change(code, MUTATORS) for code in self.codes().get(key, ()))
+            self._changed[key] = mutated(self.definitions[key]) if acts else set()
         return self._changed[key]
 
     def _index(self, tree: ast.AST, prefix: str) -> None:

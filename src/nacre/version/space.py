@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import NamedTuple
 
@@ -62,7 +62,7 @@ class Spaces:
         self._sources = sources
         self._origins = origins
         self._files: dict[int, SourceFile | None] = {}
-        self._own: list[tuple[ModuleType, bytes]] | None = None
+        self._held: dict[int, list[tuple[ModuleType, str]]] | None = None
 
     def file(self, space: Mapping[str, object]) -> SourceFile | None:
         """Find the source file of a namespace; None for a console, a notebook, or compiled code."""
@@ -134,13 +134,27 @@ class Spaces:
     def _aliases(self, owner: Owner, value: object) -> list[tuple[Space, SourceFile, str]]:
         """List what a global is called wherever it is mentioned, its own module first."""
         found = [(owner.space, owner.file, owner.name)] if owner.file is not None else []
-        for module, file in self._mentioning(owner):
-            for alias, held in list(vars(module).items()):
-                if isinstance(held, ModuleType) and vars(held) is owner.space:
-                    found.append((vars(module), file, f"{alias}.{owner.name}"))
-                elif held is value and not isinstance(value, _ATOMS):
+        by_module = [(each, f"{alias}.{owner.name}") for each, alias in self._holders(owner.space)]
+        by_value = [] if isinstance(value, _ATOMS) else self._holders(value)
+        needle = owner.name.encode()
+        for module, alias in (*by_module, *by_value):
+            # Only a module whose text has the name is worth parsing.
+            if vars(module) is not owner.space and needle in (self._text(module) or b""):
+                file = self.file(vars(module))
+                if file is not None and file is not owner.file:
                     found.append((vars(module), file, alias))
         return found
+
+    def _holders(self, value: object) -> Sequence[tuple[ModuleType, str]]:
+        """List the project's modules that hold an object, or the module of a namespace, and what they call it."""
+        if self._held is None:
+            self._held = {}
+            for module in list(sys.modules.values()):
+                for alias, held in list(vars(module).items()) if self._text(module) is not None else ():
+                    if not isinstance(held, _ATOMS):
+                        key = id(vars(held)) if isinstance(held, ModuleType) else id(held)
+                        self._held.setdefault(key, []).append((module, alias))
+        return self._held.get(id(value), ())
 
     def is_changed(self, owner: Owner, value: object) -> bool:
         """Tell whether a function of the project rebinds a global, or changes its value in place."""
@@ -163,20 +177,6 @@ class Spaces:
             if source and any(name in mutated(tree) for tree in source.function(function.__code__)):
                 return True
         return False
-
-    def _mentioning(self, owner: Owner) -> list[tuple[ModuleType, SourceFile]]:
-        """List the project's other modules whose text has the name; only those are worth parsing."""
-        if self._own is None:
-            texts = ((module, self._text(module)) for module in list(sys.modules.values()))
-            self._own = [(module, data) for module, data in texts if data is not None]
-        needle = owner.name.encode()
-        found = []
-        for module, data in self._own:
-            if needle in data and vars(module) is not owner.space:
-                file = self.file(vars(module))
-                if file is not None and file is not owner.file:
-                    found.append((module, file))
-        return found
 
     def _text(self, module: object) -> bytes | None:
         # sys.modules may hold anything.
