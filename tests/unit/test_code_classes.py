@@ -107,6 +107,7 @@ PLAIN = {
     "pandas time": "__import__('pandas').Timestamp('2026-01-01')",
     "numpy array": "__import__('numpy').arange(3)",
     "numpy type": "__import__('numpy').dtype('int8')",
+    "console": "__import__('rich.console').console.Console()",
     "attribute of a module": "__import__('os').environ.get('HOME')",
 }
 
@@ -122,6 +123,7 @@ VALUES = {
     "pyarrow schema": ("import pyarrow as pa\nthing = pa.schema({'a': 'int64'})", "int64", "int32"),
     "pyarrow table": ("import pyarrow as pa\nthing = pa.table({'a': [1]})", "[1]", "[2]"),
     "polars expression": ("import polars as pl\nthing = pl.col('a') > 1", "> 1", "> 2"),
+    "msgspec decoder": ("import msgspec\nthing = msgspec.json.Decoder(int)", "int", "str"),
     "polars frame": ("import polars as pl\nthing = pl.DataFrame({'a': [1]})", "[1]", "[2]"),
     "pandas frame": ("import pandas as pd\nthing = pd.DataFrame({'a': [1]})", "[1]", "[1.0]"),
     "numpy array": ("import numpy as np\nthing = np.array(['a', 1], dtype=object)", "1", "2"),

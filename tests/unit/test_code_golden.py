@@ -51,7 +51,7 @@ GOLDEN = {
             except* ValueError as group:
                 raise group from None
         """,
-        "12605fff4bd46da36db84b15b1adc5cc9254b79ee795080ad0e0ec811eea140f",
+        "f43605195a60468e73e76f21d2d500b4f9a559e406e36106fdefcd599d7a1f09",
     ),
     "names read in inlined comprehensions": (
         """
@@ -68,7 +68,7 @@ GOLDEN = {
             seen = {y for y in rows if (last := y)}
             return x, pairs, seen, last, sum(add(each) for each in rows)
         """,
-        "7f8458b567bac21415cfcd78e9b2c7c0dbedc8cd84fa4187c4306569cf311eee",
+        "ff9bca63d74a0381d89a1536577f4980f33eb5b5167440fe6f5ffc4a08bc3164",
     ),
     "names read in lambdas and nested functions": (
         """
@@ -86,7 +86,7 @@ GOLDEN = {
 
             return [lambda: inner(each) for each in counter()]
         """,
-        "9d05b17bfc155389265b3f5b2d13c2da38246e71576967e96ec673c6b886eb97",
+        "ba9d419658d83990c5813761baec4c3f3476bff2f6c90a81382d515423368fe2",
     ),
     "names read in class bodies": (
         """
@@ -124,7 +124,7 @@ GOLDEN = {
 
             return Local().of(), Level.HIGH, Row(1)
         """,
-        "17b08dbaadc9097b81b17f38921637e4e9a5d9a59506d49c4316fe50473e8c2c",
+        "6a66bf83772b6d30f718cb7a78bf8c2de28d6cc0f8ba63dedc59255167309726",
     ),
     "names read in match statements": (
         """
@@ -149,7 +149,7 @@ GOLDEN = {
                 case _:
                     return None
         """,
-        "d64c5566c7a43870bf13bd1d63a73c0fd7c20c78e20eef415583f7c14190ec4b",
+        "c06cebbd150b722a1fe53378d422f34f3ef4676086938bf98a8148919f9219e6",
     ),
     "classes made by calls": (
         """
@@ -175,7 +175,7 @@ GOLDEN = {
         def asset():
             return Color.RED, Pair(2), Made(1), Row(a=1), Below(a=1, b=[])
         """,
-        "55e01b40d2fd07811319041dfe3ca745cea3399da1dd1c87067939552b017a23",
+        "d6a101231a861bb4e67237639e66f211fed88bfdb932265c26beadbced9b3f56",
     ),
 }
 #: The same for what Python 3.11 cannot parse.
@@ -196,7 +196,7 @@ GOLDEN_FROM_3_12 = {
         def asset[T: (int, str)](rows: list[T]) -> Pair[T]:
             return Box[T]().hold([x for x in rows if x != limit])
         """,
-        "aa4762c0e2c814b6df997e0948a3002283f2b2789fe61186b9ebb00e27931668",
+        "a197790e1bdd29d7daf612b8b380ece22852bd35bd25cae6097373b19256c3d6",
     ),
     "quotes inside f-strings": (
         """
@@ -206,7 +206,7 @@ GOLDEN_FROM_3_12 = {
         def asset(x):
             return f"{table["a"]:>{x}} {f"{x!r}"} {x = }"
         """,
-        "f6a17278ddd76c670cbeadd83164f8ecfb0561c66681176fc368e500be273017",
+        "3d516f4b8769d563e3940dcba790330f05ae77263619056112972254f554d4e9",
     ),
 }
 #: Case to an edit of it that must count on every Python.

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType
 from typing import NamedTuple, TypeVar, overload
 
-from nacre.encoding import digest_texts
+from nacre.encoding import digest, digest_texts
 from nacre.errors import UnknownCode
 from nacre.version.closure import Closure
 from nacre.version.origin import Origins, roots_of
@@ -22,6 +22,7 @@ from nacre.version.source import DiskReader, SourceReader, Sources
 from nacre.version.space import Spaces
 
 FORMAT = "2"
+WHOLE = digest("whole")
 _PYTHON = f"{sys.implementation.name} {sys.version_info[0]}"
 FRAMEWORK = ("nacre", "prefect")
 #: Attribute of what runs code that is not Python, such as a dbt model: the parts of that code, its own first.
@@ -132,27 +133,26 @@ class CodeVersions:
             return _stated(stated)
         closure = self._closure(ignored)
         root = closure.reach(function)
-        beside = [closure.dependencies(deps)] if deps else []
+        whole = Piece(WHOLE)
+        whole.links = [("function", root)]
+        if deps:
+            whole.links.append(("dependencies", closure.dependencies(deps)))
         settle(root)
         own = own_digest(root)
         if isinstance(function, FunctionType):
             # How a root's inputs are loaded is its own affair; whoever calls it as a function passes values.
             inputs = closure.annotations(function)
+            whole.links.append(("inputs", inputs))
             own = digest_texts("root", [own, inputs.local])
-            beside.insert(0, inputs)
-        reach = dict(root.reach)
-        for each in beside:
-            settle(each)
-            reach |= each.reach
-        reached = [root, *beside]
-        others = [self._part(piece) for key, piece in reach.items() if key != id(root)]
-        unknowns, warnings = _joined(p.unknowns for p in reached), _joined(p.warnings for p in reached)
+            settle(inputs)
+        settle(whole)
+        others = [self._part(piece) for piece in whole.reach.values() if piece is not root]
         return CodeIdentity(
-            digest=digest_texts("code version", [FORMAT, _PYTHON, *[piece.final for piece in reached]]),
+            digest=digest_texts("code version", [FORMAT, _PYTHON, whole.final]),
             parts=_told_apart([CodePart(*_named(root, function), own), *others]),
-            unknowns=unknowns,
-            static=all(p.is_static for p in reached) and not (unknowns or warnings or ignored),
-            warnings=warnings,
+            unknowns=whole.unknowns,
+            static=whole.is_static and not (whole.unknowns or whole.warnings or ignored),
+            warnings=whole.warnings,
         )
 
     def _closure(self, ignored: Sequence[object]) -> Closure:
@@ -170,10 +170,6 @@ class CodeVersions:
         return part
 
 
-def _joined(texts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for each in texts for text in each))
-
-
 def _named(root: Piece, function: object) -> tuple[str, str]:
     """Name the root; an instance that can be called goes by what it wraps, or by its class."""
     if root.name:
@@ -184,9 +180,9 @@ def _named(root: Piece, function: object) -> tuple[str, str]:
 
 def _told_apart(parts: list[CodePart]) -> tuple[CodePart, ...]:
     """Give parts of one name different ones: by their modules, and where those are one too, by their order there."""
-    counts = Counter(part.name for part in parts)
-    if len(counts) == len(parts):
+    if len({part.name for part in parts}) == len(parts):
         return tuple(parts)
+    counts = Counter(part.name for part in parts)
     qualified = [
         part._replace(name=f"{_module(part.place)}.{part.name}") if counts[part.name] > 1 else part
         for part in parts

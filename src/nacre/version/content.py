@@ -146,6 +146,10 @@ def _pydantic(value: object) -> Parts | None:
     return () if type(value).__name__.startswith("Secret") else _by_repr(value)
 
 
+def _msgspec(value: object) -> Parts | None:
+    return tuple(getattr(value, name, None) for name in ("type", "strict", "dec_hook", "enc_hook"))
+
+
 def _struct(value: typing.Any) -> Parts | None:
     return (value.format,) if type(value).__name__ == "Struct" else None
 
@@ -167,6 +171,7 @@ _LIBRARIES: dict[str, typing.Callable[[object], Parts | None]] = {
     "_struct": _struct,
     "array": _array,
     "builtins": _bytes,
+    "msgspec": _msgspec,
     "numpy": _numpy,
     "pandas": _pandas,
     "polars": _polars,

@@ -27,7 +27,7 @@ _INERT = frozenset(
         *("logging", "loguru", "structlog"),
         *("_asyncio", "_queue", "_thread", "asyncio", "concurrent", "multiprocessing", "queue", "threading"),
         *("_contextvars", "_weakref", "contextvars", "weakref"),
-        *("opentelemetry", "prometheus_client", "warnings"),
+        *("opentelemetry", "prometheus_client", "rich", "tqdm", "warnings"),
     }
 )
 # Immutable types of the standard library whose repr is their value.
