@@ -168,3 +168,24 @@ def test_what_is_imported_from_a_library_counts_by_the_version_of_that(tmp_path:
         tmp_path, "from os import environ\nfrom sys import stderr\ndef asset():\n    return environ, stderr\n"
     )
     assert found.unknowns == ()
+
+
+def test_an_instance_that_is_called_goes_by_its_class(tmp_path: Path) -> None:
+    text = """
+        import functools
+
+        class Logged:
+            def __init__(self, f):
+                functools.update_wrapper(self, f)
+
+            def __call__(self):
+                return self.__wrapped__()
+
+        @Logged
+        def asset():
+            return 1
+    """
+    found = identify(tmp_path, text)
+    assert found.parts[0].name == "Logged instance"
+    assert found.parts[0].place.startswith("pipe.py:")
+    assert {part.name for part in found.parts} >= {"asset", "Logged", "Logged.__call__"}

@@ -171,11 +171,11 @@ class CodeVersions:
 
 
 def _named(root: Piece, function: object) -> tuple[str, str]:
-    """Name the root; an instance that can be called goes by what it wraps, or by its class."""
+    """Name the root; an instance that can be called goes by its class, and is where that or what it wraps is."""
     if root.name:
         return root.name, root.place
-    shown = getattr(function, "__qualname__", type(function).__qualname__)
-    return shown, next((piece.place for piece in root.reach.values() if piece.place), "")
+    name = f"{type(function).__qualname__} instance"
+    return name, next((piece.place for piece in root.reach.values() if piece.place), "")
 
 
 def _told_apart(parts: list[CodePart]) -> tuple[CodePart, ...]:
