@@ -91,9 +91,6 @@ def test_an_impossible_value_is_refused_with_the_function(name: str, value: obje
         ("result_storage", "s3/x"),
         ("result_serializer", "pickle"),
         ("on_commit", [print]),
-        ("cache_policy", RUN_ID),
-        ("cache_policy", INPUTS + FLOW_PARAMETERS),
-        ("cache_policy", INPUTS - "limit"),
     ],
 )
 def test_what_has_no_effect_yet_says_so(name: str, value: object) -> None:

@@ -7,21 +7,22 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import cast
 
 import msgspec
 
 from nacre import context
 from nacre.errors import StoreError, said
+from nacre.execute.asking import Asking
 from nacre.execute.futures import TaskFuture
 from nacre.execute.journal import Journal
 from nacre.execute.made import Made, Shared
 from nacre.execute.process import named
 from nacre.execute.publishing import Publishing
-from nacre.execute.recording import Recording
+from nacre.execute.recording import Recording, failing
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
 from nacre.execute.workspace import Reporter, Workspace
-from nacre.frames import shapes, source_lines, split
 from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of, slot
 from nacre.planning.decide import Action as Planned
@@ -34,7 +35,6 @@ from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.port import Token
 from nacre.store.records import (
-    Failing,
     Run,
     StepRecord,
     encode,
@@ -59,6 +59,7 @@ class ActiveRun:
         parent: The run that called this one.
         tags: Tags that apply to everything in it.
         parameters: What a flow was called with, short enough to show.
+        arguments: The same, as it is.
     """
 
     max_shown_reused = MAX_SHOWN_REUSED
@@ -73,6 +74,7 @@ class ActiveRun:
         parent: ActiveRun | None = None,
         tags: frozenset[str] = frozenset(),
         parameters: Mapping[str, str] | None = None,
+        arguments: Mapping[str, object] | None = None,
     ) -> None:
         self.workspace = workspace
         # What was started by a schedule's tick has its id from there, so that the tick knows it from the beginning.
@@ -98,7 +100,13 @@ class ActiveRun:
         self.counts: dict[str, int] = {}
         self.started_at: datetime = workspace.clock.now()
         self._parameters = dict(parameters or {})
-        self._facts: Facts | None = parent.facts if parent else None
+        self.root: str = parent.root if parent else self.id
+        #: What its flow was called with, as its body gets it.
+        self.arguments: dict[str, object] = dict(arguments or {})
+        self._facts: Facts | None = None
+        if parent is not None:
+            asking = parent.asking._replace(run=self.id, name=name, arguments=self.arguments)
+            self._facts = parent.facts._replace(asked=asking)  # type: ignore[arg-type]  # as below
         self._commits: Committer | None = None
         self._unreported: dict[str, StepRecord] = {}
         self._token: Token | None = None
@@ -190,8 +198,18 @@ class ActiveRun:
             refresh=refresh,
             reuse_sources=reuse_sources,
         )
-        self._facts = facts._replace(outline=outline_in(shared.outlines, facts.outline))
+        outline = outline_in(shared.outlines, facts.outline)
+        asking = Asking(
+            workspace, shared, self.stored, facts.heads, self.id, self.name, self.root, self.arguments
+        )
+        facts = facts._replace(outline=outline)
+        self._facts = facts._replace(asked=asking)  # type: ignore[arg-type]  # mypy: a tuple's __call__
         return self._facts
+
+    @property
+    def asking(self) -> Asking:
+        """Answers what cache policies ask for."""
+        return cast(Asking, self.facts.asked)
 
     def check_places(self, slots: Sequence[str]) -> None:
         """Find out, before they are made, whether the files of some slots could be put where they belong.
@@ -252,7 +270,7 @@ class ActiveRun:
             Slot to the version made. The step is reported when its group is durable.
         """
         fingerprint, is_new = self.recorded_as(decision, receipt)
-        made = self._make(receipt, is_new)
+        made = self.make(receipt, is_new)
         heads = [self.facts.heads.get(each) for each in decision.recipe.assets]
         checked = decision.action is Planned.CHECK and all(
             head is not None and head.data_version == each.version.data_version
@@ -281,6 +299,18 @@ class ActiveRun:
             commit = self._recording().made(task, decision, receipt, fingerprint, derived)
             self._commit(commit, record)
         return made
+
+    def keep(
+        self,
+        task: AnyTask,
+        decision: Decision,
+        receipt: Receipt,
+        record: StepRecord,
+        derived: Sequence[InputVersion],
+    ) -> None:
+        """Record the result of a plain task for later calls: no head, no version, no file of anything."""
+        commit = self._recording().made(task, decision, receipt, decision.fingerprint, derived)
+        self._commit(commit._replace(moves=()), record)
 
     def note_outlines(self, receipt: Receipt) -> None:
         """Remember what a step's values look like, for telling what changed."""
@@ -324,7 +354,7 @@ class ActiveRun:
                 duration_s=receipt.duration_s,
                 attempts=receipt.attempts,
                 error=said(receipt.error) if receipt.error else "",
-                failing=_failing(receipt.error) if receipt.error else None,
+                failing=failing(receipt.error) if receipt.error else None,
             )
         )
 
@@ -347,7 +377,8 @@ class ActiveRun:
         self.counts["reused"] = self.counts.get("reused", 0) + n_steps
         self.journal.emit("reused", {"n_steps": n_steps})
 
-    def _make(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:
+    def make(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:
+        """Give the versions that a receipt stands for; nothing is recorded."""
         made = {}
         for each, output in receipt.outputs.items():
             head = self.facts.heads.get(each)
@@ -465,12 +496,3 @@ def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepR
 def replace_seq(record: StepRecord, seq: int) -> StepRecord:
     """Return the step record with the version number it got."""
     return msgspec.structs.replace(record, seq=seq)
-
-
-def _failing(error: BaseException) -> Failing | None:
-    """Keep the line of the user's code that failed, so that it can still be shown when the process is gone."""
-    user = split(error).user
-    if not user:
-        return None
-    at = user[-1]
-    return Failing(place=at.place, function=at.function, lines=tuple(source_lines(at)), held=shapes(at))

@@ -8,13 +8,14 @@ import msgspec
 
 from nacre.execute.step import Receipt
 from nacre.execute.workspace import Workspace
+from nacre.frames import shapes, source_lines, split
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Input, Part
+from nacre.store.records import Action, Failing, Input, Part
 from nacre.version.fingerprint import InputVersion
 
 
@@ -152,3 +153,12 @@ def _input(version: InputVersion) -> Input:
 
 def _as_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def failing(error: BaseException) -> Failing | None:
+    """Keep the line of the user's code that failed, so that it can still be shown when the process is gone."""
+    user = split(error).user
+    if not user:
+        return None
+    at = user[-1]
+    return Failing(place=at.place, function=at.function, lines=tuple(source_lines(at)), held=shapes(at))
