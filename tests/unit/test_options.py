@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from nacre.cache_policies import DEFAULT, FLOW_PARAMETERS, INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
+from nacre.cache_policies import DEFAULT, INPUTS, NO_CACHE, TASK_SOURCE
 from nacre.declare.flow import flow
 from nacre.declare.options import DEFAULTS, FLOW_NAMES, TASK_NAMES, FlowOptions, TaskOptions, decode
 from nacre.declare.task import materialize

@@ -101,7 +101,7 @@ def CacheKeyFnPolicy(*, cache_key_fn: KeyFunction) -> CachePolicy:  # noqa: N802
 
 
 def _as_key_function(compute_key: Callable[..., str | None]) -> KeyFunction:
-    return lambda context, parameters: compute_key(context, dict(parameters), context.flow_parameters)
+    return lambda context, parameters: compute_key(context, parameters, context.flow_parameters)
 
 
 INPUTS = CachePolicy(frozenset({"inputs"}))

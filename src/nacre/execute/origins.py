@@ -17,9 +17,16 @@ from nacre.planning.counted import counted
 from nacre.planning.plan import slots_of
 from nacre.planning.reason import Cause, Reason
 from nacre.values import identify
+from nacre.values.kinds import module_name
 from nacre.version.fingerprint import InputVersion, Recipe
 
 Arguments = Mapping[str, object]
+
+
+def plain_key(task: AnyTask) -> str:
+    """Name what a plain task makes, the same whether its file was started or imported."""
+    module = task.fn.__module__
+    return task.key.replace(f"//{module}.", f"//{module_name(module)}.", 1)
 
 
 class Origins:
@@ -79,7 +86,7 @@ class Origins:
         passed = {key_of(each.asset) for each in inputs}
         for dep in self._task.asset_deps:
             inputs += self.dependencies(dep.key) if dep.key not in passed else ()
-        keys = slots_of(self._task, self.partition) or [self._task.key]
+        keys = slots_of(self._task, self.partition) or [plain_key(self._task)]
         self._run.shared.producers.setdefault(keys[0], self._task)
         code = self._run.workspace.code.of(self._task).digest
         recipe = Recipe(keys, code, inputs, digests, recipe_settings(self._task), self.partition)

@@ -12,7 +12,7 @@ from nacre.errors import TypeMismatch, UnserialisableValue, said
 from nacre.execute.active import ActiveRun, reused
 from nacre.execute.effects import Effects
 from nacre.execute.made import Made
-from nacre.execute.origins import Origins
+from nacre.execute.origins import Origins, plain_key
 from nacre.execute.state import Completed, State, failed_with
 from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.execute.turn import turn
@@ -55,6 +55,7 @@ class PlainCall:
         self._run = run
         self._task = task
         self._origins = origins
+        self._key = plain_key(task)
         self.lineage: tuple[InputVersion, ...] = ()
 
     def effects(
@@ -81,14 +82,14 @@ class PlainCall:
             return (yield from self._go(bound, decision, derived))
         known = yield from turn(shared, self._task, fingerprint)
         if known is not None:
-            return self._take(known[self._task.key], Reason(Cause.THIS_RUN), fingerprint)
+            return self._take(known[self._key], Reason(Cause.THIS_RUN), fingerprint)
         try:
             decision = decide(self._task.options, recipe, False, self._run.facts)
             if self._is_asked_above():
                 decision = decision._replace(action=Action.BUILD, reason=Reason(Cause.ASKED), overwrites=True)
             if decision.action is Action.REUSE:
-                made = self._run.stored.at(self._task.key, fingerprint)
-                shared.results[fingerprint] = {self._task.key: made}
+                made = self._run.stored.at(self._key, fingerprint)
+                shared.results[fingerprint] = {self._key: made}
                 return self._take(made, decision.reason, fingerprint)
             return (yield from self._go(bound, decision, derived))
         finally:
@@ -119,17 +120,17 @@ class PlainCall:
         task, value = self._task, receipt.value
         try:
             identity = identify(value)
-            output = self._run.workspace.contents.write(task.key, value, identity, identity.digest)
+            output = self._run.workspace.contents.write(self._key, value, identity, identity.digest)
         except UnserialisableValue as error:
             self._run.log(
                 logging.WARNING, f"{task.name}: its result is not kept for later calls: {said(error)}"
             )
             return False
-        receipt = receipt._replace(outputs={task.key: output})
+        receipt = receipt._replace(outputs={self._key: output})
         self._run.keep(task, decision, receipt, _record(task, receipt, decision.reason), derived)
         # Not the object itself: who got it may change it.
-        made = Made(InputVersion("", task.key, output.data_version), output)
-        self._run.shared.results[decision.fingerprint] = {task.key: made}
+        made = Made(InputVersion("", self._key, output.data_version), output)
+        self._run.shared.results[decision.fingerprint] = {self._key: made}
         return True
 
     def _take(self, made: Made, reason: Reason, fingerprint: str) -> State[object]:

@@ -6,7 +6,7 @@ from nacre.declare.policy import CachePolicy
 from nacre.encoding import digest_texts
 from nacre.planning.facts import Asked
 from nacre.planning.reason import CACHE_KEY, FLOW, POLICY, RUN_ID, Cause, Reason
-from nacre.version.fingerprint import Recipe
+from nacre.version.fingerprint import ALL, Recipe
 
 #: Characters of a cache key that are kept and shown; a longer one is known by these and its digest.
 SHOWN_CHARACTERS = 40
@@ -33,8 +33,9 @@ def counted(policy: CachePolicy, recipe: Recipe, asked: Asked) -> tuple[Recipe, 
     if "flow_parameters" in policy.parts:
         settings.update({FLOW + name: digest for name, digest in asked.flow.items()})
     parameters = {name: d for name, d in recipe.parameters.items() if not policy.leaves_out(name)}
-    uncounted = frozenset(each.argument for each in recipe.inputs if policy.leaves_out(each.argument))
-    recipe = recipe._replace(settings=settings, parameters=parameters, uncounted=uncounted)
+    uncounted = {each.argument for each in recipe.inputs if policy.leaves_out(each.argument)}
+    uncounted |= policy.excluded if "inputs" in policy.parts else {ALL}
+    recipe = recipe._replace(settings=settings, parameters=parameters, uncounted=frozenset(uncounted))
     if asked.failed:
         return recipe, Reason(Cause.KEY, asked.failed)
     if policy.keys and asked.key is None:

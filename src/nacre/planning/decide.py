@@ -13,7 +13,7 @@ from nacre.declare.options import Options
 from nacre.keys import key_of
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact
 from nacre.planning.reason import CACHE_KEY, FLOW, Cause, Reason
-from nacre.version.fingerprint import Recipe, observed_fingerprint
+from nacre.version.fingerprint import ALL, Recipe, observed_fingerprint
 from nacre.version.outline import compare
 
 
@@ -55,6 +55,7 @@ class Decision(NamedTuple):
 
 
 _UNCHANGED = Reason(Cause.UNCHANGED)
+_KNOWN = Reason(Cause.KNOWN)
 #: A setting of the recipe of a source's partition into which nothing more comes: run once more, and then never again.
 CLOSED = "closed"
 
@@ -135,7 +136,7 @@ def _from_known(limit: timedelta | None, recipe: Recipe, fingerprint: str, facts
     if known is not None:
         if limit is not None and (expired := _expired(limit, known.at, facts.now)) is not None:
             return Decision(Action.BUILD, expired, fingerprint, recipe, overwrites=True)
-        reason = Reason(Cause.KNOWN, new=shown_key(recipe.settings.get(CACHE_KEY, "")))
+        reason = _under_policy(Cause.KNOWN, recipe) if recipe.uncounted else _KNOWN
         return Decision(Action.REUSE, reason, fingerprint, recipe, known.data_versions, moves_head=True)
     if first is None:
         return Decision(Action.BUILD, Reason(Cause.FIRST), fingerprint, recipe)
@@ -153,10 +154,16 @@ def _unchanged(recipe: Recipe, facts: Facts, cause: Cause = Cause.UNCHANGED) -> 
     """Say that the current version is taken, and that its file must be put back where it is not as published."""
     if facts.drifted and not facts.drifted.isdisjoint(recipe.assets):
         return Reason(Cause.DRIFT, recipe.assets[0])
-    if recipe.uncounted or CACHE_KEY in recipe.settings:
-        key = shown_key(recipe.settings.get(CACHE_KEY, ""))
-        return Reason(Cause.UNCHANGED, "" if key else ", ".join(sorted(recipe.uncounted)), new=key)
+    if recipe.uncounted:
+        return _under_policy(cause, recipe)
     return _UNCHANGED if cause is Cause.UNCHANGED else Reason(cause)
+
+
+def _under_policy(cause: Cause, recipe: Recipe) -> Reason:
+    """Say what a result was taken by, where not all inputs count: its cache key, else what does not count."""
+    key = shown_key(recipe.settings.get(CACHE_KEY, ""))
+    uncounted = ALL if ALL in recipe.uncounted else ", ".join(sorted(recipe.uncounted))
+    return Reason(cause, "" if key else uncounted, new=key)
 
 
 def _observed(recipe: Recipe, fingerprint: str, heads: Mapping[str, HeadFact]) -> dict[str, str]:

@@ -143,11 +143,20 @@ def _parameter(reason: Reason) -> str:
 
 
 def _unchanged(reason: Reason) -> str:
+    return "cache key unchanged" if reason.new else f"{_what_counts(reason)} unchanged"
+
+
+def _known(reason: Reason) -> str:
     if reason.new:
-        return "cache key unchanged"
-    text = "inputs and code unchanged"
-    verb = "do" if ", " in reason.subject else "does"
-    return f"{text}; {reason.subject} {verb} not count" if reason.subject else text
+        return f"made before under the cache key {reason.new}"
+    return f"made before from the same {_what_counts(reason)}"
+
+
+def _what_counts(reason: Reason) -> str:
+    """Name what was compared; a cache policy leaves out a few inputs (``subject``), or all of them (``*``)."""
+    if reason.subject == "*":
+        return "code (its cache_policy has no INPUTS)"
+    return f"inputs (but {reason.subject}) and code" if reason.subject else "inputs and code"
 
 
 def _key(reason: Reason) -> str:
@@ -175,9 +184,7 @@ _UNITS_OF_TIME = ((172_800, 86_400, "d"), (3_600, 3_600, "h"), (60, 60, "min"))
 
 _SENTENCES: dict[Cause, Callable[[Reason], str]] = {
     Cause.UNCHANGED: _unchanged,
-    Cause.KNOWN: lambda r: (
-        f"made before under the cache key {r.new}" if r.new else "made before from the same inputs and code"
-    ),
+    Cause.KNOWN: _known,
     Cause.THIS_RUN: lambda r: "already made in this run",
     Cause.FIRST: lambda r: "not made yet",
     Cause.SOURCE: _source,

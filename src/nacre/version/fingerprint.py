@@ -14,6 +14,8 @@ from typing import NamedTuple
 from nacre.encoding import digest_texts
 from nacre.keys import key_of, partition_of, slot
 
+#: In ``Recipe.uncounted``: all inputs.
+ALL = "*"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -56,8 +58,8 @@ class Recipe(NamedTuple):
         parameters: Other parameters: name to the digest of the value.
         settings: What else matters: ``version=``, format, environment policy.
         partition: Which slice; empty for the whole.
-        uncounted: Inputs that a cache policy leaves out, by parameter, or key where there is none: they are lineage,
-            and no part of the fingerprint.
+        uncounted: What a cache policy leaves out, by parameter, or key where there is none: lineage, but no part of the
+            fingerprint. ``*`` among them says that no input counts.
     """
 
     assets: Sequence[str]
