@@ -184,7 +184,7 @@ def task(fn: Callable[P, R], /) -> Task[P, R]: ...
 @overload
 def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(fn: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]) -> object:
-    """Declare a plain task: run with retries, time-outs, logs and lineage, but not stored.
+    """Declare a plain task: run with retries, time-outs, logs and lineage; reused only where its options ask for it.
 
     Args:
         fn: The function, when used without parentheses.

@@ -1,0 +1,215 @@
+"""Plain tasks run whenever they are called; where their options ask for it, their results are stored and taken."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import nacre
+from nacre.planning.explain import sentence
+from sandbox import Sandbox
+
+POLICIES = """
+from datetime import timedelta
+from nacre.cache_policies import *
+"""
+
+
+def reasons(result: nacre.RunResult) -> dict[str, tuple[str, str]]:
+    return {step.name: (step.action, step.reason) for step in result}
+
+
+def planned(module: object, **options: bool) -> dict[str, tuple[str, str]]:
+    return {step.name: (step.action, step.reason) for step in nacre.plan(modules=[module], **options).steps}
+
+
+def said(project: Sandbox) -> list[tuple[str, str]]:
+    """What the latest run that nobody called did to each step, and why."""
+    run = [run for run in project.runs() if not run.parent][-1]
+    return [(each.action, sentence(each.reason)) for each in run.steps]
+
+
+def test_a_plain_task_runs_whenever_it_is_called_unless_asked_otherwise(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+def shout(text):
+    calls.append(text)
+    return text.upper()
+
+plain = task(shout)
+kept = task(persist_result=True)(shout)
+never = task(cache_policy=NO_CACHE, persist_result=True, cache_expiration=timedelta(days=1))(shout)
+by_policy = task(cache_policy=INPUTS, persist_result=True)(shout)
+by_age = task(cache_expiration=timedelta(days=1))(shout)
+"""
+    )
+    for name, n_runs in {"plain": 2, "kept": 2, "never": 2, "by_policy": 1, "by_age": 0}.items():
+        module.calls.clear()
+        assert [getattr(module, name)("a"), getattr(module, name)("a")] == ["A", "A"]
+        assert len(module.calls) == n_runs, name
+
+
+def test_a_known_result_of_a_plain_task_says_where_it_is_from(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@materialize("a://words")
+def words():
+    return ["ann"]
+
+@task(cache_policy=DEFAULT)
+def shout(words) -> list:
+    calls.append("shout")
+    return [word.upper() for word in words]
+
+@materialize("a://loud")
+def loud(text):
+    return text
+
+@flow
+def daily():
+    state = shout(words(), return_state=True)
+    return state.name, state.message, loud(state)
+"""
+    )
+    assert module.daily() == ("Completed", "", ["ANN"])
+    project.reopen()
+    assert module.daily() == ("Cached", "made before from the same inputs and code", ["ANN"])
+    assert module.calls == ["shout"]
+    assert project.inputs("a://loud") == {"text": ("a://words", True)}
+    run = project.runs()[-1]
+    step = next(each for each in run.steps if each.step.startswith("task://"))
+    assert (step.action, step.assets, step.seq) == ("reused", (), 0)
+    assert {row.asset for row in project.workspace.catalog.heads("default")} == {"a://words", "a://loud"}
+
+
+def test_a_script_and_an_import_of_it_share_the_results_of_plain_tasks(project: Sandbox) -> None:
+    source = (
+        POLICIES
+        + """
+@task(cache_policy=INPUTS)
+def word(n):
+    calls.append(n)
+    return f"{len(calls)} of {__name__[:2]}"
+
+if __name__ == "__main__":
+    print(word(1))
+"""
+    )
+    module = project.module(source)
+    started = project.python(str(module.__file__))
+    out, errors = started.communicate(timeout=60)
+    assert (out, started.returncode) == ("1 of __\n", 0), errors
+    assert module.word(1) == "1 of __"
+    assert module.calls == []
+
+
+def test_results_of_plain_tasks_may_be_large_tables(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+import pyarrow as pa
+
+@task(cache_policy=INPUTS)
+def table(n) -> pa.Table:
+    calls.append(n)
+    return pa.table({"n": list(range(n))})
+"""
+    )
+    first, second = module.table(50_000), module.table(50_000)
+    assert first.equals(second)
+    assert module.calls == [50_000]
+
+
+def test_what_one_caller_does_to_a_result_is_not_seen_by_the_next(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@task(cache_policy=INPUTS)
+def numbers(n):
+    return list(range(n))
+
+@flow
+def twice(n):
+    numbers(n).clear()
+    return len(numbers(n))
+"""
+    )
+    assert module.twice(3) == 3
+    assert module.twice(50_000) == 50_000
+
+
+def test_a_result_that_cannot_be_stored_is_said_once_and_given_to_its_call(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@task(cache_policy=INPUTS)
+def opened(n):
+    calls.append(n)
+    return open(__file__)
+"""
+    )
+    module.opened(1).close()
+    (line,) = [text for text in project.log() if "its result is not kept" in text]
+    assert line.startswith("opened: its result is not kept for later calls: ")
+    module.opened(1).close()
+    assert module.calls == [1, 1]
+
+
+def test_refreshing_a_plain_task_replaces_what_is_known(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@task(cache_policy=INPUTS)
+def roll(n):
+    calls.append(n)
+    return len(calls)
+
+@materialize("a://rolled")
+def rolled():
+    return roll(1)
+"""
+    )
+    assert [module.roll(1), module.roll(1)] == [1, 1]
+    assert module.roll.with_options(refresh_cache=True)(1) == 2
+    assert said(project) == [("built", "you asked for a fresh result")]
+    project.reopen()
+    assert module.roll(1) == 2
+    project.build(module)
+    assert nacre.load("a://rolled") == 2
+    project.build(module, refresh=True)
+    assert nacre.load("a://rolled") == 3
+    project.build(module, reuse_sources=True)
+    assert module.roll(1) == 3
+
+
+def test_results_of_assets_and_plain_tasks_expire_alike(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+DAY = timedelta(hours=24)
+
+@task(cache_expiration=DAY)
+def rate(of):
+    calls.append("task")
+    return 1
+
+@materialize("a://rates", cache_expiration=DAY)
+def rates():
+    calls.append("asset")
+    return 2
+"""
+    )
+    module.rate("yen"), module.rates()
+    project.clock.advance(timedelta(hours=23).total_seconds())
+    module.rate("yen"), module.rates()
+    assert module.calls == ["task", "asset"]
+    project.clock.advance(timedelta(hours=3).total_seconds())
+    assert planned(module)["rates"] == ("build", "made 26 h ago; cache_expiration is 24 h")
+    assert planned(module, reuse_sources=True)["rates"] == ("reuse", "inputs and code unchanged")
+    module.rate("yen")
+    assert said(project) == [("built", "made 26 h ago; cache_expiration is 24 h")]
+    module.rates()
+    assert said(project) == [("built", "made 26 h ago; cache_expiration is 24 h")]
+    module.rate("yen"), module.rates()
+    assert module.calls == ["task", "asset"] * 2
