@@ -281,6 +281,52 @@ def test_a_key_function_loads_only_what_it_looks_at(project: Sandbox) -> None:
         nacre.load("a://weather")
 
 
+def test_a_key_function_sees_what_is_taken_again_and_what_is_read_whole(project: Sandbox) -> None:
+    module = project.module("""
+        from nacre import StaticPartitions
+        CITIES = StaticPartitions(["oslo", "rome"], "city")
+
+        @materialize("a://n")
+        def n():
+            return world.get("n", 1)
+
+        @materialize("a://doubled")
+        def doubled(n):
+            return n * 2
+
+        @materialize("a://visits/{city}", partitions=CITIES)
+        def visits(doubled, city: str):
+            return city + str(doubled)
+
+        @materialize(
+            "a://noted/{city}", partitions=CITIES,
+            cache_key_fn=lambda context, parameters: parameters["city"] + parameters["visits"][:4],
+        )
+        def noted(visits, city: str):
+            calls.append(city)
+            return visits
+
+        @materialize(
+            "a://all", cache_key_fn=lambda c, parameters: f"{parameters['doubled']} {parameters['visits']}"
+        )
+        def everything(doubled, visits, extra=1):
+            calls.append("all")
+            return [doubled, visits]
+    """)
+    for number in (1, 2):
+        module.turn(n=number)
+        project.build(module)
+    module.turn(n=1)
+    project.reopen()
+    result = project.build(module)
+    assert sorted(module.calls) == ["all", "all", "oslo", "rome"]
+    key = "2 {'oslo': 'oslo2', 'rome': 'rome2'}"
+    assert {step.reason for step in result if step.asset == "a://all"} == {
+        f"made before under the cache key {key}"
+    }
+    assert {step.reason for step in result if step.asset.startswith("a://noted")} == {"cache key unchanged"}
+
+
 def test_without_a_key_a_step_runs_and_its_result_is_not_taken(project: Sandbox) -> None:
     module = project.module(KEYED)
     module.world["key"] = None

@@ -213,3 +213,84 @@ def rates():
     assert said(project) == [("built", "made 26 h ago; cache_expiration is 24 h")]
     module.rate("yen"), module.rates()
     assert module.calls == ["task", "asset"] * 2
+
+
+def test_plain_tasks_are_reused_below_steps_that_run_in_parallel(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@task(cache_policy=INPUTS)
+def slow(n):
+    calls.append(n)
+    return [n]
+
+@materialize("a://one")
+def one():
+    return slow(1)
+
+@materialize("a://two")
+def two():
+    return slow(1) + slow.submit(2).result()
+"""
+    )
+    assert project.build(module).ok
+    assert sorted(module.calls) == [1, 2]
+    project.reopen()
+    assert project.build(module).counts == {"checked": 2}
+    assert project.runs()[-1].counts == {"checked": 2, "reused": 3}
+    assert sorted(module.calls) == [1, 2]
+
+
+def test_map_and_async_tasks_are_reused_one_by_one(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@task(cache_policy=INPUTS)
+async def later(n):
+    calls.append(n)
+    return n
+
+@flow
+async def gathered():
+    import asyncio
+    return await asyncio.gather(later(1), later(1), later(2))
+
+@task(cache_policy=INPUTS)
+def square(n):
+    calls.append(n)
+    return n * n
+
+@flow
+def squares(numbers):
+    return [future.result() for future in square.map(numbers)]
+"""
+    )
+    import asyncio
+
+    assert asyncio.run(module.gathered()) == [1, 1, 2]
+    assert sorted(module.calls) == [1, 2]
+    module.calls.clear()
+    assert module.squares([3, 3, 4]) == [9, 9, 16]
+    assert module.squares([4, 5]) == [16, 25]
+    assert sorted(module.calls) == [3, 4, 5]
+
+
+def test_a_failed_plain_task_is_tried_again_by_who_waited(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@task(cache_policy=INPUTS)
+def shaky(n):
+    calls.append(n)
+    if len(calls) == 1:
+        raise OSError("not yet")
+    return n
+
+@flow
+def three():
+    futures = [shaky.submit(1) for _ in range(3)]
+    return sorted(future.state.name for future in futures if not future.wait())
+"""
+    )
+    assert module.three() == ["Cached", "Completed", "Failed"]
+    assert module.calls == [1, 1]
