@@ -294,3 +294,123 @@ def three():
     )
     assert module.three() == ["Cached", "Completed", "Failed"]
     assert module.calls == [1, 1]
+
+
+def test_the_object_that_a_method_belongs_to_counts_as_an_argument(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+from dataclasses import dataclass
+
+@dataclass
+class Scale:
+    by: int
+
+    @task(cache_policy=INPUTS)
+    def times(self, n):
+        calls.append(self.by)
+        return n * self.by
+
+    @materialize("a://scaled", cache_policy=INPUTS)
+    def scaled(self, n):
+        calls.append(self.by)
+        return n * self.by
+
+class Opaque:
+    @task(cache_policy=INPUTS)
+    def one(self):
+        calls.append("one")
+        return 1
+"""
+    )
+    for _ in range(2):
+        assert [module.Scale(by).times(10) for by in (2, 3)] == [20, 30]
+        assert [module.Scale(by).scaled(10) for by in (2, 3)] == [20, 30]
+    assert module.calls == [2, 3, 2, 3]
+    assert module.Opaque().one(return_state=True).message == (
+        "argument `self` (Opaque) cannot be followed, so it runs"
+    )
+
+
+def test_a_damaged_result_of_a_plain_task_is_made_again(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@task(cache_policy=INPUTS)
+def text(n):
+    calls.append(n)
+    return "a" * n
+"""
+    )
+    module.text(100_000)
+    for file in (project.store / "objects").rglob("*"):
+        if file.is_file() and file.stat().st_size >= 100_000:
+            file.write_bytes(b"something else")
+    project.reopen()
+    assert len(module.text(100_000)) == 100_000
+    assert said(project) == [("built", "its stored result is missing")]
+    assert module.text(100_000, return_state=True).name == "Cached"
+    assert module.calls == [100_000, 100_000]
+
+
+def test_lineage_is_that_of_what_the_result_was_made_from(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@materialize("a://old")
+def old():
+    return ["old"]
+
+@materialize("a://new")
+def new():
+    return ["new"]
+
+@task(cache_policy=TASK_SOURCE)
+def first(rows):
+    return list(rows)
+
+@materialize("a://kept")
+def kept(text):
+    return text
+
+@flow
+def by(name):
+    kept(first({"old": old, "new": new}[name]()))
+"""
+    )
+    module.by("old")
+    assert nacre.lineage("a://kept").upstream == {"a://old"}
+    module.by("new")
+    assert nacre.load("a://kept") == ["old"]
+    module = project.edit(module, "return text", "return text + []")
+    module.by("new")
+    assert nacre.lineage("a://kept").upstream == {"a://old", "a://new"}
+
+
+def test_a_plain_task_of_several_assets_passes_all_of_them_on(project: Sandbox) -> None:
+    module = project.module(
+        POLICIES
+        + """
+@materialize("a://one")
+def one():
+    return ["one"]
+
+@materialize("a://two")
+def two():
+    return ["two"]
+
+@task
+def both(first, second):
+    return first + second
+
+@materialize("a://all")
+def everything(rows):
+    return rows
+
+@flow
+def daily():
+    everything(both(one(), two()))
+"""
+    )
+    module.daily()
+    assert nacre.lineage("a://all").upstream == {"a://one", "a://two"}

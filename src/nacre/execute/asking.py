@@ -28,12 +28,14 @@ class KeyContext(NamedTuple):
         task_run: Its ``name``, ``flow_run_id`` and ``tags``.
         flow_run: The run's ``id`` and ``name``.
         flow_parameters: What the flow was called with.
+        parameters: The arguments, once more.
     """
 
     task: AnyTask
     task_run: SimpleNamespace
     flow_run: SimpleNamespace
     flow_parameters: Mapping[str, object]
+    parameters: Mapping[str, object]
 
 
 class LazyArguments(Mapping[str, object]):
@@ -122,6 +124,7 @@ class Asking(NamedTuple):
             SimpleNamespace(name=task.name, flow_run_id=self.run, tags=task.options.tags),
             SimpleNamespace(id=self.run, name=self.name),
             self.arguments,
+            arguments,
         )
         found = [key_fn(told, arguments) for key_fn in policy.keys]
         for key in found:

@@ -23,6 +23,14 @@ from nacre.version.fingerprint import InputVersion, Recipe
 Arguments = Mapping[str, object]
 
 
+def instance_of(task: AnyTask) -> dict[str, object]:
+    """Give the object that a method is bound to, by its parameter's name: a result depends on it as on any argument."""
+    instance = getattr(task.fn, "__self__", None)
+    if instance is None or task.code is None:
+        return {}
+    return {task.code.co_varnames[0]: instance}
+
+
 def plain_key(task: AnyTask) -> str:
     """Name what a plain task makes, the same whether its file was started or imported."""
     module = task.fn.__module__
@@ -64,6 +72,7 @@ class Origins:
         derived: list[InputVersion] = []
         digests: dict[str, str] = {}
         problem: Reason | None = None
+        bound = {**instance_of(self._task), **bound}
         for name in sorted(bound, key=self._position):
             if self.partition and name == getattr(self._task.options.partitions, "dimension", ""):
                 continue

@@ -17,7 +17,7 @@ from nacre.execute.state import Completed, State, failed_with
 from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.execute.turn import turn
 from nacre.graph.graph import AnyTask
-from nacre.keys import slot
+from nacre.keys import key_of, slot
 from nacre.planning.decide import Action, Decision, decide
 from nacre.planning.explain import sentence
 from nacre.planning.reason import Cause, Reason
@@ -89,8 +89,10 @@ class PlainCall:
                 decision = decision._replace(action=Action.BUILD, reason=Reason(Cause.ASKED), overwrites=True)
             if decision.action is Action.REUSE:
                 made = self._run.stored.at(self._key, fingerprint)
-                shared.results[fingerprint] = {self._key: made}
-                return self._take(made, decision.reason, fingerprint)
+                if not self._run.workspace.contents.is_damaged(made.output):
+                    shared.results[fingerprint] = {self._key: made}
+                    return self._take(made, decision.reason, fingerprint)
+                decision = decision._replace(action=Action.BUILD, reason=Reason(Cause.LOST), overwrites=True)
             return (yield from self._go(bound, decision, derived))
         finally:
             shared.release([fingerprint])
@@ -98,7 +100,7 @@ class PlainCall:
     def _is_asked_above(self) -> bool:
         """Say whether the step that calls it was asked to be made afresh: then nothing in it is taken from before."""
         refresh = self._run.facts.refresh
-        return bool(refresh) and any(step.key in refresh for step in calling_steps())
+        return bool(refresh) and any(key_of(step.key) in refresh for step in calling_steps())
 
     def _go(
         self, bound: Mapping[str, object], decision: Decision | None, derived: list[InputVersion]
@@ -145,7 +147,10 @@ class PlainCall:
         return Completed(sentence(reason), value, name="Cached")
 
     def _note_recorded(self, fingerprint: str) -> None:
-        """Add what the result was made from to what was passed now: under a policy they may differ."""
+        """Add what the result was made from to what was passed now: where not all inputs count, they may differ."""
+        policy = self._task.options.cache_policy
+        if policy is None or policy.is_plain:
+            return
         action = self._run.versions.action(fingerprint)
         recorded = action.inputs if action is not None else ()
         known = {version.asset for version in self.lineage}

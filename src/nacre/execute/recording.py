@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Recording:
             derived: Versions its arguments came from without being them.
         """
         action = self._action(task, decision, receipt, fingerprint, derived)
-        inputs = {each.name: (each.asset, each.seq) for each in action.inputs}
+        inputs = _by_name(action.inputs)
         return Commit(
             fingerprint=fingerprint,
             run=self._run,
@@ -79,7 +79,7 @@ class Recording:
             action: Its record, which also knows what its arguments derived from.
         """
         recorded = action.inputs if action is not None else ()
-        inputs = {each.name: (each.asset, each.seq) for each in recorded}
+        inputs = _by_name(recorded)
         inputs |= {each.name: (key_of(each.asset), each.seq) for each in decision.recipe.inputs}
         return Commit(
             fingerprint=decision.fingerprint,
@@ -138,6 +138,15 @@ class Recording:
             unknowns=code.unknowns,
             is_source=decision.action is Planned.CHECK,
         )
+
+
+def _by_name(inputs: Iterable[Input]) -> dict[str, tuple[str, int]]:
+    """Map inputs by name; a further one that an argument derives from goes by its own key."""
+    found: dict[str, tuple[str, int]] = {}
+    for each in inputs:
+        name = each.name if each.name not in found else slot(each.asset, each.partition)
+        found[name] = (each.asset, each.seq)
+    return found
 
 
 def _input(version: InputVersion) -> Input:
