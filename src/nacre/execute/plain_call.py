@@ -8,7 +8,7 @@ from typing import cast
 
 from nacre.declare.options import Options
 from nacre.declare.parameters import annotation
-from nacre.errors import TypeMismatch, UnserialisableValue, said
+from nacre.errors import CorruptObject, TypeMismatch, UnserialisableValue, said
 from nacre.execute.active import ActiveRun, reused
 from nacre.execute.effects import Effects
 from nacre.execute.made import Made
@@ -88,10 +88,9 @@ class PlainCall:
             if self._is_asked_above():
                 decision = decision._replace(action=Action.BUILD, reason=Reason(Cause.ASKED), overwrites=True)
             if decision.action is Action.REUSE:
-                made = self._run.stored.at(self._key, fingerprint)
-                if not self._run.workspace.contents.is_damaged(made.output):
-                    shared.results[fingerprint] = {self._key: made}
-                    return self._take(made, decision.reason, fingerprint)
+                state = self._take_stored(decision)
+                if state is not None:
+                    return state
                 decision = decision._replace(action=Action.BUILD, reason=Reason(Cause.LOST), overwrites=True)
             return (yield from self._go(bound, decision, derived))
         finally:
@@ -145,6 +144,16 @@ class PlainCall:
         self._hold(value)
         self._run.report(reused(self._task, "", reason))
         return Completed(sentence(reason), value, name="Cached")
+
+    def _take_stored(self, decision: Decision) -> State[object] | None:
+        """Take a result of an earlier run; None where its bytes are damaged, so that it is made again."""
+        made = self._run.stored.at(self._key, decision.fingerprint)
+        try:
+            state = self._take(made, decision.reason, decision.fingerprint)
+        except CorruptObject:
+            return None
+        self._run.shared.results[decision.fingerprint] = {self._key: made}
+        return state
 
     def _note_recorded(self, fingerprint: str) -> None:
         """Add what the result was made from to what was passed now: where not all inputs count, they may differ."""
