@@ -85,7 +85,7 @@ def text_asset(path):
         file.write_text(content)
         assert (module.text(file), module.text_asset(file)) == (content, content)
     assert module.calls == ["task", "asset"] * 2
-    assert said(project) == [("built", "parameter `path` changed")]
+    assert said(project) == [("built", "parameter `path` changed (and 1 more change)")]  # it was read, too
     elsewhere = project.folder / "copy.txt"
     elsewhere.write_text("BBB")
     assert (module.text(elsewhere), module.text_asset(elsewhere)) == ("BBB", "BBB")

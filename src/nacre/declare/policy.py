@@ -1,6 +1,6 @@
 """When a known result may be taken: Prefect's cache policies, as data.
 
-The code of a step counts under each of them; docs/adr/0018 says what each part adds or leaves out.
+The code of a step counts under each of them; docs/adr/0019 says what each part adds or leaves out.
 """
 
 from __future__ import annotations

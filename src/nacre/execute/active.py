@@ -19,6 +19,7 @@ from nacre.execute.journal import Journal
 from nacre.execute.made import Made, Shared
 from nacre.execute.process import named
 from nacre.execute.publishing import Publishing
+from nacre.execute.reading import readings_of
 from nacre.execute.recording import Recording, failing
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
@@ -41,7 +42,7 @@ from nacre.store.records import (
     run_path,
 )
 from nacre.survey.gather import Versions, gather
-from nacre.version.fingerprint import InputVersion, observed_fingerprint
+from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +158,8 @@ class ActiveRun:
         if self._token is not None:
             self.workspace.records.replace(run_path(self.id), encode(record), self._token)
         self.workspace.code.save()
+        if self.workspace.reads.is_changed:
+            self.workspace.reads.save()
 
     def _record(self, state: str, ended_at: datetime | None = None, error: str = "") -> Run:
         return Run(
@@ -193,17 +196,20 @@ class ActiveRun:
             workspace.catalog,
             self.versions,
             lambda key: workspace.code.of(shared.producers[key]),
+            workspace.reads.digest,
             self.started_at,
             workspace.env,
             refresh=refresh,
             reuse_sources=reuse_sources,
         )
-        outline = outline_in(shared.outlines, facts.outline)
         asking = Asking(
             workspace, shared, self.stored, facts.heads, self.id, self.name, self.root, self.arguments
         )
-        facts = facts._replace(outline=outline)
-        self._facts = facts._replace(asked=asking)  # type: ignore[arg-type]  # mypy: a tuple's __call__
+        self._facts = facts._replace(
+            outline=outline_in(shared.outlines, facts.outline),
+            digest_now=lambda kind, name: self._digest_now(kind, name, facts),
+            asked=asking,  # type: ignore[arg-type]  # mypy does not see the __call__ of a named tuple
+        )
         return self._facts
 
     @property
@@ -211,17 +217,10 @@ class ActiveRun:
         """Answers what cache policies ask for."""
         return cast(Asking, self.facts.asked)
 
-    def check_places(self, slots: Sequence[str]) -> None:
-        """Find out, before they are made, whether the files of some slots could be put where they belong.
-
-        Raises:
-            StoreError: A place cannot be reached or written.
-        """
-        workspace = self.workspace
-        buckets = self.publishing.check(slots)
-        if buckets and "://" not in workspace.location:
-            where = f"values go to {', '.join(buckets)}; their versions are kept on this machine only"
-            self.log(logging.INFO, f"{where} ({workspace.location}): NACRE_STORE={buckets[0]}/… shares them")
+    def _digest_now(self, kind: str, name: str, facts: Facts) -> str:
+        """Digest something that was read, as it is now: an asset as this run made it, if it did."""
+        made = self.shared.made.get(name) if kind == "asset" else None
+        return made.version.data_version if made is not None else facts.digest_now(kind, name)
 
     def look_at_places(self, slots: Sequence[str]) -> Facts:
         """Add to the facts which of some slots are no longer published as they were.
@@ -254,6 +253,7 @@ class ActiveRun:
             fingerprint=decision.fingerprint if decision is not None else "",
             partition=decision.recipe.partition if decision is not None else "",
             inputs=decision.recipe.inputs if decision is not None else (),
+            readings=readings_of(task, self.workspace),
         )
 
     def finish(
@@ -288,7 +288,7 @@ class ActiveRun:
             checked=checked,
         )
         if not is_new:
-            record = replace_seq(record, heads[0].seq if heads[0] else 0)
+            record = msgspec.structs.replace(record, seq=heads[0].seq if heads[0] else 0)
             if drifted := self.facts.drifted.intersection(made):
                 for each in sorted(drifted):
                     self.log(logging.INFO, f"{short(each)}: its published file was not as it was; put again")
@@ -309,7 +309,8 @@ class ActiveRun:
         derived: Sequence[InputVersion],
     ) -> None:
         """Record the result of a plain task for later calls: no head, no version, no file of anything."""
-        commit = self._recording().made(task, decision, receipt, decision.fingerprint, derived)
+        fingerprint, _ = self.recorded_as(decision, receipt)
+        commit = self._recording().made(task, decision, receipt, fingerprint, derived)
         self._commit(commit._replace(moves=()), record)
 
     def note_outlines(self, receipt: Receipt) -> None:
@@ -320,7 +321,9 @@ class ActiveRun:
     def recorded_as(self, decision: Decision, receipt: Receipt) -> tuple[str, bool]:
         """Say what a receipt is recorded under, and whether that makes a new version of its assets."""
         if decision.action is not Planned.CHECK:
-            return decision.fingerprint, True
+            reads = [each[:3] for each in receipt.reads]
+            own = decision.fingerprint
+            return fingerprint_with_reads(own, reads) if reads else own, True
         made = decision.recipe.assets
         versions = [receipt.outputs[each].data_version for each in made]
         fingerprint = observed_fingerprint(decision.fingerprint, versions)
@@ -434,7 +437,8 @@ class ActiveRun:
                 self.versions.remember(each.action)
             if each.superseded_by:
                 self.log(logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}")
-            self._show(self._published(replace_seq(record, next(iter(each.seqs.values()), 0))))
+            record = msgspec.structs.replace(record, seq=next(iter(each.seqs.values()), 0))
+            self._show(self._published(record))
 
     def _published(self, record: StepRecord) -> StepRecord:
         """Return the record of a step that is durable: failed where its file could not be put."""
@@ -491,8 +495,3 @@ def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepR
     keys = tuple(asset.key for asset in task.assets)
     step = slot(task.key, partition)
     return StepRecord(step=step, action="reused", reason=reason, assets=keys, partition=partition, seq=seq)
-
-
-def replace_seq(record: StepRecord, seq: int) -> StepRecord:
-    """Return the step record with the version number it got."""
-    return msgspec.structs.replace(record, seq=seq)

@@ -15,9 +15,10 @@ from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
-from nacre.execute.missing import MissingFailed, ensure
+from nacre.execute.missing import MissingFailed, ensure, ensure_read
 from nacre.execute.origins import Origins
 from nacre.execute.plain_call import PlainCall, warned
+from nacre.execute.reading import note_asset
 from nacre.execute.state import Completed, State, StateType, failed_with
 from nacre.execute.step import Receipt, run_step
 from nacre.execute.turn import turn
@@ -72,6 +73,8 @@ class Called:
             bound = {name: self._resolve(value, name) for name, value in given.items()}
             self.origins.partition = self._choose_partition(bound)
             versions = self._add_missing(bound)
+            if self.task.assets:
+                ensure_read(self.run, self.task, self.origins.partition)
         except UpstreamFailed as error:
             self._skipped(str(error.facts.get("upstream", "")))
             return State(StateType.PENDING, "NotReady", str(error), error)
@@ -234,7 +237,7 @@ class Called:
         """Find out, before the step runs, whether its file can be put, and whether it is as it was published."""
         if not self.run.workspace.publisher.placed(slots):
             return self.run.facts
-        self.run.check_places(slots)
+        self.run.publishing.check(slots)
         return self.run.look_at_places(slots)
 
     def _as_stored(self, bound: Mapping[str, object], recipe: Recipe) -> dict[str, object]:
@@ -299,6 +302,8 @@ class Called:
     def _hold(self, made: Mapping[str, Made], value: object, fingerprint: str) -> None:
         """Remember which objects are these assets, the parts of several outputs included."""
         holdings = self.run.shared.holdings
+        for each in made.values():
+            note_asset(*each.version[1:4])
         self.run.shared.note_call(self._order, fingerprint, made)
         self.lineage = tuple(each.version for each in made.values())
         if len(made) == 1:

@@ -98,7 +98,8 @@ class Origins:
         keys = slots_of(self._task, self.partition) or [plain_key(self._task)]
         self._run.shared.producers.setdefault(keys[0], self._task)
         code = self._run.workspace.code.of(self._task).digest
-        recipe = Recipe(keys, code, inputs, digests, recipe_settings(self._task), self.partition)
+        settings = recipe_settings(self._task, self._run.facts.digest_now)
+        recipe = Recipe(keys, code, inputs, digests, settings, self.partition)
         if policy is not None and not policy.is_plain:
             arguments = {**defaults(self._task.fn), **bound}
             asked, self.key_error = self._run.asking.answer(self._task, arguments)

@@ -13,11 +13,13 @@ from nacre.execute.active import ActiveRun, reused
 from nacre.execute.effects import Effects
 from nacre.execute.made import Made
 from nacre.execute.origins import Origins, plain_key
+from nacre.execute.reading import Noted, note_taken
 from nacre.execute.state import Completed, State, failed_with
 from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.execute.turn import turn
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, slot
+from nacre.planning.build import recipe_settings
 from nacre.planning.decide import Action, Decision, decide
 from nacre.planning.explain import sentence
 from nacre.planning.reason import Cause, Reason
@@ -68,9 +70,17 @@ class PlainCall:
         for dep in self._task.asset_deps:
             upstream.update({each.asset: each for each in self._origins.dependencies(dep.key)})
         self.lineage = tuple(upstream.values())
+        if self._task.options.deps:
+            self._note_declared()
         if is_reused(self._task.options):
             return (yield from self._known_or_run(bound, versions))
         return (yield from self._go(bound, None, []))
+
+    def _note_declared(self) -> None:
+        """Let the step that calls it rest on the files and variables it declares: its own code does not name them."""
+        declared = recipe_settings(self._task, self._run.facts.digest_now)
+        named = [(*name.split(" ", 1), digest) for name, digest in declared.items() if " " in name]
+        note_taken([Noted(kind, name, digest) for kind, name, digest in named])
 
     def _known_or_run(
         self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
@@ -86,12 +96,12 @@ class PlainCall:
         try:
             decision = decide(self._task.options, recipe, False, self._run.facts)
             if self._is_asked_above():
-                decision = decision._replace(action=Action.BUILD, reason=Reason(Cause.ASKED), overwrites=True)
+                decision = Decision(Action.BUILD, Reason(Cause.ASKED), fingerprint, recipe, overwrites=True)
             if decision.action is Action.REUSE:
                 state = self._take_stored(decision)
                 if state is not None:
                     return state
-                decision = decision._replace(action=Action.BUILD, reason=Reason(Cause.LOST), overwrites=True)
+                decision = Decision(Action.BUILD, Reason(Cause.LOST), fingerprint, recipe, overwrites=True)
             return (yield from self._go(bound, decision, derived))
         finally:
             shared.release([fingerprint])
@@ -131,7 +141,9 @@ class PlainCall:
         self._run.keep(task, decision, receipt, _record(task, receipt, decision.reason), derived)
         # Not the object itself: who got it may change it.
         made = Made(InputVersion("", self._key, output.data_version), output)
-        self._run.shared.results[decision.fingerprint] = {self._key: made}
+        # What else it read may change within the run too: then the next call looks again.
+        if not receipt.reads:
+            self._run.shared.results[decision.fingerprint] = {self._key: made}
         return True
 
     def _take(self, made: Made, reason: Reason, fingerprint: str) -> State[object]:
@@ -152,7 +164,19 @@ class PlainCall:
             state = self._take(made, decision.reason, decision.fingerprint)
         except CorruptObject:
             return None
-        self._run.shared.results[decision.fingerprint] = {self._key: made}
+        action = self._run.versions.action(decision.fingerprint)
+        if action is not None and action.reads:
+            heads = self._run.facts.heads
+            note_taken(
+                [
+                    Noted(
+                        each.kind, each.name, each.digest, heads[each.name].seq if each.name in heads else 0
+                    )
+                    for each in action.reads
+                ]
+            )
+        else:
+            self._run.shared.results[decision.fingerprint] = {self._key: made}
         return state
 
     def _note_recorded(self, fingerprint: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nacre.declare.options import Options
 from nacre.keys import key_of
-from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact
+from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact, ReadFact
 from nacre.planning.reason import CACHE_KEY, FLOW, Cause, Reason
 from nacre.version.fingerprint import ALL, Recipe, observed_fingerprint
 from nacre.version.outline import compare
@@ -127,17 +127,27 @@ def _from_known(limit: timedelta | None, recipe: Recipe, fingerprint: str, facts
     """Take the head or another recorded result of this fingerprint, else explain what differs."""
     heads = facts.heads
     first = heads.get(recipe.assets[0])
-    if first is not None and first.fingerprint == fingerprint and _all_at(recipe.assets, fingerprint, heads):
-        if limit is None or (expired := _expired(limit, _made_at(first, facts), facts.now)) is None:
+    is_at = first is not None and first.fingerprint == fingerprint
+    if (
+        first is not None
+        and is_at
+        and (len(recipe.assets) == 1 or _all_at(recipe.assets, fingerprint, heads))
+    ):
+        if limit is None or (expired := _expired(limit, _made_at(first, recipe, facts), facts.now)) is None:
             versions = {asset: heads[asset].data_version for asset in recipe.assets}
             return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
         return Decision(Action.BUILD, expired, fingerprint, recipe, overwrites=True)
-    known = facts.known(fingerprint)
-    if known is not None:
+    for known in facts.known(fingerprint, recipe.assets[0]):
+        if any(_read_causes(known.reads, facts)):
+            continue
         if limit is not None and (expired := _expired(limit, known.at, facts.now)) is not None:
             return Decision(Action.BUILD, expired, fingerprint, recipe, overwrites=True)
-        reason = _under_policy(Cause.KNOWN, recipe) if recipe.uncounted else _KNOWN
-        return Decision(Action.REUSE, reason, fingerprint, recipe, known.data_versions, moves_head=True)
+        is_current = _all_at(recipe.assets, known.fingerprint, heads)
+        as_before = _under_policy(Cause.KNOWN, recipe) if recipe.uncounted else _KNOWN
+        reason = _unchanged(recipe, facts) if is_current else as_before
+        return Decision(
+            Action.REUSE, reason, known.fingerprint, recipe, known.data_versions, moves_head=not is_current
+        )
     if first is None:
         return Decision(Action.BUILD, Reason(Cause.FIRST), fingerprint, recipe)
     evidence = facts.evidence(first.fingerprint)
@@ -177,14 +187,14 @@ def _observed(recipe: Recipe, fingerprint: str, heads: Mapping[str, HeadFact]) -
 
 
 def _all_at(assets: Sequence[str], fingerprint: str, heads: Mapping[str, HeadFact]) -> bool:
-    return len(assets) == 1 or all(a in heads and heads[a].fingerprint == fingerprint for a in assets)
+    return all(a in heads and heads[a].fingerprint == fingerprint for a in assets)
 
 
-def _made_at(head: HeadFact, facts: Facts) -> datetime:
+def _made_at(head: HeadFact, recipe: Recipe, facts: Facts) -> datetime:
     """Say when the current version was made: it may have become current again long after."""
-    known = facts.known(head.fingerprint)
-    current_since = datetime.fromisoformat(head.at)
-    return current_since if known is None else min(known.at, current_since)
+    known = facts.known(head.fingerprint, recipe.assets[0])
+    made = [each.at for each in known if each.fingerprint == head.fingerprint]
+    return min([datetime.fromisoformat(head.at), *made])
 
 
 def _expired(limit: timedelta, at: datetime, now: datetime) -> Reason | None:
@@ -206,6 +216,7 @@ def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts)
         *_input_causes(recipe, evidence, facts),
         *_mapping_causes(Cause.PARAMETER, evidence.parameters, recipe.parameters),
         *map(_of_policy, _mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings, limit=None)),
+        *_read_causes(evidence.reads, facts),
     ]
     if not causes:
         return Reason(Cause.LOST)
@@ -273,12 +284,24 @@ def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reas
     return causes
 
 
+def _read_causes(reads: Iterable[ReadFact], facts: Facts) -> Iterator[Reason]:
+    for kind, name, digest in reads:
+        now = facts.digest_now(kind, name)
+        if now != digest:
+            yield Reason(Cause.READ, f"{kind} {name}", old=digest[:8], new=now[:8])
+
+
 def _mapping_causes(
     cause: Cause, before: Mapping[str, str], now: Mapping[str, str], limit: int | None = 8
 ) -> list[Reason]:
     names = sorted({*before, *now})
     return [
-        Reason(cause, name, old=before.get(name, "")[:limit], new=now.get(name, "")[:limit])
+        Reason(
+            Cause.READ if " " in name else cause,
+            name,
+            old=before.get(name, "")[:limit],
+            new=now.get(name, "")[:limit],
+        )
         for name in names
         if before.get(name) != now.get(name)
     ]
