@@ -61,7 +61,7 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
     with long_lived():
         plan = _planned(project, request, run)
         if placed := project.publisher.placed(_may_run(plan)):
-            run.check_places(placed)
+            run.publishing.check(placed)
         gc.freeze()
     try:
         with run.going():

@@ -211,7 +211,7 @@ def test_a_result_expires(project: Sandbox) -> None:
     assert project.build(module).counts == {"reused": 2}
     project.clock.advance(1)
     result = project.build(module)
-    assert found(result)["rate"] == ("built", "cache_expiration has passed")
+    assert found(result)["rate"] == ("built", "made 1 h ago; cache_expiration is 1 h")
     assert found(result)["price"] == ("reused", "inputs and code unchanged")
     assert project.build(module).counts == {"reused": 2}
     assert module.calls == ["rate", "rate"]

@@ -12,7 +12,7 @@ from nacre.cache_policies import INPUTS, NO_CACHE
 from nacre.declare.options import decode
 from nacre.planning.decide import Action, decide, why
 from nacre.planning.facts import Evidence, Facts, KnownResult
-from nacre.planning.reason import Cause
+from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import InputVersion, Recipe
 from nacre.version.outline import Outline
 
@@ -215,3 +215,45 @@ def test_what_else_differs_is_named(now: Recipe, cause: Cause, subject: str) -> 
 
 def test_without_evidence_the_result_is_lost() -> None:
     assert why(recipe(), Code(), None, World().facts()).cause is Cause.LOST
+
+
+def test_what_a_policy_leaves_out_is_no_reason_to_run() -> None:
+    now = recipe((("x", "dx"), ("y", "new")))._replace(uncounted=frozenset({"y"}))
+    before = evidence(recipe((("x", "old"), ("y", "dy"))))
+    reason = why(now, Code(), before, World().facts())
+    assert (reason.cause, reason.subject, reason.also) == (Cause.INPUT, "a://x", 0)
+    found = decide(OPTIONS, now, False, World({"a://a": Head(now.fingerprint())}).facts())
+    assert (found.action, found.reason.cause, found.reason.subject) == (Action.REUSE, Cause.UNCHANGED, "y")
+
+
+def test_an_expired_result_says_its_age_and_its_limit_as_data() -> None:
+    options = decode({"cache_expiration": timedelta(hours=6)}, "f")
+    world = World({"a://a": Head(recipe().fingerprint())})
+    reason = decide(options, recipe(), False, world.facts()).reason
+    assert (reason.cause, reason.old, reason.new) == (Cause.EXPIRED, "86400", "21600")
+    made = {
+        recipe().fingerprint(): KnownResult(recipe().fingerprint(), {"a://a": "d1"}, NOW - timedelta(days=9))
+    }
+    older = World({"a://a": Head(recipe().fingerprint(), at=NOW.isoformat())}, made)
+    assert decide(options, recipe(), False, older.facts()).reason.old == str(9 * 86_400)
+
+
+def test_nothing_is_too_old_where_sources_are_taken_as_they_are() -> None:
+    options = decode({"cache_expiration": timedelta(hours=6)}, "f")
+    world = World({"a://a": Head(recipe(()).fingerprint())}, reuse_sources=True)
+    assert decide(options, recipe(()), True, world.facts()).action is Action.REUSE
+    assert decide(options, recipe(()), False, world.facts()).action is Action.BUILD
+
+
+@pytest.mark.parametrize(
+    ("problem", "action"),
+    [
+        (Reason(Cause.KEY), Action.CHECK),
+        (Reason(Cause.KEY, "KeyError: 'x'"), Action.BUILD),
+        (Reason(Cause.UNKNOWN, "argument `lock`"), Action.BUILD),
+    ],
+)
+def test_a_problem_runs_the_step_whatever_is_known(problem: Reason, action: Action) -> None:
+    world = World({"a://a": Head(recipe().fingerprint())})
+    found = decide(OPTIONS, recipe(), False, world.facts(), problem)
+    assert (found.action, found.reason) == (action, problem)

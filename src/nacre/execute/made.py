@@ -150,6 +150,7 @@ class Shared:
         calls: Numbers the calls.
         producers: Step key to the task that makes it.
         in_flight: What is being made right now, by fingerprint or step key, with what tells that it ended.
+        key_errors: Step key to what its cache key function raised, for the step to fail with.
     """
 
     made: dict[str, Made] = field(default_factory=dict)
@@ -163,6 +164,7 @@ class Shared:
     calls: Iterator[int] = field(default_factory=count)
     producers: dict[str, Task[..., object]] = field(default_factory=dict)
     in_flight: dict[str, threading.Event] = field(default_factory=dict)
+    key_errors: dict[str, BaseException] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def hold_loaded(self, found: Sequence[tuple[InputVersion, Output]], value: object) -> None:

@@ -12,14 +12,17 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from nacre.execute.workspace import Workspace
+from nacre.graph.graph import AnyTask
 from nacre.survey.reads import PRIVATE
+from nacre.version.code import STATED
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _LISTS = frozenset({"os.listdir", "os.scandir"})
@@ -60,9 +63,10 @@ class Reading:
     listed: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     assets: dict[str, Noted] = field(default_factory=dict)
-    executed: dict[int, CodeType] = field(
-        default_factory=dict
-    )  # by id: hashing code costs more than running it
+    #: By kind and name: what results rest on that were taken from plain tasks.
+    taken: dict[str, Noted] = field(default_factory=dict)
+    #: By id: hashing code costs more than running it.
+    executed: dict[int, CodeType] = field(default_factory=dict)
     blind: dict[str, None] = field(default_factory=dict)
     started_ns: int = 0
 
@@ -107,6 +111,18 @@ class Reading:
             yield Noted("source", name, digest("source", name))
         for slot in sorted(self.assets):
             yield self.assets[slot]
+        for name in sorted(self.taken):
+            if not self._has(self.taken[name]):
+                yield self.taken[name]
+
+    def _has(self, noted: Noted) -> bool:
+        """Say whether the step itself read or wrote what a result that it took rests on."""
+        path = os.path.realpath(os.path.join(self.root, noted.name))
+        return {
+            "file": path in self.opened or path in self.written,
+            "folder": path in self.listed,
+            "asset": noted.name in self.assets,
+        }.get(noted.kind, False)
 
     def _add_literal(self, path: str) -> None:
         found = os.path.realpath(os.path.join(self.root, path))
@@ -137,6 +153,20 @@ def note_asset(slot: str, data_version: str, seq: int) -> None:
     """Note that the step that runs here, if any, loaded an asset or called it."""
     for reading in current.get() or ():
         reading.assets[slot] = Noted("asset", slot, data_version, seq)
+
+
+def note_taken(reads: Sequence[Noted]) -> None:
+    """Note what the result of a plain task rests on that the step here, if any, took instead of running it."""
+    for reading in current.get() or ():
+        reading.taken.update({f"{each.kind} {each.name}": each for each in reads})
+
+
+def readings_of(task: AnyTask, workspace: Workspace) -> tuple[Reading, ...]:
+    """Make what notes the reads of a step; those of a plain task are also reads of the step that called it."""
+    if hasattr(task.fn, STATED):  # it says itself what it is made of
+        return ()
+    own = Reading(workspace.root, (os.path.join(workspace.location, ""),))
+    return (own,) if task.assets else (own, *(current.get() or ()))
 
 
 def _hear(event: str, args: tuple[object, ...]) -> None:

@@ -49,7 +49,7 @@ class StepRun:
         log_prints: True where prints become log lines.
         previous: Slot to its current stored content, so that unchanged content is not written again.
         caller: The step whose function called this one, if any.
-        fingerprint: Of the recipe it makes; empty for a plain task.
+        fingerprint: Of the recipe it makes; empty for a plain task that is not reused.
         partition: Which slice it makes; empty for the whole.
         inputs: The versions it reads, by slot.
         readings: What notes what it reads besides: its own first, then those of the steps that called it.

@@ -127,6 +127,28 @@ class CodeFact(Protocol):
         ...
 
 
+class Asked(NamedTuple):
+    """What cache policies ask for besides code and inputs.
+
+    Args:
+        run: Id of the run at the root of the tree, for ``RUN_ID``.
+        flow: Name of each parameter of the flow to the digest of its value, for ``FLOW_PARAMETERS``.
+        key: The text of ``cache_key_fn``; None where it gave none.
+        unknown: What has no identity, in words.
+        failed: What ``cache_key_fn`` raised, in words.
+    """
+
+    run: str = ""
+    flow: Mapping[str, str] = MappingProxyType({})
+    key: str | None = None
+    unknown: str = ""
+    failed: str = ""
+
+
+def _nothing(step: str, edges: Sequence[tuple[str, str, bool]], taken: Mapping[str, str]) -> Asked:
+    return Asked()
+
+
 class Facts(NamedTuple):
     """All that a decision may rest on.
 
@@ -141,6 +163,8 @@ class Facts(NamedTuple):
         refresh: Assets to run whatever is known; ``*`` means all.
         reuse_sources: True where sources with a current version are not looked at again.
         drifted: Slots whose published file is gone or no longer what was published.
+        asked: Step key, its edges, and the fingerprints of upstreams that are taken without being current, to what the
+            step's cache policy asks for besides; called only where a policy does.
     """
 
     now: datetime
@@ -153,3 +177,4 @@ class Facts(NamedTuple):
     refresh: frozenset[str] = frozenset()
     reuse_sources: bool = False
     drifted: frozenset[str] = frozenset()
+    asked: Callable[[str, Sequence[tuple[str, str, bool]], Mapping[str, str]], Asked] = _nothing

@@ -56,7 +56,8 @@ class Versions:
 
         Args:
             fingerprint: Of the recipe.
-            made: The first slot it makes; those with reads are found in its history.
+            made: The first slot it makes; those with reads are found in its history. A plain task has none: they
+                are listed.
             has_head: False where it has none.
         """
         found = [fingerprint]
@@ -66,6 +67,11 @@ class Versions:
                 r.fingerprint for r in rows if r.fingerprint.startswith(f"{fingerprint}/")
             )
             found = [*with_reads, fingerprint]
+        elif made.startswith("task://"):
+            listed = [
+                each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
+            ]
+            found = [*listed, fingerprint]
         actions = filter(None, map(self.action, found))
         return [_result(action) for action in actions]
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from nacre.encoding import digest_texts
 from nacre.keys import key_of, partition_of, slot
 
+#: In ``Recipe.uncounted``: all inputs.
+ALL = "*"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -38,7 +40,12 @@ class InputVersion(NamedTuple):
     def name(self) -> str:
         """What tells it from the other inputs of a step: parameter or key, with the partition where it is one."""
         partition = partition_of(self.asset)
-        return slot(self.parameter or key_of(self.asset), partition)
+        return slot(self.argument, partition)
+
+    @property
+    def argument(self) -> str:
+        """The parameter it is passed by, else its key."""
+        return self.parameter or key_of(self.asset)
 
 
 class Recipe(NamedTuple):
@@ -51,6 +58,8 @@ class Recipe(NamedTuple):
         parameters: Other parameters: name to the digest of the value.
         settings: What else matters: ``version=``, format, environment policy.
         partition: Which slice; empty for the whole.
+        uncounted: What a cache policy leaves out, by parameter, or key where there is none: lineage, but no part of the
+            fingerprint. ``*`` among them says that no input counts.
     """
 
     assets: Sequence[str]
@@ -59,11 +68,15 @@ class Recipe(NamedTuple):
     parameters: Mapping[str, str] = _NOTHING
     settings: Mapping[str, str] = _NOTHING
     partition: str = ""
+    uncounted: frozenset[str] = frozenset()
 
     def fingerprint(self) -> str:
         """Digest the recipe; 64 hexadecimal digits."""
-        texts = [str(len(self.assets)), *self.assets, self.partition, self.code, str(len(self.inputs))]
-        for parameter, asset, data_version, _, _ in self.inputs:
+        inputs = self.inputs
+        if self.uncounted:
+            inputs = [each for each in inputs if each.argument not in self.uncounted]
+        texts = [str(len(self.assets)), *self.assets, self.partition, self.code, str(len(inputs))]
+        for parameter, asset, data_version, _, _ in inputs:
             if "#" in asset and (other := partition_of(asset)) != self.partition:
                 # A partition that is read by the one of its name is the same for each of them; others enter by name.
                 parameter = slot(parameter, other)
