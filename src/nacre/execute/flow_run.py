@@ -25,7 +25,7 @@ from nacre.execute.made import Made
 from nacre.execute.missing import MissingFailed, ensure
 from nacre.execute.origins import Origins
 from nacre.execute.state import Completed, State, StateType, failed_with
-from nacre.execute.step import Receipt, calling_steps, run_step
+from nacre.execute.step import Receipt, calling_steps, rule_name, run_step
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import infer
 from nacre.keys import key_of, partition_of
@@ -317,7 +317,7 @@ class Called:
             value = made.load(contents, wanted, self.task.name)
         except TypeMismatch:  # the annotation is wrong, and Python never minded: it comes back as it was
             value = made.load(contents, None, self.task.name)
-        if not made.digest and self.task.options.data_version is not None:
+        if not made.digest and rule_name(self.task):
             made.digest = identify(value).digest  # its data version is not that of the whole value
         return value
 

@@ -16,24 +16,29 @@ from blake3 import blake3
 from nacre.encoding import digest
 from nacre.errors import UnserialisableValue
 from nacre.values.identity import SHORT, Nested, ValueIdentity, fit, text_for_outline
+from nacre.values.order import order_of
 from nacre.version.outline import Outline
 
 #: Rows converted at a time, few enough to stay in the processor's cache.
 _ROWS = 32_768
+#: Rows put into order at a time.
+_TAKEN = 1 << 20
 _ONES = b"\1" * _ROWS
 _UTC = frozenset({"UTC", "Etc/UTC", "Z", "+00:00", "Zulu", "Etc/UCT", "UCT"})
 
 
 def identify(value: Any, nested: Nested) -> ValueIdentity | None:
     """Identify a table or record batch, or give None for any other type."""
-    name = type(value).__name__
-    if name == "Table":
-        return identity(value)
-    if name == "RecordBatch":
-        import pyarrow as pa  # heavy, so imported when a table is met
+    return identity(as_table(value)) if type(value).__name__ in ("Table", "RecordBatch") else None
 
-        return identity(pa.Table.from_batches([value]))
-    return None
+
+def as_table(value: Any) -> Any:
+    """Give a table or record batch as a table."""
+    if type(value).__name__ == "Table":
+        return value
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    return pa.Table.from_batches([value])
 
 
 def identity(table: Any, *, extra: bytes = b"", mutable: bool = False, label: str = "table") -> ValueIdentity:
@@ -56,6 +61,44 @@ def identity(table: Any, *, extra: bytes = b"", mutable: bool = False, label: st
             column.update(chunk)
         columns.append((field.name, column, _categories(chunked)))
     return _combined(table.num_rows, columns, extra, label, mutable)
+
+
+def unordered(table: Any, extra: bytes = b"", label: str = "table") -> str:
+    """Digest a table by its rows, each as often as it is there, in whatever order.
+
+    Args:
+        table: The table.
+        extra: What else belongs to the value.
+        label: What a person calls the value.
+
+    Raises:
+        UnserialisableValue: A column has a type without canonical bytes.
+    """
+    columns = [_new_column(without_views(field.type), f"result[{field.name!r}]") for field in table.schema]
+    arrays = [_whole(chunked) for chunked in table.columns]
+    order = order_of(arrays, table.num_rows)
+    parts: list[bytes | str] = [str(table.num_rows)]
+    for name, column, array, chunked in zip(table.column_names, columns, arrays, table.columns, strict=True):
+        for start in range(0, len(array), _TAKEN):
+            column.update(array.take(order.slice(start, _TAKEN)))
+        parts += (name, digest("column", column.finish(), _categories(chunked)))
+    return digest(f"unordered {label}", *parts, extra)
+
+
+def _whole(chunked: Any) -> Any:
+    """Give a column as one array whose rows can be taken in any order."""
+    import pyarrow as pa  # heavy, so imported when a table is met
+    import pyarrow.compute as pc
+
+    kind = without_views(chunked.type)
+    if pa.types.is_run_end_encoded(kind):
+        chunked, kind = pc.run_end_decode(chunked), kind.value_type
+    if pa.types.is_dictionary(kind):
+        chunked = chunked.unify_dictionaries()
+    # Offsets of 64 bits, so that no column is too large for one array.
+    kind = {"string": pa.large_string(), "binary": pa.large_binary()}.get(str(kind), kind)
+    chunks = [chunk if chunk.type == kind else chunk.cast(kind) for chunk in chunked.chunks]
+    return pa.concat_arrays(chunks) if chunks else pa.nulls(0, kind)
 
 
 def _cast(chunked: Any, kind: Any) -> Iterator[Any]:
@@ -293,7 +336,9 @@ class _RunEnds(_Column):
         import pyarrow.compute as pc  # heavy, so imported when a table is met
 
         for start in range(0, len(array), _ROWS):
-            self.kids[0].update(pc.run_end_decode(array.slice(start, _ROWS)))
+            part = array.slice(start, _ROWS)
+            # Rows that were put into order are no runs any more.
+            self.kids[0].update(pc.run_end_decode(part) if hasattr(part, "run_ends") else part)
 
     def finish(self) -> bytes:
         return self.kids[0].finish()

@@ -51,7 +51,7 @@ def settle(value: object) -> object:
 
 def _foreign(value: object) -> ValueIdentity | None:
     adapter = _ADAPTERS.get(library(value))
-    return None if adapter is None else adapter(value, _nested)
+    return None if adapter is None else adapter(value, nested)
 
 
-_nested = python.nested_digest(_foreign)
+nested = python.nested_digest(_foreign)

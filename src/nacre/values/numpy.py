@@ -5,6 +5,7 @@ Memory layout, strides and byte order do not count. The library is never importe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,12 +33,53 @@ def identify(value: Any, nested: Nested) -> ValueIdentity | None:
     return ValueIdentity(found, Outline(f"ndarray[{dtype}]", value.shape[0] if value.ndim else None), True)
 
 
+def unordered(array: Any, nested: Nested) -> str:
+    """Digest an array by what lies along its first axis, in whatever order."""
+    shape = ",".join(map(str, array.shape))
+    return digest("unordered ndarray", repr(describe(array.dtype)), shape, *_in_order(array, nested))
+
+
+def _in_order(array: Any, nested: Nested) -> Iterator[bytes]:
+    if array.dtype.hasobject or array.dtype.kind == "T":
+        yield from sorted(nested(row) for row in array.tolist())
+        return
+    np = sys.modules["numpy"]
+    blocks = [_bytes_of_rows(part, nested) for part in _fields(array)]
+    whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+    width = whole.shape[1]
+    if width:
+        kind = f"<u{width}" if width in (1, 2, 4, 8) else f"V{width}"
+        yield blake3(memoryview(np.sort(whole.view(kind), axis=0).view("u1"))).digest()
+
+
+def _fields(array: Any) -> Iterator[Any]:
+    if array.dtype.fields is None:
+        yield array
+        return
+    for name in array.dtype.names:
+        yield from _fields(array[name])
+
+
+def _bytes_of_rows(array: Any, nested: Nested) -> Any:
+    """Show the canonical bytes of an array of plain elements, a line for each row."""
+    np = sys.modules["numpy"]
+    made = np.empty((len(array), array.nbytes // max(1, len(array))), "u1")
+    at = 0
+    for part in _parts(array, nested):
+        view = np.frombuffer(part, "u1")
+        made.reshape(-1)[at : at + len(view)] = view
+        at += len(view)
+    return made
+
+
 def describe(dtype: Any) -> object:
     """Describe a dtype by plain text and tuples, fields included, always little-endian."""
     if dtype.fields is None:
         if dtype.subdtype is not None:
             inner, shape = dtype.subdtype
             return (describe(inner), tuple(shape))
+        if dtype.kind == "T":
+            return repr(dtype)
         return str(dtype.newbyteorder("<").str)
     return tuple((name, describe(dtype.fields[name][0])) for name in dtype.names)
 

@@ -27,6 +27,26 @@ def identify(value: Any, nested: Nested) -> ValueIdentity | None:
     return None
 
 
+def rows(value: Any, nested: Nested) -> tuple[Any, bytes, str]:
+    """Give a frame or series as rows: its columns and index in one table, what else there is, and what it is called.
+
+    The default index belongs to no row: it only counts them.
+    """
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    is_series = type(value).__name__ == "Series"
+    frame = value.to_frame("value") if is_series else value
+    extra = b"series" + nested(value.name) if is_series else _labels(frame.columns, nested)
+    table = to_arrow(frame)
+    levels = [] if is_default_index(value.index) else _levels(value.index)
+    for level in levels:
+        table = table.append_column("", pa.array(level, from_pandas=True))
+    if levels:
+        extra += b"index" + nested(list(value.index.names))
+    extra += _types([*frame.dtypes, *(level.dtype for level in levels)], nested)
+    return table, extra, "series" if is_series else "table"
+
+
 def to_arrow(frame: Any) -> Any:
     """Convert the columns of a frame, without its index, to a ``pyarrow.Table``.
 
@@ -67,12 +87,16 @@ def _index(index: Any, nested: Nested) -> bytes:
         return b""
     if type(index).__name__ == "RangeIndex":
         return b"range" + nested((index.start, index.stop, index.step, index.name))
-    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    levels = _levels(index)
     table = pa.table(
         [pa.array(level, from_pandas=True) for level in levels], names=[str(i) for i in range(len(levels))]
     )
     found = b"index" + nested(list(index.names)) + bytes.fromhex(arrow.identity(table).digest)
     return found + _types([level.dtype for level in levels], nested)
+
+
+def _levels(index: Any) -> list[Any]:
+    return [index.get_level_values(level) for level in range(index.nlevels)]
 
 
 def _types(dtypes: Iterable[Any], nested: Nested) -> bytes:
