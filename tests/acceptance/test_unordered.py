@@ -6,8 +6,6 @@ import nacre
 from sandbox import Sandbox
 
 SHOP = """
-import pyarrow as pa
-
 @materialize("asset://raw")
 def raw():
     calls.append("raw")
@@ -66,8 +64,9 @@ def test_it_works_on_what_a_rule_leaves(project: Sandbox) -> None:
 
 
 def test_a_flow_takes_the_reused_value_for_the_asset(project: Sandbox) -> None:
-    module = project.module(SHOP.replace('"asset://raw"', '"asset://raw", unordered=True, cache_policy=nacre.cache_policies.INPUTS'))  # fmt: skip
-    module = project.edit(module, "import pyarrow as pa", "import nacre.cache_policies")
+    options = '"asset://raw", unordered=True, cache_policy=INPUTS'
+    source = SHOP.replace('"asset://raw"', options)
+    module = project.module("from nacre.cache_policies import INPUTS\n" + source)
     assert module.run() == [1, 2]
     module.calls.clear()
     assert module.run() == [1, 2]

@@ -224,3 +224,11 @@ def test_two_tables_agree_without_order_exactly_if_their_rows_do(data: st.DataOb
     ]
     agree = sorted(map(repr, first)) == sorted(map(repr, second))
     assert (unordered_version(tables[0]) == unordered_version(tables[1])) is agree
+
+
+def test_where_texts_repeat_does_not_count() -> None:
+    half = 70_000
+    texts = [str(number) for number in range(half)] + ["same"] * half
+    table = pa.table({"t": texts, "n": pa.array([number % 7 for number in range(2 * half)], pa.int32())})
+    turned = table.take(pa.array(range(2 * half - 1, -1, -1)))
+    assert unordered_version(turned) == unordered_version(table)

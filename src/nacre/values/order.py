@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+#: Rows looked at to see whether texts repeat.
+_SAMPLE = 65_536
+
 
 def order_of(columns: list[Any], rows: int) -> Any:
     """Give the positions of rows in the one order, as an Arrow array.
@@ -27,6 +30,8 @@ def _sorted(keys: list[Any], rows: int, pa: Any) -> Any:
 
     if not keys:
         return pa.array(range(rows), pa.int64())
+    # Wide numbers first: they tie least, and a tie costs a comparison of the next key.
+    keys = [_by_rank(key) for key in sorted(keys, key=_width, reverse=True)]
     if len(keys) == 1:
         return pc.sort_indices(keys[0])
     names = [str(position) for position in range(len(keys))]
@@ -46,7 +51,7 @@ def _keys(array: Any, pa: Any) -> list[Any]:
     if types.is_struct(kind):
         inside = [key for part in array.flatten() for key in _keys(part, pa)]
         return [array.is_valid().cast("uint8"), *inside]
-    if types.is_nested(kind):
+    if types.is_nested(kind) or types.is_fixed_size_list(kind):
         return _keys_of_lists(array, pa)
     if types.is_boolean(kind):
         return [array.cast("uint8")]
@@ -64,7 +69,30 @@ def _bits(array: Any, pa: Any) -> Any:
         return one_nan.view(f"int{one_nan.type.bit_width}")
     if types.is_temporal(kind) and kind.bit_width <= 64:
         return array.view(f"int{kind.bit_width}")
-    return array.view(pa.binary(16)) if str(kind) == "month_day_nano_interval" else array
+    if str(kind) == "month_day_nano_interval":
+        return array.view(pa.binary(16))
+    return array
+
+
+def _by_rank(array: Any) -> Any:
+    """Give numbers in place of texts that repeat: they sort the same, and several times faster."""
+    import pyarrow.compute as pc  # heavy, so imported when a table is met
+
+    if str(array.type) not in ("large_string", "large_binary"):
+        return array
+    if 2 * pc.count_distinct(array.slice(0, _SAMPLE)).as_py() > min(len(array), _SAMPLE):
+        return array
+    encoded = array.dictionary_encode()
+    ranks = pc.sort_indices(pc.sort_indices(encoded.dictionary))
+    return ranks.cast("int64").take(encoded.indices)
+
+
+def _width(array: Any) -> int:
+    """Say how many bytes a value takes; none where that differs."""
+    try:
+        return int(array.type.bit_width) // 8
+    except ValueError:
+        return 0
 
 
 def _keys_of_lists(array: Any, pa: Any) -> list[Any]:

@@ -16,7 +16,7 @@ import msgspec
 from nacre.errors import UnserialisableValue
 from nacre.store.formats import frames
 from nacre.store.formats.annotation import label, mismatch
-from nacre.values import arrow, dispatch, pandas, polars
+from nacre.values import columns, dispatch, pandas, polars
 
 _TYPE = b"nacre.type"
 _SCHEMA = b"nacre.schema"
@@ -203,7 +203,7 @@ def _writable(table: Any, noted: dict[bytes, bytes]) -> Any:
     import pyarrow as pa  # heavy, so imported when a table is met
 
     schema = table.schema
-    fields = [field.with_type(arrow.without_views(field.type)) for field in schema]
+    fields = [field.with_type(columns.without_views(field.type)) for field in schema]
     is_pandas = b"pandas" in (schema.metadata or {})
     categories = {
         _CATEGORIES + str(position).encode(): _categories(column)
@@ -286,7 +286,7 @@ def _categories(column: Any) -> bytes:
 
     unified = column.unify_dictionaries()
     values = unified.chunk(0).dictionary if unified.num_chunks else pa.nulls(0, column.type.value_type)
-    values = values.cast(arrow.without_views(values.type))
+    values = values.cast(columns.without_views(values.type))
     batch = pa.record_batch([values], names=["categories"])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
