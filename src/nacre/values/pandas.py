@@ -124,7 +124,11 @@ def _categories(categories: Any) -> str:
     import pyarrow as pa  # heavy, so imported when a table is met
 
     values = pa.array(categories, from_pandas=True)
-    return arrow.identity(pa.table([values], names=[str(categories.dtype)])).digest
+    name = str(categories.dtype)
+    # What pandas 3 calls str was an object before; Arrow tells texts from other objects.
+    if name == "object" and str(values.type) in ("string", "large_string"):
+        name = "str"
+    return arrow.identity(pa.table([values], names=[name])).digest
 
 
 def is_own(dtype: Any) -> bool:
