@@ -12,7 +12,7 @@ from typing import Any
 
 from nacre.encoding import digest
 from nacre.values.columns import ROWS, Column, new_column, without_views
-from nacre.values.identity import SHORT, Nested, ValueIdentity, fit, text_for_outline
+from nacre.values.identity import SHORT, Nested, ValueIdentity, fit, text_for_outline, type_for_outline
 from nacre.values.order import order_of
 from nacre.version.outline import Outline
 
@@ -132,8 +132,8 @@ def _combined(
     for name, column, categories in columns:
         found = digest("column", column.finish(), categories)
         parts += (name, found)
-        shown.append((text_for_outline(name), (column.label, found[:SHORT])))
-    kept, truncated = fit(shown, extra=40)
+        shown.append((text_for_outline(name), (type_for_outline(column.label), found[:SHORT])))
+    kept, truncated = fit(shown)
     return ValueIdentity(digest(label, *parts, extra), Outline(label, rows, kept, {}, truncated), mutable)
 
 

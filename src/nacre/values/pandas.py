@@ -19,6 +19,9 @@ def identify(value: Any, nested: Nested) -> ValueIdentity | None:
     """Identify a frame or series, or give None for any other type."""
     if type(value).__name__ == "DataFrame":
         extra = _index(value.index, nested) + _labels(value.columns, nested) + _types(value.dtypes, nested)
+        if not value.shape[1] and len(value):
+            # Without a column, Arrow does not know how many rows there are.
+            extra += b"rows" + nested(len(value))
         return arrow.identity(to_arrow(value), extra=extra, mutable=True)
     if type(value).__name__ == "Series":
         frame = value.to_frame("value")

@@ -46,12 +46,28 @@ def to_arrow(frame: Any) -> Any:
             raise UnserialisableValue("A column of a table cannot be stored", facts, hint)
     # Before polars 1 there is no choice of levels, nor are there types that need one.
     level = {"compat_level": polars.CompatLevel.newest()} if hasattr(polars, "CompatLevel") else {}
-    table = frame.to_arrow(**level)
+    try:
+        table = frame.to_arrow(**level)
+    except ValueError as error:  # what Arrow's errors are; the adapter does not import it for that
+        raise _no_type(frame, str(error)) from error
     for position, kind in enumerate(frame.dtypes):
         if kind == polars.Enum and not table.schema.field(position).type.ordered:
             field = table.schema.field(position)
             table = table.set_column(position, *_ordered(field, table.column(position)))
     return table
+
+
+def _no_type(frame: Any, problem: str) -> UnserialisableValue:
+    """Name the first column whose type Arrow does not have."""
+    for column in frame.get_columns():
+        try:
+            column.head(0).to_arrow()
+        except ValueError as error:
+            facts = {"place": f"result[{column.name!r}]", "type": f"polars {column.dtype}", "problem": error}
+            return UnserialisableValue(
+                "A column of a table cannot be stored", facts, "cast it to another type, or leave it out"
+            )
+    return UnserialisableValue("A table cannot be stored", {"type": "polars.DataFrame", "problem": problem})
 
 
 def _ordered(field: Any, column: Any) -> tuple[Any, Any]:

@@ -336,7 +336,11 @@ def _batch(table: Any) -> object:
 def _frame(table: Any) -> Any:
     import polars as pl  # heavy, so imported when asked for
 
-    return pl.from_arrow(_arrow(table))
+    frame: Any = pl.from_arrow(_arrow(table))
+    # polars calls a column "column_0" where Arrow says that it has no name.
+    if frame.columns != table.column_names and len(set(table.column_names)) == frame.width:
+        frame.columns = table.column_names
+    return frame
 
 
 def _relation(table: Any) -> object:
