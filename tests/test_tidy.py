@@ -134,7 +134,9 @@ MAX_FUNCTION, P90_FUNCTION = 60, 25
 MAX_NESTING = 4
 MAX_PARAMETERS = 8
 MAX_PORT_METHODS = 13
-MAX_CLOSURE = 14  # options name the types of partitions and of what is declared by hand, each a leaf of its own
+MAX_CLOSURE = (
+    14  # options name the types of partitions and of what is declared by hand, each a leaf of its own
+)
 MAX_PUBLIC = 35
 # "module:function" or "module" → (what it may have, why).
 LARGE: dict[str, tuple[int, str]] = {}

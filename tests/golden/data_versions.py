@@ -202,7 +202,9 @@ def pandas_cases() -> Cases:
 def polars_cases() -> Cases:
     import polars as pl
 
-    frame = pl.DataFrame({"i": [1, None], "s": ["a", None], "f": [1.5, float("nan")], "l": [[1], []], "t": [NOW, None]})
+    frame = pl.DataFrame(
+        {"i": [1, None], "s": ["a", None], "f": [1.5, float("nan")], "l": [[1], []], "t": [NOW, None]}
+    )
     enum_type = pl.Series(["x"], dtype=pl.Enum(["x", "y"]))
     return {
         "polars frame": lambda: frame,

@@ -59,7 +59,9 @@ def test_one_edited_leaf_is_named_by_its_path_alone(value: Any, data: st.DataObj
 
 
 @given(st.dictionaries(WORDS, LEAVES, min_size=1, max_size=4), WORDS, LEAVES)
-def test_an_added_key_is_named_and_so_is_a_removed_one(value: dict[str, object], key: str, item: object) -> None:
+def test_an_added_key_is_named_and_so_is_a_removed_one(
+    value: dict[str, object], key: str, item: object
+) -> None:
     assume(key not in value)
     more = {**value, key: item}
     assert (changed(value, more).added, changed(value, more).changed) == ((key,), ())

@@ -83,7 +83,9 @@ def test_zeros_and_missing_values_stay_apart_without_order() -> None:
     tables = [pa.table({"a": pa.array(each, pa.float64())}) for each in values]
     assert len({unordered_version(table) for table in tables}) == len(tables)
     assert unordered_version(tables[1]) == unordered_version(pa.table({"a": [-0.0, 0.0]}))
-    assert unordered_version(pa.table({"a": [ODD_NAN, 1.0]})) == unordered_version(pa.table({"a": [1.0, NAN]}))
+    assert unordered_version(pa.table({"a": [ODD_NAN, 1.0]})) == unordered_version(
+        pa.table({"a": [1.0, NAN]})
+    )
     assert unordered_version(np.array([ODD_NAN, 1.0])) == unordered_version(np.array([1.0, NAN]))
 
 

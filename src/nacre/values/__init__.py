@@ -27,4 +27,14 @@ def data_version(value: object) -> str:
     return identify(value).digest
 
 
-__all__ = ["Preview", "ValueIdentity", "Without", "data_version", "identify", "preview", "settle", "unordered_version", "without"]
+__all__ = [
+    "Preview",
+    "ValueIdentity",
+    "Without",
+    "data_version",
+    "identify",
+    "preview",
+    "settle",
+    "unordered_version",
+    "without",
+]

@@ -32,7 +32,9 @@ def identify(value: Any, nested: Nested) -> ValueIdentity | None:
         hasher.update(part)
     shape = ",".join(map(str, value.shape))
     found = digest("ndarray", repr(describe(dtype)), shape, hasher.digest())
-    return ValueIdentity(found, Outline(type_for_outline(f"ndarray[{dtype}]"), value.shape[0] if value.ndim else None), True)
+    return ValueIdentity(
+        found, Outline(type_for_outline(f"ndarray[{dtype}]"), value.shape[0] if value.ndim else None), True
+    )
 
 
 def unordered(array: Any, nested: Nested) -> str:

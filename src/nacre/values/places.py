@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from nacre.errors import UnserialisableValue
+from nacre.values.forms import is_keyed
 from nacre.values.identity import text_for_outline, told_apart
 from nacre.values.kinds import field_values, record_kind
 
@@ -37,9 +38,7 @@ _HINTS = {
     "Connection": "return what was read through it",
     "Response": "return its .json(), .text or .content",
 }
-ANYTHING = (
-    "return plain data, a dataclass, a table, bytes or a Path; or give the class a __data_key__() method"
-)
+ANYTHING = "return plain data, a dataclass of it, a table, bytes or a Path"
 
 
 def steps(value: object) -> Iterator[tuple[str, object]] | None:
@@ -50,7 +49,7 @@ def steps(value: object) -> Iterator[tuple[str, object]] | None:
     if kind in _SEQUENCES:
         items: Iterable[object] = value  # type: ignore[assignment]  # one of the sequence types
         return ((f"[{i}]", item) for i, item in enumerate(items))
-    if hasattr(kind, "__data_key__"):
+    if is_keyed(kind):
         return None
     record = record_kind(kind)
     if record is None:

@@ -24,7 +24,9 @@ MAY_LACK = {"arrow half", "arrow view", "unordered half", "unordered view"}
 def test_other_versions_find_the_golden_data_versions(name: str, seed: str) -> None:
     python = LANE / name / "bin" / "python"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": seed}
-    done = subprocess.run([str(python), str(CASES)], env=environment, capture_output=True, check=True, text=True)
+    done = subprocess.run(
+        [str(python), str(CASES)], env=environment, capture_output=True, check=True, text=True
+    )
     said = json.loads(done.stdout)
     found: dict[str, str] = said["digests"]
     assert {case: digest for case, digest in found.items() if digest != GOLDEN[case]} == {}
