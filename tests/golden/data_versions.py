@@ -76,18 +76,38 @@ PYTHON: Cases = {
         collections.Counter("hello"),
         collections.deque([1, 2], maxlen=5),
     ],
-    "times": lambda: [NOW, NOW.date(), NOW.time(), NOW.timetz(), NOW.replace(tzinfo=None), dt.timedelta(-1, 2, 3)],
+    "times": lambda: [
+        NOW,
+        NOW.date(),
+        NOW.time(),
+        NOW.timetz(),
+        NOW.replace(tzinfo=None),
+        dt.timedelta(-1, 2, 3),
+    ],
     "zones": lambda: [
         NOW.astimezone(BERLIN),
         dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN),
         NOW.astimezone(dt.timezone(dt.timedelta(hours=2), "here")),
     ],
-    "numbers": lambda: [decimal.Decimal("1.20"), decimal.Decimal("NaN"), fractions.Fraction(1, 3), 1 + 2j, range(1, 9, 2)],
+    "numbers": lambda: [
+        decimal.Decimal("1.20"),
+        decimal.Decimal("NaN"),
+        fractions.Fraction(1, 3),
+        1 + 2j,
+        range(1, 9, 2),
+    ],
     "names": lambda: [uuid.UUID(int=7), pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("a\\b")],
-    "classes": lambda: [Colour.RED, Access.READ, Access.READ | Access.WRITE, Point(1, "b"), Pair(1, "r"), Keyed()],
+    "classes": lambda: [
+        Colour.RED,
+        Access.READ,
+        Access.READ | Access.WRITE,
+        Point(1, "b"),
+        Pair(1, "r"),
+        Keyed(),
+    ],
     "unordered items": lambda: Unordered([3, "a", None, 3]),
     "unordered entries": lambda: Unordered({"b": 1, "a": [2, 1]}),
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -113,10 +133,15 @@ def numpy_cases() -> Cases:
         "numpy objects": lambda: np.array([1, "a", None], dtype=object),
         "numpy nothing": lambda: np.zeros((0, 3)),
         "numpy no axis": lambda: np.array(5),
-        "numpy scalars": lambda: [np.float64(1.5), np.int32(3), np.bool_(True), np.datetime64("2026-03-01", "D")],
+        "numpy scalars": lambda: [
+            np.float64(1.5),
+            np.int32(3),
+            np.bool_(True),
+            np.datetime64("2026-03-01", "D"),
+        ],
         "numpy unordered": lambda: Unordered(np.array([[3, 1], [-1, 2], [3, 1]], dtype=">i2")),
         "numpy unordered structured": lambda: Unordered(structured),
-    }  # fmt: skip
+    }
 
 
 def arrow_columns(pa: Any) -> dict[str, Any]:
@@ -126,7 +151,9 @@ def arrow_columns(pa: Any) -> dict[str, Any]:
         "uint64": pa.array([1, None, 2**64 - 1], pa.uint64()),
         "double": pa.array([0.0, None, float("nan")], pa.float64()),
         "float": pa.array([-0.0, None, 1.5], pa.float32()),
-        "half": pa.array([1.5, None, 2.0], pa.float32()).cast(pa.float16()) if newer("pyarrow", (15,)) else None,
+        "half": pa.array([1.5, None, 2.0], pa.float32()).cast(pa.float16())
+        if newer("pyarrow", (15,))
+        else None,
         "bool": pa.array([True, None, False]),
         "string": pa.array(["", None, "é"]),
         "large": pa.array(["", None, "é"], pa.large_string()),
@@ -146,11 +173,13 @@ def arrow_columns(pa: Any) -> dict[str, Any]:
         "fixed list": pa.array([[1, 2], None, [3, None]], pa.list_(pa.int16(), 2)),
         "struct": pa.array([{"a": 1, "b": "x"}, None, {"a": None, "b": None}]),
         "map": pa.array([[("a", 1)], None, []], pa.map_(pa.string(), pa.int64())),
-        "deep": pa.array([[{"a": [1.0]}], None, [None]], pa.list_(pa.struct([("a", pa.list_(pa.float64()))]))),
+        "deep": pa.array(
+            [[{"a": [1.0]}], None, [None]], pa.list_(pa.struct([("a", pa.list_(pa.float64()))]))
+        ),
         "dictionary": pa.array(["b", None, "a"]).dictionary_encode(),
         "ordered": pa.DictionaryArray.from_arrays([1, None, 0], ["x", "y", "z"], ordered=True),
         "view": pa.array(["", None, "é"]).cast(pa.string_view()) if newer("pyarrow", (17,)) else None,
-    }  # fmt: skip
+    }
 
 
 def arrow_cases() -> Cases:
@@ -189,14 +218,16 @@ def pandas_cases() -> Cases:
         "pandas labels": lambda: pd.DataFrame({0: [1], 1: ["x"]}),
         "pandas nullable": lambda: pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}),
         "pandas strings": lambda: pd.DataFrame({"a": pd.array(["x", None], dtype="string")}),
-        "pandas categories": lambda: pd.DataFrame({"a": pd.Categorical(["x", "y"], categories=["y", "x", "z"], ordered=True)}),
+        "pandas categories": lambda: pd.DataFrame(
+            {"a": pd.Categorical(["x", "y"], categories=["y", "x", "z"], ordered=True)}
+        ),
         "pandas times": lambda: pd.DataFrame({"a": times}),
         "pandas inferred times": lambda: pd.DataFrame({"a": pd.to_datetime(["2026-03-01"])}),
         "pandas series": lambda: pd.Series([1, 2], name="s"),
         "pandas nothing": lambda: pd.DataFrame({"a": pd.Series([], dtype="int64")}),
         "pandas scalars": lambda: [pd.NaT, pd.NA, pd.Timestamp("2026-03-01", tz="UTC").as_unit("us")],
         "pandas unordered": lambda: Unordered(keyed.iloc[::-1]),
-    }  # fmt: skip
+    }
 
 
 def polars_cases() -> Cases:
@@ -212,11 +243,15 @@ def polars_cases() -> Cases:
         "polars struct": lambda: pl.DataFrame({"a": [{"x": 1, "y": "b"}]}),
         "polars enum": lambda: pl.DataFrame({"e": enum_type}),
         "polars categorical": lambda: pl.DataFrame({"c": pl.Series(["x", "y", "x"], dtype=pl.Categorical)}),
-        "polars times": lambda: pl.DataFrame({"a": [dt.time(1), None], "b": [dt.timedelta(1), None], "c": [NOW.date(), None]}),
-        "polars array": lambda: pl.DataFrame({"a": pl.Series([[1, 2]], dtype=pl.List(pl.Int8)).cast(pl.Array(pl.Int8, 2))}),
+        "polars times": lambda: pl.DataFrame(
+            {"a": [dt.time(1), None], "b": [dt.timedelta(1), None], "c": [NOW.date(), None]}
+        ),
+        "polars array": lambda: pl.DataFrame(
+            {"a": pl.Series([[1, 2]], dtype=pl.List(pl.Int8)).cast(pl.Array(pl.Int8, 2))}
+        ),
         "polars series": lambda: pl.Series("a", [1, None]),
         "polars unordered": lambda: Unordered(pl.DataFrame({"a": ["y", "x", "y"]})),
-    }  # fmt: skip
+    }
 
 
 def duckdb_cases() -> Cases:

@@ -22,9 +22,11 @@ WORDS = st.from_regex(r"[a-z_]{1,6}", fullmatch=True)
 LEAVES = st.integers(0, 3) | st.sampled_from(["x", "y", None, 1.5, True])
 TREES = st.recursive(
     LEAVES,
-    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(WORDS, inner, min_size=1, max_size=3),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3) | st.dictionaries(WORDS, inner, min_size=1, max_size=3)
+    ),
     max_leaves=10,
-)  # fmt: skip
+)
 
 
 def changed(old: object, new: object) -> Change:

@@ -41,13 +41,19 @@ COLUMNS = {
     "categories": pa.array(["b", "a", None, "c", "b", "a"]).dictionary_encode(),
     "runs": pa.RunEndEncodedArray.from_arrays([2, 3, 6], ["x", None, "y"]),
     "lists": pa.array([[1, None], [1], None, [], [1, None], [2]], pa.list_(pa.int64())),
-    "deep": pa.array([[[0.0]], [[-0.0]], None, [None], [[0.0]], [[], [NAN]]], pa.large_list(pa.list_(pa.float64()))),
+    "deep": pa.array(
+        [[[0.0]], [[-0.0]], None, [None], [[0.0]], [[], [NAN]]], pa.large_list(pa.list_(pa.float64()))
+    ),
     "pairs": pa.array([[1, 2], [2, 1], None, [None, 1], [1, 2], [0, 0]], pa.list_(pa.int8(), 2)),
-    "structs": pa.array([{"a": 1}, {"a": None}, None, {"a": 3}, {"a": 1}, {"a": 0}], pa.struct([("a", pa.int8())])),
-    "maps": pa.array([[("k", 1)], [], None, [("k", None)], [("k", 1)], [("a", 1)]], pa.map_(pa.string(), pa.int8())),
+    "structs": pa.array(
+        [{"a": 1}, {"a": None}, None, {"a": 3}, {"a": 1}, {"a": 0}], pa.struct([("a", pa.int8())])
+    ),
+    "maps": pa.array(
+        [[("k", 1)], [], None, [("k", None)], [("k", 1)], [("a", 1)]], pa.map_(pa.string(), pa.int8())
+    ),
     "ids": pa.array([bytes([n]) * 16 if n else None for n in (2, 1, 0, 4, 2, 3)], pa.uuid()),
     "months": pa.array([(n, 0, 0) if n else None for n in (2, 1, 0, 4, 2, 3)], pa.month_day_nano_interval()),
-}  # fmt: skip
+}
 ORDERS = [[5, 4, 3, 2, 1, 0], [1, 0, 3, 2, 5, 4], [3, 1, 4, 0, 5, 2]]
 
 
@@ -94,7 +100,10 @@ def test_rows_without_order_are_the_same_in_every_library() -> None:
     turned = {"id": [2, 3, 1], "name": ["b", "c", None]}
     tables = [pa.table(rows), pa.table(turned), pa.table(turned).to_batches()[0]]
     tables += [pl.DataFrame(turned), pl.DataFrame(turned).lazy(), pd.DataFrame(turned)]
-    tables += [duckdb.from_arrow(pa.table(turned)), duckdb.sql("select * from (values (1, null), (3, 'c'), (2, 'b')) t(id, name)")]  # fmt: skip
+    tables += [
+        duckdb.from_arrow(pa.table(turned)),
+        duckdb.sql("select * from (values (1, null), (3, 'c'), (2, 'b')) t(id, name)"),
+    ]
     found = {unordered_version(table) for table in tables[:-1]}
     assert len(found) == 1
     cast = pa.table(turned).cast(pa.schema([("id", pa.int32()), ("name", pa.string())]))
@@ -123,7 +132,10 @@ def test_the_order_of_categories_still_counts() -> None:
     frames = [pd.DataFrame({"a": pd.Series(["a", "b"], dtype=kind)}) for kind in kinds]
     assert len({unordered_version(frame) for frame in frames}) == 2
     assert unordered_version(frames[0].iloc[::-1].reset_index(drop=True)) == unordered_version(frames[0])
-    turned = [pa.DictionaryArray.from_arrays([1, 0, 1], ["x", "y"]), pa.DictionaryArray.from_arrays([0, 0, 1], ["y", "x"])]  # fmt: skip
+    turned = [
+        pa.DictionaryArray.from_arrays([1, 0, 1], ["x", "y"]),
+        pa.DictionaryArray.from_arrays([0, 0, 1], ["y", "x"]),
+    ]
     assert len({unordered_version(pa.table({"a": each})) for each in turned}) == 1
 
 
@@ -195,8 +207,9 @@ def test_a_data_version_rule_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: "text", lambda: 5, lambda: None, lambda: b"x", lambda: np.array(5), lambda: dt.date(2026, 3, 1)]
-)  # fmt: skip
+    "make",
+    [lambda: "text", lambda: 5, lambda: None, lambda: b"x", lambda: np.array(5), lambda: dt.date(2026, 3, 1)],
+)
 def test_a_value_without_rows_or_items_is_refused(make: Callable[[], object]) -> None:
     value = make()
     with pytest.raises(UnserialisableValue, match=rf"(?s)rows or items.*{type(value).__name__}.*unordered="):

@@ -66,34 +66,169 @@ def digest(value: object) -> str:
 
 
 APART: dict[str, Callable[[], list[object]]] = {
-    "numbers that are equal": lambda: [1, 1.0, True, D(1), D("1.0"), D("1.00"), fractions.Fraction(1), 1 + 0j, "1", b"1", Level.A],
-    "numpy's numbers": lambda: [1, np.int64(1), np.int32(1), np.uint8(1), np.float64(1), np.float32(1), np.bool_(True), np.array(1), np.array([1])],
+    "numbers that are equal": lambda: [
+        1,
+        1.0,
+        True,
+        D(1),
+        D("1.0"),
+        D("1.00"),
+        fractions.Fraction(1),
+        1 + 0j,
+        "1",
+        b"1",
+        Level.A,
+    ],
+    "numpy's numbers": lambda: [
+        1,
+        np.int64(1),
+        np.int32(1),
+        np.uint8(1),
+        np.float64(1),
+        np.float32(1),
+        np.bool_(True),
+        np.array(1),
+        np.array([1]),
+    ],
     "large ints": lambda: [2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64, 2**4000, 2**4000 + 1, -(2**4000)],
-    "decimals": lambda: [D("0"), D("-0"), D("0E+2"), D("NaN"), D("-NaN"), D("sNaN"), D("Infinity"), D("-Infinity"), D("1E+1"), D("10")],
-    "texts": lambda: ["é", "e\u0301", "\ud800", "\udc00", "", " ", "\x00", "a", "A", "\ufeffa", b"a", bytearray(b"a")],
-    "sequences": lambda: [[1, 2], (1, 2), [2, 1], [[1, 2]], [1, [2]], [1, 2, None], range(1, 3), {1, 2}, collections.deque([1, 2])],
-    "mappings": lambda: [{"a": 1}, collections.OrderedDict(a=1), collections.Counter(a=1), {"a": 1.0}, {b"a": 1}, {"a": {}}, {"a": None}, {}],
-    "empty things": lambda: [None, [], (), {}, set(), frozenset(), "", b"", bytearray(), 0, 0.0, False, np.zeros(0), np.zeros((0, 1)), range(0)],
+    "decimals": lambda: [
+        D("0"),
+        D("-0"),
+        D("0E+2"),
+        D("NaN"),
+        D("-NaN"),
+        D("sNaN"),
+        D("Infinity"),
+        D("-Infinity"),
+        D("1E+1"),
+        D("10"),
+    ],
+    "texts": lambda: [
+        "é",
+        "e\u0301",
+        "\ud800",
+        "\udc00",
+        "",
+        " ",
+        "\x00",
+        "a",
+        "A",
+        "\ufeffa",
+        b"a",
+        bytearray(b"a"),
+    ],
+    "sequences": lambda: [
+        [1, 2],
+        (1, 2),
+        [2, 1],
+        [[1, 2]],
+        [1, [2]],
+        [1, 2, None],
+        range(1, 3),
+        {1, 2},
+        collections.deque([1, 2]),
+    ],
+    "mappings": lambda: [
+        {"a": 1},
+        collections.OrderedDict(a=1),
+        collections.Counter(a=1),
+        {"a": 1.0},
+        {b"a": 1},
+        {"a": {}},
+        {"a": None},
+        {},
+    ],
+    "empty things": lambda: [
+        None,
+        [],
+        (),
+        {},
+        set(),
+        frozenset(),
+        "",
+        b"",
+        bytearray(),
+        0,
+        0.0,
+        False,
+        np.zeros(0),
+        np.zeros((0, 1)),
+        range(0),
+    ],
     "keys": lambda: [{1: 0}, {True: 0}, {1.0: 0}, {"1": 0}, {(1,): 0}, {None: 0}, {frozenset({1}): 0}],
     "classes": lambda: [One(1), Two(1), Tupled(1), Model(a=1), {"a": 1}, (1,), One(True), One(2)],
     "enums": lambda: [Colour.A, Shade.A, Level.A, 1, "A", Colour],
-    "moments": lambda: [NOW, NOW.replace(fold=1), NOW.astimezone(PARIS), NOW.astimezone(dt.UTC), NOW.replace(tzinfo=None), NOW.astimezone(dt.timezone(dt.timedelta(hours=2))), NOW.isoformat(), NOW.timestamp(), NOW.replace(microsecond=1), pd.Timestamp(NOW)],
-    "utc": lambda: [dt.datetime(2026, 1, 1, tzinfo=zone) for zone in (dt.UTC, zoneinfo.ZoneInfo("UTC"), dt.timezone(dt.timedelta(0), "x"))],
-    "days and times": lambda: [dt.date(2026, 1, 1), dt.datetime(2026, 1, 1), dt.time(0), dt.time(0, tzinfo=dt.UTC), dt.timedelta(0), dt.timedelta(1), dt.timedelta(-1)],
-    "names": lambda: [uuid.UUID(int=1), str(uuid.UUID(int=1)), pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("a/b"), "a/b", pathlib.PurePosixPath("a/B")],
-    "arrays": lambda: [np.array(each) for each in ([1, 2], [1.0, 2.0], [[1, 2]], [True, False], ["1", "2"], [b"1", b"2"], [1 + 0j, 2])],
-    "dtypes": lambda: [np.zeros(2, kind) for kind in ("i1", "i2", "u1", "f2", "f4", "longdouble", "c8", "m8[s]", "m8[ms]", "M8[s]", "S1", "S2", "U1", "V1", "?", "O")],
-    "structured arrays": lambda: [np.zeros(2, kind) for kind in ([("a", "i4")], [("b", "i4")], [("a", "f4")], [("a", "i4"), ("b", "i4")], [("b", "i4"), ("a", "i4")], [("a", "i4", (2,))], [("a", [("b", "i4")])])],
-    "tables of libraries inside": lambda: [[pa.table({"a": [1]})], [[{"a": 1}]], pa.table({"a": [1]}), {"a": pa.table({"a": [1]})}],
-    "arrow types": lambda: [pa.table({"a": pa.nulls(2, kind)}) for kind in (pa.null(), pa.bool_(), pa.int8(), pa.int16(), pa.uint8(), pa.float16(), pa.float32(), pa.string(), pa.binary(), pa.binary(1), pa.date32(), pa.date64(), pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.timestamp("s"), pa.timestamp("ms"), pa.timestamp("s", "UTC"), pa.timestamp("s", "Europe/Berlin"), pa.duration("s"), pa.decimal128(5, 2), pa.decimal128(5, 3), pa.decimal128(6, 2), pa.decimal256(5, 2), pa.list_(pa.int8()), pa.list_(pa.int16()), pa.list_(pa.int8(), 2), pa.map_(pa.int8(), pa.int8()), pa.struct([("a", pa.int8())]), pa.struct([("b", pa.int8())]), pa.struct([("a", pa.int8()), ("b", pa.int8())]), pa.dictionary(pa.int8(), pa.string()), pa.uuid())],
-    "arrow names that look alike": lambda: [pa.table({"a": [{"b": 1, "c": 2}]}), pa.table({"a": [{"b: int64, c": 1}]}), pa.table({"a": [1], "b": [1]}), pa.table({"ab": [1], "": [1]}), pa.table([[1], [1]], names=["a", "a"]), pa.table({"a": [1, 1]})],
-    "nested arrow values": lambda: [pa.table({"a": pa.array(each, pa.list_(pa.list_(pa.int8())))}) for each in ([[[1], [2]]], [[[1, 2]]], [[[1]], [[2]]], [[[1], [2], []]], [[[1], [2], None]], [None], [[]], [[None]], [])],
-    "maps and lists of pairs": lambda: [pa.table({"a": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int8()))}), pa.table({"a": pa.array([[{"key": "k", "value": 1}]], pa.list_(pa.struct([("key", pa.string()), ("value", pa.int8())])))}), pa.table({"a": pa.array([[("k", 1), ("k", 1)]], pa.map_(pa.string(), pa.int8()))})],
-    "no rows but a schema": lambda: [pa.table({}), *(pa.schema([(name, kind)]).empty_table() for name, kind in (("a", pa.int8()), ("b", pa.int8()), ("a", pa.int16()))), pd.DataFrame(index=[0, 1]), pd.DataFrame(index=range(2)), pd.DataFrame(index=range(3)), pl.DataFrame({"a": pl.Series([], dtype=pl.Int32)})],
-    "pandas indexes": lambda: [pd.DataFrame({"a": [1, 2]}, index=index) for index in (None, [0, 2], [2, 0], pd.RangeIndex(2, name="n"), pd.RangeIndex(0, 4, 2), pd.Index([0.0, 2.0]), pd.Index(["0", "2"]), pd.MultiIndex.from_tuples([(0, 1), (2, 1)]), pd.MultiIndex.from_tuples([(0, 1), (2, 1)], names=["a", None]), pd.CategoricalIndex(["0", "2"]), pd.DatetimeIndex(["2026-01-01", "2026-01-02"]), pd.DatetimeIndex(["2026-01-01", "2026-01-02"], tz="UTC"))],
-    "pandas columns": lambda: [pd.DataFrame([[1, 2]], columns=columns) for columns in (["a", "b"], ["b", "a"], [0, 1], ["0", "1"], pd.Index(["a", "b"], name="n"), pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")]), [True, False])],
-    "polars types": lambda: [pl.DataFrame({"a": pl.Series([None], dtype=kind)}) for kind in (pl.Int8, pl.Int16, pl.String, pl.Categorical, pl.Enum(["a"]), pl.Enum(["b"]), pl.Enum(["a", "b"]), pl.Date, pl.Time, pl.Datetime("ms"), pl.Datetime("us"), pl.Datetime("us", "UTC"), pl.Duration("us"), pl.List(pl.Int8), pl.Array(pl.Int8, 2), pl.Array(pl.Int8, 3), pl.Struct({"a": pl.Int8}), pl.Null, pl.Binary, pl.Decimal(5, 2))],
-}  # fmt: skip
+    "moments": lambda: [
+        NOW,
+        NOW.replace(fold=1),
+        NOW.astimezone(PARIS),
+        NOW.astimezone(dt.UTC),
+        NOW.replace(tzinfo=None),
+        NOW.astimezone(dt.timezone(dt.timedelta(hours=2))),
+        NOW.isoformat(),
+        NOW.timestamp(),
+        NOW.replace(microsecond=1),
+        pd.Timestamp(NOW),
+    ],
+    "utc": lambda: [
+        dt.datetime(2026, 1, 1, tzinfo=zone)
+        for zone in (dt.UTC, zoneinfo.ZoneInfo("UTC"), dt.timezone(dt.timedelta(0), "x"))
+    ],
+    "days and times": lambda: [
+        dt.date(2026, 1, 1),
+        NOW.replace(tzinfo=None),
+        dt.time(0),
+        dt.time(0, tzinfo=dt.UTC),
+        dt.timedelta(0),
+        dt.timedelta(1),
+        dt.timedelta(-1),
+    ],
+    "names": lambda: [
+        uuid.UUID(int=1),
+        str(uuid.UUID(int=1)),
+        pathlib.PurePosixPath("a/b"),
+        pathlib.PureWindowsPath("a/b"),
+        "a/b",
+        pathlib.PurePosixPath("a/B"),
+    ],
+    "arrays": lambda: [
+        np.array(each)
+        for each in ([1, 2], [1.0, 2.0], [[1, 2]], [True, False], ["1", "2"], [b"1", b"2"], [1 + 0j, 2])
+    ],
+    "dtypes": lambda: [
+        np.zeros(2, kind)
+        for kind in (
+            "i1",
+            "i2",
+            "u1",
+            "f2",
+            "f4",
+            "longdouble",
+            "c8",
+            "m8[s]",
+            "m8[ms]",
+            "M8[s]",
+            "S1",
+            "S2",
+            "U1",
+            "V1",
+            "?",
+            "O",
+        )
+    ],
+    "structured arrays": lambda: [
+        np.zeros(2, kind)
+        for kind in (
+            [("a", "i4")],
+            [("b", "i4")],
+            [("a", "f4")],
+            [("a", "i4"), ("b", "i4")],
+            [("b", "i4"), ("a", "i4")],
+            [("a", "i4", (2,))],
+            [("a", [("b", "i4")])],
+        )
+    ],
+}
 
 
 @pytest.mark.parametrize("name", APART)
@@ -120,24 +255,34 @@ def read_only() -> np.ndarray:
 
 TOGETHER: dict[str, Callable[[], list[object]]] = {
     "copies": lambda: [shared(), copy.deepcopy(shared()), {"a": [1, 2], "b": [1, 2]}],
-    "sets however they were filled": lambda: [set("abcdefgh"), set("hgfedcba"), set("abcdefghijk") - set("ijk")],
+    "sets however they were filled": lambda: [
+        set("abcdefgh"),
+        set("hgfedcba"),
+        set("abcdefghijk") - set("ijk"),
+    ],
     "nan": lambda: [float("nan"), -float("nan"), float("inf") - float("inf")],
     "nan of numpy": lambda: [np.float32("nan"), -np.float32("nan")],
     "texts however they were made": lambda: ["ab" * 9, "".join(["ab"] * 9), sys.intern("ab" * 9)],
     "byte orders": lambda: [np.arange(4, dtype=kind) for kind in ("<i4", ">i4", "=i4")],
-    "layouts": lambda: [np.arange(6).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3)), np.arange(12).reshape(2, 6)[:, :3] + [[0], [-3]]],
-    "views and copies": lambda: [np.arange(4), np.arange(8)[:4], np.arange(4)[::-1][::-1], read_only(), np.broadcast_to(np.arange(4), (1, 4))[0]],
+    "layouts": lambda: [
+        np.arange(6).reshape(2, 3),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+        np.arange(12).reshape(2, 6)[:, :3] + [[0], [-3]],
+    ],
+    "views and copies": lambda: [
+        np.arange(4),
+        np.arange(8)[:4],
+        np.arange(4)[::-1][::-1],
+        read_only(),
+        np.broadcast_to(np.arange(4), (1, 4))[0],
+    ],
     "scalars of either byte order": lambda: [np.array(5, ">i4")[()], np.int32(5)],
-    "names of utc in arrow": lambda: [pa.table({"a": pa.array([1], pa.timestamp("us", zone))}) for zone in ("UTC", "Etc/UTC", "+00:00", "Z")],
-    "metadata of a schema": lambda: [pa.table({"a": [1]}), pa.table({"a": [1]}).replace_schema_metadata({"k": "v"}), pa.table([pa.array([1])], schema=pa.schema([pa.field("a", pa.int64(), metadata={"k": "v"})]))],
-    "whether nulls are allowed": lambda: [pa.table({"a": [1]}), pa.table([pa.array([1])], schema=pa.schema([pa.field("a", pa.int64(), nullable=False)]))],
-    "names of list items": lambda: [pa.table({"a": pa.array([[1]], pa.list_(pa.field(name, pa.int64())))}) for name in ("item", "element")],
-    "libraries of tables": lambda: [pa.table({"a": [1], "s": ["x"]}), pl.DataFrame({"a": [1], "s": ["x"]}), pd.DataFrame({"a": [1], "s": ["x"]}), pl.LazyFrame({"a": [1], "s": ["x"]})],
-    "pandas blocks": lambda: [pd.DataFrame(np.ones((2, 2)), columns=["a", "b"]), pd.DataFrame({"a": [1.0, 1.0], "b": [1.0, 1.0]}), pd.DataFrame({"b": [1.0, 1.0], "a": [1.0, 1.0]})[["a", "b"]]],
-    "objects that are texts": lambda: [pd.DataFrame({"a": ["x", None]}), pd.DataFrame({"a": pd.Series(["x", None], dtype=object)})],
-    "paths however they are written": lambda: [pathlib.PurePosixPath("a/b"), pathlib.PurePosixPath("a//b"), pathlib.PurePosixPath("a") / "b"],
-    "default indexes": lambda: [pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [1, 2]}, index=range(2)), pd.DataFrame({"a": [1, 2, 3]}).head(2)],
-}  # fmt: skip
+    "paths however they are written": lambda: [
+        pathlib.PurePosixPath("a/b"),
+        pathlib.PurePosixPath("a//b"),
+        pathlib.PurePosixPath("a") / "b",
+    ],
+}
 
 
 @pytest.mark.parametrize("name", TOGETHER)
@@ -155,13 +300,22 @@ REFUSED: dict[str, Callable[[], tuple[object, str]]] = {
     "an exception": lambda: (One(ValueError()), r"result\.a"),  # type: ignore[arg-type]  # wrong on purpose
     "a key": lambda: ({object(): 1}, "a key of result"),
     "an element": lambda: ([{object()}], r"an element of result\[0\]"),
-    "an arrow union": lambda: (pa.table({"u": pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])}), r"result\['u'\]"),
-    "a polars object": lambda: (pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)}), r"result\['o'\]"),
-    "a wide polars integer": lambda: (pl.DataFrame({"i": pl.Series([1], dtype=pl.Int128)}), r"(?s)result\['i'\].*Int128"),
+    "an arrow union": lambda: (
+        pa.table({"u": pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])}),
+        r"result\['u'\]",
+    ),
+    "a polars object": lambda: (
+        pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)}),
+        r"result\['o'\]",
+    ),
+    "a wide polars integer": lambda: (
+        pl.DataFrame({"i": pl.Series([1], dtype=pl.Int128)}),
+        r"(?s)result\['i'\].*Int128",
+    ),
     "a mixed pandas column": lambda: (pd.DataFrame({"m": [1, "x"]}), r"result\['m'\]"),
     "two pandas columns of one name": lambda: (pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate"),
     "a cycle through a dict": lambda: (_cycle(), r'(?s)contains itself.*result\["a"\]'),
-}  # fmt: skip
+}
 
 
 def _cycle() -> Any:

@@ -1,4 +1,4 @@
-"""What goes wrong with other ways to identify data, each as a test: by their bytes, by a sample, by a library's hash."""
+"""What goes wrong with other ways to identify data: by their bytes, by a sample, by a library's own hash."""
 
 from __future__ import annotations
 
@@ -99,12 +99,16 @@ CLEAN = pa.py_buffer(struct.pack("<qqq", 1, 0, 3))
 VALID = pa.py_buffer(b"\x05")
 RAW = {
     "int64": (pa.int64(), JUNK, CLEAN),
-    "float64": (pa.float64(), pa.py_buffer(struct.pack("<dQd", 1, 0x7FF8_0000_0000_0001, 3)), pa.py_buffer(struct.pack("<ddd", 1, 0, 3))),
+    "float64": (
+        pa.float64(),
+        pa.py_buffer(struct.pack("<dQd", 1, 0x7FF8_0000_0000_0001, 3)),
+        pa.py_buffer(struct.pack("<ddd", 1, 0, 3)),
+    ),
     "bool": (pa.bool_(), pa.py_buffer(b"\x07"), pa.py_buffer(b"\x05")),
     "time": (pa.timestamp("us"), JUNK, CLEAN),
     "decimal": (pa.decimal64(9, 2) if hasattr(pa, "decimal64") else pa.duration("s"), JUNK, CLEAN),
     "fixed": (pa.binary(8), JUNK, CLEAN),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", RAW)
@@ -143,7 +147,13 @@ def test_bits_need_not_begin_at_a_byte(start: int) -> None:
 
 
 def test_offsets_and_chunk_boundaries_are_no_content() -> None:
-    table = pa.table({"i": range(9), "s": [None if n % 4 == 0 else "x" * n for n in range(9)], "l": [[n] * (n % 3) for n in range(9)]})  # fmt: skip
+    table = pa.table(
+        {
+            "i": range(9),
+            "s": [None if n % 4 == 0 else "x" * n for n in range(9)],
+            "l": [[n] * (n % 3) for n in range(9)],
+        }
+    )
     padded = pa.concat_tables([table.slice(5), table, table.slice(0, 2)]).combine_chunks()
     ones = pa.concat_tables([table.slice(n, 1) for n in range(9)])
     with_empty = pa.concat_tables([table.slice(0, 0), table.slice(0, 4), table.slice(4, 0), table.slice(4)])
@@ -159,7 +169,11 @@ def test_rows_at_the_edges_of_blocks_count() -> None:
     ):
         table = column(pa.array(values))
         pieces = [table.slice(0, 32_767), table.slice(32_767, 2), table.slice(32_769)]
-        assert agree(table, pa.concat_tables(pieces), pa.concat_tables([table.slice(n, 1_000) for n in range(0, rows, 1_000)]))  # fmt: skip
+        assert agree(
+            table,
+            pa.concat_tables(pieces),
+            pa.concat_tables([table.slice(n, 1_000) for n in range(0, rows, 1_000)]),
+        )
         assert differ(table, table.slice(1), table.slice(0, rows - 1))
 
 
@@ -206,7 +220,11 @@ def test_there_is_one_nan_and_two_zeros_and_null_is_neither() -> None:
 
 
 def test_pandas_takes_nan_for_missing_where_it_has_nothing_else() -> None:
-    assert agree(pd.DataFrame({"a": [1.5, None]}), pd.DataFrame({"a": [1.5, np.nan]}), column([1.5, None]).rename_columns(["a"]))  # fmt: skip
+    assert agree(
+        pd.DataFrame({"a": [1.5, None]}),
+        pd.DataFrame({"a": [1.5, np.nan]}),
+        column([1.5, None]).rename_columns(["a"]),
+    )
     assert differ(pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}), pd.DataFrame({"a": [1, None]}))
 
 
