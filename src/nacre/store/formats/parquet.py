@@ -87,13 +87,27 @@ class Parquet:
                         part.cast(schema) if part.schema != schema else part, row_group_size=rows
                     )
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            facts = {"type": label(type(value)), "problem": str(error).splitlines()[0]}
+            problem = str(error).splitlines()[0]
+            facts = {"place": _culprit(table), "type": label(type(value)), "problem": problem}
             hint = "cast the column to a type Parquet has, or leave it out"
             raise UnserialisableValue("A table cannot be stored as Parquet", facts, hint) from error
 
     def load(self, source: BinaryIO, as_type: object | None) -> object:
         """Read the table as the annotation asks, else as the library it came from, else as Arrow."""
         return _batches(source) if streams(as_type) else made_as(read_table(source), as_type)
+
+
+def _culprit(table: Any) -> str:
+    """Name the first column that Parquet does not take, empty though it be."""
+    import pyarrow as pa  # heavy, so imported when a table is met
+    import pyarrow.parquet as pq
+
+    for field in table.schema:
+        try:
+            pq.write_table(pa.schema([field]).empty_table(), pa.BufferOutputStream())
+        except pa.ArrowException:
+            return f"result[{field.name!r}]: {field.type}"
+    return ""
 
 
 def read_table(source: BinaryIO) -> Any:
