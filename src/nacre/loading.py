@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nacre.catalog.history import HeadRow
 from nacre.errors import NotMaterialized
+from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
 from nacre.keys import key_name, resolved
@@ -69,6 +70,7 @@ def not_there(asset: str, partition: str, stored: list[str]) -> NotMaterialized:
 
 
 def _output(workspace: Workspace, versions: Versions, row: HeadRow) -> Output:
+    note_asset(row.slot, row.data_version, row.seq)
     output = versions.output(row.fingerprint, row.slot)
     if output is None:
         facts = {"store": workspace.location}

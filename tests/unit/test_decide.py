@@ -47,6 +47,7 @@ class World:
 
     heads: dict[str, Head] = field(default_factory=dict)
     known: dict[str, KnownResult] = field(default_factory=dict)
+    surroundings: dict[tuple[str, str], str] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     outlines: dict[tuple[str, str], Outline] = field(default_factory=dict)
     code: Code = field(default_factory=Code)
@@ -58,9 +59,10 @@ class World:
             now=NOW,
             heads=self.heads,
             code=lambda _: self.code,
-            known=self.known.get,
+            known=lambda fingerprint, _: [self.known[fingerprint]] if fingerprint in self.known else [],
             evidence=self.evidence.get,
             outline=lambda asset, version: self.outlines.get((asset, version)),
+            digest_now=lambda kind, name: self.surroundings.get((kind, name), ""),
             refresh=self.refresh,
             reuse_sources=self.reuse_sources,
         )
@@ -94,7 +96,10 @@ def test_the_same_recipe_as_the_head_is_reused() -> None:
 
 
 def test_a_recipe_made_before_moves_the_head_back() -> None:
-    world = World({"a://a": Head("other")}, {recipe().fingerprint(): KnownResult({"a://a": "d0"}, NOW)})
+    world = World(
+        {"a://a": Head("other")},
+        {recipe().fingerprint(): KnownResult(recipe().fingerprint(), {"a://a": "d0"}, NOW)},
+    )
     found = decide(OPTIONS, recipe(), False, world.facts())
     assert (found.action, found.reason.cause, found.moves_head) == (Action.REUSE, Cause.KNOWN, True)
     assert found.data_versions == {"a://a": "d0"}
@@ -143,7 +148,11 @@ def test_a_result_expires_at_its_age(age: timedelta, action: Action) -> None:
     assert found.overwrites is (action is Action.BUILD)
     known = World(
         {"a://a": Head("other")},
-        {recipe().fingerprint(): KnownResult({"a://a": "d"}, NOW - timedelta(days=1))},
+        {
+            recipe().fingerprint(): KnownResult(
+                recipe().fingerprint(), {"a://a": "d"}, NOW - timedelta(days=1)
+            )
+        },
     )
     assert decide(options, recipe(), False, known.facts()).action is action
 

@@ -17,6 +17,7 @@ from nacre.execute.journal import Journal
 from nacre.execute.made import Made, Shared
 from nacre.execute.process import named
 from nacre.execute.publishing import Publishing
+from nacre.execute.reading import Reading, current
 from nacre.execute.recording import Recording
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
@@ -41,7 +42,8 @@ from nacre.store.records import (
     run_path,
 )
 from nacre.survey.gather import Versions, gather
-from nacre.version.fingerprint import InputVersion, observed_fingerprint
+from nacre.version.code import STATED
+from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +151,8 @@ class ActiveRun:
         if self._token is not None:
             self.workspace.records.replace(run_path(self.id), encode(record), self._token)
         self.workspace.code.save()
+        if self.workspace.reads.is_changed:
+            self.workspace.reads.save()
 
     def _record(self, state: str, ended_at: datetime | None = None, error: str = "") -> Run:
         return Run(
@@ -185,13 +189,22 @@ class ActiveRun:
             workspace.catalog,
             self.versions,
             lambda key: workspace.code.of(shared.producers[key]),
+            workspace.reads.digest,
             self.started_at,
             workspace.env,
             refresh=refresh,
             reuse_sources=reuse_sources,
         )
-        self._facts = facts._replace(outline=outline_in(shared.outlines, facts.outline))
+        self._facts = facts._replace(
+            outline=outline_in(shared.outlines, facts.outline),
+            digest_now=lambda kind, name: self._digest_now(kind, name, facts),
+        )
         return self._facts
+
+    def _digest_now(self, kind: str, name: str, facts: Facts) -> str:
+        """Digest something that was read, as it is now: an asset as this run made it, if it did."""
+        made = self.shared.made.get(name) if kind == "asset" else None
+        return made.version.data_version if made is not None else facts.digest_now(kind, name)
 
     def check_places(self, slots: Sequence[str]) -> None:
         """Find out, before they are made, whether the files of some slots could be put where they belong.
@@ -236,7 +249,15 @@ class ActiveRun:
             fingerprint=decision.fingerprint if decision is not None else "",
             partition=decision.recipe.partition if decision is not None else "",
             inputs=decision.recipe.inputs if decision is not None else (),
+            readings=self._readings(task),
         )
+
+    def _readings(self, task: AnyTask) -> tuple[Reading, ...]:
+        """Make what notes the reads of a step; those of a plain task are also reads of the step that called it."""
+        if hasattr(task.fn, STATED):  # it says itself what it is made of
+            return ()
+        own = Reading(self.workspace.root, (os.path.join(self.workspace.location, ""),))
+        return (own,) if task.assets else (own, *(current.get() or ()))
 
     def finish(
         self,
@@ -290,7 +311,9 @@ class ActiveRun:
     def recorded_as(self, decision: Decision, receipt: Receipt) -> tuple[str, bool]:
         """Say what a receipt is recorded under, and whether that makes a new version of its assets."""
         if decision.action is not Planned.CHECK:
-            return decision.fingerprint, True
+            reads = [each[:3] for each in receipt.reads]
+            own = decision.fingerprint
+            return fingerprint_with_reads(own, reads) if reads else own, True
         made = decision.recipe.assets
         versions = [receipt.outputs[each].data_version for each in made]
         fingerprint = observed_fingerprint(decision.fingerprint, versions)

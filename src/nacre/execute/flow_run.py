@@ -22,8 +22,9 @@ from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects, Until
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
-from nacre.execute.missing import MissingFailed, ensure
+from nacre.execute.missing import MissingFailed, ensure, ensure_read
 from nacre.execute.origins import Origins
+from nacre.execute.reading import note_asset
 from nacre.execute.state import Completed, State, StateType, failed_with
 from nacre.execute.step import Receipt, calling_steps, rule_name, run_step
 from nacre.graph.graph import AnyTask
@@ -80,6 +81,8 @@ class Called:
             bound = {name: self._resolve(value, name) for name, value in given.items()}
             self.origins.partition = self._choose_partition(bound)
             versions = self._add_missing(bound)
+            if self.task.assets:
+                ensure_read(self.run, self.task, self.origins.partition)
         except UpstreamFailed as error:
             self._skipped(str(error.facts.get("upstream", "")))
             return State(StateType.PENDING, "NotReady", str(error), error)
@@ -324,6 +327,8 @@ class Called:
     def _hold(self, made: Mapping[str, Made], value: object, fingerprint: str) -> None:
         """Remember which objects are these assets, the parts of several outputs included."""
         holdings = self.run.shared.holdings
+        for each in made.values():
+            note_asset(*each.version[1:4])
         self.run.shared.note_call(self._order, fingerprint, made)
         self.lineage = tuple(each.version for each in made.values())
         if len(made) == 1:

@@ -70,7 +70,8 @@ class Origins:
         keys = slots_of(self._task, self.partition)
         self._run.shared.producers.setdefault(keys[0], self._task)
         code = self._run.workspace.code.of(self._task).digest
-        recipe = Recipe(keys, code, inputs, digests, recipe_settings(self._task), self.partition)
+        settings = recipe_settings(self._task, self._run.facts.digest_now)
+        recipe = Recipe(keys, code, inputs, digests, settings, self.partition)
         return recipe, derived, problem
 
     def _position(self, name: str) -> int:

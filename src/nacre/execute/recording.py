@@ -14,7 +14,7 @@ from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Input, Part
+from nacre.store.records import Action, Input, Part, Read
 from nacre.version.fingerprint import InputVersion
 
 
@@ -51,6 +51,7 @@ class Recording:
         """
         action = self._action(task, decision, receipt, fingerprint, derived)
         inputs = {each.name: (each.asset, each.seq) for each in action.inputs}
+        inputs |= {each.name: (key_of(each.name), each.seq) for each in receipt.reads if each.kind == "asset"}
         return Commit(
             fingerprint=fingerprint,
             run=self._run,
@@ -119,6 +120,7 @@ class Recording:
     ) -> Action:
         recipe = decision.recipe
         code = self._workspace.code.of(task)
+        is_source = decision.action is Planned.CHECK
         return Action(
             fingerprint=fingerprint,
             task=task.name,
@@ -134,8 +136,9 @@ class Recording:
             parameters=dict(recipe.parameters),
             recipe=dict(recipe.settings),
             parts=tuple([Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts]),
-            unknowns=code.unknowns,
-            is_source=decision.action is Planned.CHECK,
+            reads=tuple([Read(kind=r.kind, name=r.name, digest=r.digest) for r in receipt.reads]),
+            unknowns=(*code.unknowns, *(() if is_source else map(_unseen, receipt.blind))),
+            is_source=is_source,
         )
 
 
@@ -147,6 +150,12 @@ def _input(version: InputVersion) -> Input:
         data_version=version.data_version,
         seq=version.seq,
         derived=version.derived,
+    )
+
+
+def _unseen(phrase: str) -> str:
+    return (
+        f"it {phrase}, and nobody can see whether what it gets there changed: cache_expiration= or NO_CACHE"
     )
 
 

@@ -151,7 +151,7 @@ class PlanRun:
         self._take_reused(settled)
 
     def _release_readers(self, step: Step) -> None:
-        """Let go of values that no step still wants, so that memory holds only what is in use."""
+        """Let go of values that no step still wants; what was made of them stays known, for steps that call for it."""
         made = self._run.shared.made
         for edge in self._plan.graph.upstream[step.key]:
             if edge.asset in self._readers:
@@ -159,8 +159,8 @@ class PlanRun:
             if edge.asset in made:
                 made[edge.asset].give_back(step.task.name)
         for asset in [*(edge.asset for edge in self._plan.graph.upstream[step.key]), *step.assets]:
-            if self._readers.get(asset) == 0 and self._run.kind == "build":
-                made.pop(asset, None)
+            if self._readers.get(asset) == 0 and self._run.kind == "build" and asset in made:
+                made[asset].forget()
 
     def _take_reused(self, steps: list[Step]) -> None:
         """Report the steps that were settled without running, and move heads to known results."""

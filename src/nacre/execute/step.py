@@ -22,6 +22,7 @@ from nacre.declare.parameters import call_arguments
 from nacre.errors import NacreError, OutputMismatch, StepFailed, StepTimedOut, said
 from nacre.execute.effects import Call, Effects, Pause, call_back
 from nacre.execute.prints import Sink, install, print_sink
+from nacre.execute.reading import Noted, Reading, begin, current, going
 from nacre.execute.state import Completed, Running, State, failed_with
 from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
@@ -50,6 +51,7 @@ class StepRun:
         fingerprint: Of the recipe it makes; empty for a plain task.
         partition: Which slice it makes; empty for the whole.
         inputs: The versions it reads, by slot.
+        readings: What notes what it reads besides: its own first, then those of the steps that called it.
     """
 
     task: AnyTask
@@ -62,6 +64,7 @@ class StepRun:
     fingerprint: str = ""
     partition: str = ""
     inputs: Sequence[InputVersion] = ()
+    readings: tuple[Reading, ...] = ()
     run_count: int = 0
     metadata: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -116,6 +119,8 @@ class Receipt(NamedTuple):
         digests: Slot to the content of its whole value.
         outputs: Slot to what was stored.
         metadata: Asset key to what the function attached.
+        reads: What it read besides its inputs, as it was.
+        blind: What it did of which nobody can tell what it brought, each a phrase.
         error: Why nothing was made.
     """
 
@@ -129,6 +134,8 @@ class Receipt(NamedTuple):
     digests: Mapping[str, str] = _NOTHING
     outputs: Mapping[str, Output] = _NOTHING
     metadata: Mapping[str, Mapping[str, object]] = _NOTHING
+    reads: tuple[Noted, ...] = ()
+    blind: tuple[str, ...] = ()
     error: BaseException | None = None
 
 
@@ -151,9 +158,14 @@ def run_step(
     outputs: dict[str, Output] = {}
     digests: dict[str, str] = {}
     error: BaseException | None = None
+    reads: tuple[Noted, ...] = ()
+    blind: tuple[str, ...] = ()
     try:
         _run_hooks(step, step.task.options.on_running, Running)
         value = yield from _attempts(step, arguments())
+        if step.readings:
+            own = step.readings[0]
+            reads, blind = tuple(own.noted(step.task.code, workspace.reads.digest)), tuple(own.blind)
         for key, each in split_outputs(step.task, value).items():
             made = slot(key, step.partition)
             values[made] = each
@@ -180,6 +192,8 @@ def run_step(
         digests=digests,
         outputs=outputs,
         metadata=step.metadata,
+        reads=reads,
+        blind=blind,
         error=error,
     )
 
@@ -352,17 +366,24 @@ class Inside:
         if self._log_prints:
             install()
             sink = self._log_print
+        readings = self._step.readings if self._step is not None else ()
+        if readings:
+            begin(readings[0])
         self._tokens = (
             context.current_run.set(self._run),
             context.current_step.set(self._step),
             print_sink.set(sink),
+            current.set(readings),
         )
 
     def __exit__(self, *error: object) -> None:
-        run, step, sink = self._tokens
+        run, step, sink, readings = self._tokens
+        current.reset(readings)
         context.current_run.reset(run)
         context.current_step.reset(step)
         print_sink.reset(sink)
+        if self._step is not None and self._step.readings:
+            going.discard(self._step.readings[0])
 
     def _log_print(self, line: str) -> None:
         (self._step or self._run).log(logging.INFO, line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nacre.declare.options import Options
 from nacre.keys import key_of
-from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact
+from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact, ReadFact
 from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import Recipe, observed_fingerprint
 from nacre.version.outline import compare
@@ -117,17 +117,27 @@ def _from_known(options: Options, recipe: Recipe, fingerprint: str, facts: Facts
     """Take the head or another recorded result of this fingerprint, else explain what differs."""
     heads = facts.heads
     first = heads.get(recipe.assets[0])
-    if first is not None and first.fingerprint == fingerprint and _all_at(recipe.assets, fingerprint, heads):
+    is_at = first is not None and first.fingerprint == fingerprint
+    if (
+        first is not None
+        and is_at
+        and (len(recipe.assets) == 1 or _all_at(recipe.assets, fingerprint, heads))
+    ):
         if options.cache_expiration is None or not _expired(options, datetime.fromisoformat(first.at), facts):
             versions = {asset: heads[asset].data_version for asset in recipe.assets}
             return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
         return Decision(Action.BUILD, Reason(Cause.EXPIRED), fingerprint, recipe, overwrites=True)
-    known = facts.known(fingerprint)
-    if known is not None:
-        if _expired(options, known.at, facts):
+    for known in facts.known(fingerprint, recipe.assets[0]):
+        if any(_read_causes(known.reads, facts)):
+            continue
+        is_current = _all_at(recipe.assets, known.fingerprint, heads)
+        at = datetime.fromisoformat(heads[recipe.assets[0]].at) if is_current else known.at
+        if _expired(options, at, facts):
             return Decision(Action.BUILD, Reason(Cause.EXPIRED), fingerprint, recipe, overwrites=True)
-        reason = Reason(Cause.KNOWN)
-        return Decision(Action.REUSE, reason, fingerprint, recipe, known.data_versions, moves_head=True)
+        reason = _unchanged(recipe, facts) if is_current else Reason(Cause.KNOWN)
+        return Decision(
+            Action.REUSE, reason, known.fingerprint, recipe, known.data_versions, moves_head=not is_current
+        )
     if first is None:
         return Decision(Action.BUILD, Reason(Cause.FIRST), fingerprint, recipe)
     evidence = facts.evidence(first.fingerprint)
@@ -153,7 +163,7 @@ def _observed(recipe: Recipe, fingerprint: str, heads: Mapping[str, HeadFact]) -
 
 
 def _all_at(assets: Sequence[str], fingerprint: str, heads: Mapping[str, HeadFact]) -> bool:
-    return len(assets) == 1 or all(a in heads and heads[a].fingerprint == fingerprint for a in assets)
+    return all(a in heads and heads[a].fingerprint == fingerprint for a in assets)
 
 
 def _expired(options: Options, at: datetime, facts: Facts) -> bool:
@@ -172,6 +182,7 @@ def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts)
         *_input_causes(recipe, evidence, facts),
         *_mapping_causes(Cause.PARAMETER, evidence.parameters, recipe.parameters),
         *_mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings),
+        *_read_causes(evidence.reads, facts),
     ]
     if not causes:
         return Reason(Cause.LOST)
@@ -237,10 +248,22 @@ def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reas
     return causes
 
 
+def _read_causes(reads: Iterable[ReadFact], facts: Facts) -> Iterator[Reason]:
+    for kind, name, digest in reads:
+        now = facts.digest_now(kind, name)
+        if now != digest:
+            yield Reason(Cause.READ, f"{kind} {name}", old=digest[:8], new=now[:8])
+
+
 def _mapping_causes(cause: Cause, before: Mapping[str, str], now: Mapping[str, str]) -> list[Reason]:
     names = sorted({*before, *now})
     return [
-        Reason(cause, name, old=before.get(name, "")[:8], new=now.get(name, "")[:8])
+        Reason(
+            Cause.READ if " " in name else cause,
+            name,
+            old=before.get(name, "")[:8],
+            new=now.get(name, "")[:8],
+        )
         for name in names
         if before.get(name) != now.get(name)
     ]

@@ -136,6 +136,11 @@ def _input_set(reason: Reason) -> str:
     return f"{short(reason.new)} is a new input"
 
 
+def _read(reason: Reason) -> str:
+    kind, _, name = reason.subject.partition(" ")
+    return f"{kind} {short(name) if kind == 'asset' else name}, read by it, changed"
+
+
 def _parameter(reason: Reason) -> str:
     if not reason.old:
         return f"parameter `{reason.subject}` is new"
@@ -153,7 +158,7 @@ _SENTENCES: dict[Cause, Callable[[Reason], str]] = {
     Cause.INPUT_SET: _input_set,
     Cause.PARAMETER: _parameter,
     Cause.RECIPE: lambda r: f"option `{r.subject}` changed",
-    Cause.READ: lambda r: f"{r.subject}, read by it, changed",
+    Cause.READ: _read,
     Cause.EXPIRED: lambda r: "cache_expiration has passed",
     Cause.ASKED: lambda r: "you asked for a fresh result",
     Cause.LOST: lambda r: "its stored result is missing",

@@ -84,11 +84,19 @@ class Plan:
     ) -> None:
         self.graph = graph
         self._outlines: dict[tuple[str, str], Outline] = {}
-        self.facts = facts._replace(outline=outline_in(self._outlines, facts.outline))
-        self.steps: dict[str, Step] = {}
         self._settings = settings
         self._given = given or {}
-        self._versions: dict[str, InputVersion] = dict(self._given)
+        made: dict[str, InputVersion] = dict(self._given)
+        self._versions = made
+        stored = facts.digest_now
+        self.facts = facts._replace(
+            outline=outline_in(self._outlines, facts.outline),
+            # What this plan stands on counts, before what is stored. As with outlines: it holds no plan.
+            digest_now=lambda kind, name: (
+                made[name].data_version if kind == "asset" and name in made else stored(kind, name)
+            ),
+        )
+        self.steps: dict[str, Step] = {}
         self._waiting: dict[str, int] = {}
         self._below: dict[str, list[str]] = {}
         self._ready: list[Step] = []

@@ -7,7 +7,7 @@ The values here are made by the ten thousand when nothing has to run, hence name
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -74,6 +74,14 @@ class Recipe(NamedTuple):
                 for name in sorted(part):
                     texts += (name, part[name])
         return digest_texts("recipe", texts)
+
+
+def fingerprint_with_reads(recipe: str, reads: Iterable[tuple[str, str, str]]) -> str:
+    """Extend the digest of a recipe by what the step read besides, which only running it told.
+
+    The recipe's own digest stays its beginning, so that all results of a recipe are found from it.
+    """
+    return f"{recipe}/{digest_texts('reads', [text for read in reads for text in read])}"
 
 
 def observed_fingerprint(recipe: str, data_versions: Sequence[str]) -> str:
