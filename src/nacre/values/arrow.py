@@ -103,13 +103,16 @@ def _joined(chunks: Iterable[Any], kind: Any) -> Iterator[Any]:
     if kind.num_fields or pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType):
         yield from chunks
         return
+    # To ask a chunk for its bytes takes longer than to join it.
+    width = kind.bit_width // 8 + 1 if pa.types.is_primitive(kind) else 0
     waiting: list[Any] = []
     size = 0
     for chunk in chunks:
         waiting.append(chunk)
-        size += chunk.nbytes
+        own = len(chunk) * width if width else chunk.nbytes
+        size += own
         if size > _SMALL_BYTES:
-            yield from waiting if chunk.nbytes > _SMALL_BYTES else [pa.concat_arrays(waiting)]
+            yield from waiting if own > _SMALL_BYTES else [pa.concat_arrays(waiting)]
             waiting, size = [], 0
     yield from waiting if len(waiting) < 2 else [pa.concat_arrays(waiting)]
 
