@@ -81,7 +81,7 @@ class Parquet:
             with pq.ParquetWriter(
                 sink, schema, compression="zstd", compression_level=1, use_dictionary=_repeating(schema)
             ) as writer:
-                for start in range(0, table.num_rows, rows):
+                for start in range(0, max(table.num_rows, 1), rows):
                     part = table.slice(start, rows)
                     writer.write_table(
                         part.cast(schema) if part.schema != schema else part, row_group_size=rows
@@ -255,7 +255,11 @@ _VARIABLE = frozenset({"string", "binary", "string_view", "binary_view"})
 
 def _group_rows(table: Any) -> int:
     fewest, most = _GROUP_ROWS
-    per_row = max(1, table.nbytes // max(1, table.num_rows))
+    try:
+        size = table.nbytes
+    except TypeError:  # older versions of Arrow cannot tell the bytes of views
+        size = table.get_total_buffer_size()
+    per_row = max(1, size // max(1, table.num_rows))
     return int(min(most, max(fewest, _GROUP_BYTES // per_row)))
 
 
@@ -354,7 +358,27 @@ def _frame(table: Any) -> Any:
     # polars calls a column "column_0" where Arrow says that it has no name.
     if frame.columns != table.column_names and len(set(table.column_names)) == frame.width:
         frame.columns = table.column_names
-    return frame
+    return frame.with_columns(_enums(table, frame))
+
+
+def _enums(table: Any, frame: Any) -> list[Any]:
+    """Give the Enum columns of a polars frame that an older polars reads as categories without order."""
+    import polars as pl  # heavy, so imported when asked for
+
+    if not (table.schema.metadata or {}).get(_TYPE, b"").startswith(b"polars."):
+        return []
+    lost = [
+        (column, table.column(position))
+        for position, column in enumerate(frame.get_columns())
+        if column.dtype == pl.Categorical and table.schema.field(position).type.ordered
+    ]
+    return [column.cast(pl.Enum(_values(found))) for column, found in lost]
+
+
+def _values(column: Any) -> list[str]:
+    """Give the categories of a column, which are the same in all chunks."""
+    found: list[str] = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
+    return found
 
 
 def _relation(table: Any) -> object:
