@@ -160,7 +160,9 @@ def load(key: str | Asset, as_type: type[T] | None = None, *, partition: Partiti
             note_asset(*made[found[0]].version[1:4])
             return run.workspace.contents.read(made[found[0]].output, as_type)
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace(creates=False)
-    return load_current(workspace, name, as_type, part)
+    in_flow = context.current_step.get() is None
+    hold = run.shared.hold_loaded if isinstance(run, ActiveRun) and in_flow else None
+    return load_current(workspace, name, as_type, part, hold)
 
 
 def _means(made: str, name: str, partition: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -164,6 +164,16 @@ class Shared:
     producers: dict[str, Task[..., object]] = field(default_factory=dict)
     in_flight: dict[str, threading.Event] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def hold_loaded(self, found: Sequence[tuple[InputVersion, Output]], value: object) -> None:
+        """Take what a flow loaded: the object is that asset, as the one a step returned is; or is made of several."""
+        with self.lock:
+            for version, output in found:
+                # Its own rule says what counts as its content, so that is not the digest of the value.
+                digest = identify(value).digest if output.rule and len(found) == 1 else ""
+                made = Made(version, output, digest=digest)
+                self.versions.setdefault((version.asset, version.data_version), made)
+        self.holdings.hold(value, [version for version, _ in found], is_exact=len(found) == 1)
 
     def note_call(self, order: int, fingerprint: str, made: Mapping[str, Made]) -> None:
         """Take what a call gave; the last call, not the last to end, decides what becomes current."""

@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -60,6 +60,9 @@ class Reading:
     listed: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     assets: dict[str, Noted] = field(default_factory=dict)
+    executed: dict[int, CodeType] = field(
+        default_factory=dict
+    )  # by id: hashing code costs more than running it
     blind: dict[str, None] = field(default_factory=dict)
     started_ns: int = 0
 
@@ -76,12 +79,15 @@ class Reading:
             return False
         return PRIVATE.isdisjoint(path[len(self.root) + 1 :].split(os.sep))
 
-    def noted(self, code: CodeType | None, digest: Callable[[str, str], str]) -> Iterator[Noted]:
+    def noted(
+        self, code: CodeType | None, digest: Callable[[str, str], str], sources: Iterable[str] = ()
+    ) -> Iterator[Noted]:
         """List what was read and not written, by kind and name.
 
         Args:
             code: The step's function, in which paths may stand.
             digest: Digests a file or folder as it is now. What changed meanwhile gets what no file will ever have.
+            sources: Source files of code that ran and that the code version does not cover.
         """
         for path in _literal_paths(code) if code is not None else ():
             self._add_literal(path)
@@ -97,6 +103,8 @@ class Reading:
         for path in sorted(self.listed):
             name = os.path.relpath(path, self.root).replace(os.sep, "/")
             yield Noted("folder", name, digest("folder", name))
+        for name in sources:
+            yield Noted("source", name, digest("source", name))
         for slot in sorted(self.assets):
             yield self.assets[slot]
 

@@ -21,6 +21,7 @@ from nacre.declare.options import Hook
 from nacre.declare.parameters import call_arguments
 from nacre.errors import NacreError, OutputMismatch, StepFailed, StepTimedOut, said
 from nacre.execute.effects import Call, Effects, Pause, call_back
+from nacre.execute.executing import IS_POSSIBLE, listen, rest, unforeseen
 from nacre.execute.prints import Sink, install, print_sink
 from nacre.execute.reading import Noted, Reading, begin, current, going
 from nacre.execute.state import Completed, Running, State, failed_with
@@ -165,7 +166,9 @@ def run_step(
         value = yield from _attempts(step, arguments())
         if step.readings:
             own = step.readings[0]
-            reads, blind = tuple(own.noted(step.task.code, workspace.reads.digest)), tuple(own.blind)
+            sources = _unforeseen(step, workspace) if own.executed else ()
+            reads = tuple(own.noted(step.task.code, workspace.reads.digest, sources))
+            blind = tuple(own.blind)
         for key, each in split_outputs(step.task, value).items():
             made = slot(key, step.partition)
             values[made] = each
@@ -196,6 +199,13 @@ def run_step(
         blind=blind,
         error=error,
     )
+
+
+def _unforeseen(step: StepRun, workspace: Workspace) -> Iterator[str]:
+    def parts() -> Iterator[tuple[str, str]]:
+        return ((part.name, part.place) for part in workspace.code.of(step.task).parts)
+
+    return unforeseen(step.readings[0].executed.values(), workspace.root, parts)
 
 
 def _left(step: StepRun, raised: SystemExit) -> StepFailed:
@@ -369,6 +379,8 @@ class Inside:
         readings = self._step.readings if self._step is not None else ()
         if readings:
             begin(readings[0])
+            if IS_POSSIBLE:
+                listen()
         self._tokens = (
             context.current_run.set(self._run),
             context.current_step.set(self._step),
@@ -384,6 +396,8 @@ class Inside:
         print_sink.reset(sink)
         if self._step is not None and self._step.readings:
             going.discard(self._step.readings[0])
+            if IS_POSSIBLE:
+                rest()
 
     def _log_print(self, line: str) -> None:
         (self._step or self._run).log(logging.INFO, line)

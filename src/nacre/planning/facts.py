@@ -38,8 +38,8 @@ class ReadFact(NamedTuple):
     """Something a step read that is no parameter of it, and what it was like then.
 
     Args:
-        kind: ``file``, ``folder``, ``env``, ``asset`` or ``code``.
-        name: A path relative to the project, a variable, a slot, or ``module:qualified.name``.
+        kind: ``file``, ``folder``, ``source``, ``env`` or ``asset``.
+        name: A path relative to the project, a variable, or a slot.
         digest: Of its content; empty where it was not there.
     """
 

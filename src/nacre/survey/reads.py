@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import threading
 import time
 from collections.abc import Iterator
 
-from nacre.encoding import digest_chunks, digest_texts
+from nacre.encoding import digest_bytes, digest_chunks, digest_texts
 from nacre.store.port import RecordStore
 from nacre.store.records import State, decode, encode
+from nacre.version.normal import expressions_text
 
 MEMO = "state/reads"
 MEMO_FORMAT = "r1"
@@ -45,7 +47,8 @@ class Reads:
         """Digest something as it is now; empty where it is not there or cannot be read.
 
         Args:
-            kind: ``file`` (a folder counts with all it holds), ``folder`` (only the names in it) or ``env``.
+            kind: ``file`` (a folder counts with all it holds), ``folder`` (only the names in it), ``source`` (Python
+                without what means nothing: comments, docstrings, layout) or ``env``.
             name: A path, relative to the root where it is not absolute; or the variable.
         """
         if kind == "env":
@@ -57,6 +60,8 @@ class Reads:
                 return digest_texts(
                     "folder", sorted(each for each in os.listdir(path) if each not in PRIVATE)
                 )
+            if kind == "source":
+                return self._source(path)
             return self._tree(path) if os.path.isdir(path) else self._file(path)
         except OSError:
             return ""
@@ -79,6 +84,14 @@ class Reads:
         for path in sorted(_files_below(folder)):
             texts += (os.path.relpath(path, folder).replace(os.sep, "/"), self._file(path))
         return digest_texts("tree", texts)
+
+    def _source(self, path: str) -> str:
+        with open(path, "rb") as file:
+            data = file.read()
+        try:
+            return digest_texts("source", [expressions_text(ast.parse(data).body).text])
+        except (SyntaxError, ValueError):
+            return digest_texts("broken source", [digest_bytes(data)])
 
     def _file(self, path: str) -> str:
         with self._lock:
