@@ -20,7 +20,7 @@ from nacre.execute.origins import Origins
 from nacre.execute.plain_call import PlainCall, warned
 from nacre.execute.reading import note_asset
 from nacre.execute.state import Completed, State, StateType, failed_with
-from nacre.execute.step import Receipt, run_step
+from nacre.execute.step import Receipt, rule_name, run_step
 from nacre.execute.turn import turn
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import infer
@@ -295,7 +295,7 @@ class Called:
             value = made.load(contents, wanted, self.task.name)
         except TypeMismatch:  # the annotation is wrong, and Python never minded: it comes back as it was
             value = made.load(contents, None, self.task.name)
-        if not made.digest and self.task.options.data_version is not None:
+        if not made.digest and rule_name(self.task):
             made.digest = identify(value).digest  # its data version is not that of the whole value
         return value
 

@@ -29,7 +29,7 @@ from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, resolved, slot
 from nacre.store.records import Output
-from nacre.values import identify
+from nacre.values import identify, unordered_version
 from nacre.version.fingerprint import InputVersion
 
 log = logging.getLogger(__name__)
@@ -303,13 +303,15 @@ def split_outputs(task: AnyTask, value: object) -> dict[str, object]:
 def data_version_of(task: AnyTask, value: object) -> str:
     """Digest what counts as a value's content, by the task's own rule where it has one."""
     rule = task.options.data_version
-    return identify(value if rule is None else rule(value)).digest
+    counts = value if rule is None else rule(value)
+    return unordered_version(counts) if task.options.unordered else identify(counts).digest
 
 
 def rule_name(task: AnyTask) -> str:
     """Name a task's data version rule; empty where it has none."""
     rule = task.options.data_version
-    return "" if rule is None else getattr(rule, "__qualname__", None) or repr(rule)
+    name = "" if rule is None else getattr(rule, "__qualname__", None) or repr(rule)
+    return f"{name} unordered".lstrip() if task.options.unordered else name
 
 
 def _store(step: StepRun, made: str, value: object, workspace: Workspace) -> tuple[Output, str]:
