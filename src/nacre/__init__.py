@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nacre.execute.logger import get_run_logger
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
+    from nacre.values.keyed import data_key
     from nacre.values.without import without
     from nacre.version.code import stable
 
@@ -39,6 +40,7 @@ __all__ = [
     "StaticPartitions",
     "Task",
     "build",
+    "data_key",
     "flow",
     "get_run_logger",
     "lineage",
@@ -66,6 +68,7 @@ _HOMES = {
     "StaticPartitions": "nacre.declare.partitions",
     "Task": "nacre.declare.task",
     "build": "nacre.api",
+    "data_key": "nacre.values.keyed",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",
     "lineage": "nacre.api",
