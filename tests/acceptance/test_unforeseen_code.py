@@ -68,7 +68,8 @@ def test_an_edit_of_code_that_only_running_leads_to_runs_it_again(
     assert ran(project, module) == []
     write(project, "model_of_test.py", MODEL.replace("x + 1", "x + 2"))
     plan = nacre.plan("*", modules=[module], reuse_sources=True)
-    assert plan["report"].reason == "source model_of_test.py, read by it, changed"
+    assert "model_of_test.py" in plan["report"].reason
+    assert ran(project, module) == ["report"]
 
 
 def test_code_that_the_code_version_covers_is_no_read(project: Sandbox) -> None:

@@ -12,6 +12,7 @@ from types import CodeType
 from typing import Any
 
 from nacre.execute.reading import current, going
+from nacre.version.code import Placed, covered
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 IS_POSSIBLE = _monitoring is not None
@@ -55,20 +56,20 @@ def _started(code: CodeType, offset: int) -> object:
 
 
 def unforeseen(
-    executed: Iterable[CodeType], root: str, parts: Callable[[], Iterable[tuple[str, str]]]
+    executed: Iterable[CodeType], root: str, parts: Callable[[], Iterable[Placed]]
 ) -> Iterator[str]:
     """List the source files of code that ran and that the code version does not cover, relative to the root.
 
     Args:
         executed: What ran.
         root: The project's folder.
-        parts: Gives name and place of everything that the code version covers; asked only where something ran.
+        parts: Gives everything that the code version covers; asked only where something ran.
     """
     ran = {(_relative(code.co_filename, root), _outermost(code.co_qualname)) for code in executed}
     if not ran:
         return
-    covered = {(place.rpartition(":")[0], _outermost(name)) for name, place in parts() if place}
-    yield from sorted({file for file, name in ran if (file, name) not in covered})
+    known = {(file, _outermost(name)) for file, name in covered(parts())}
+    yield from sorted({file for file, name in ran if known.isdisjoint([(file, name), (file, "")])})
 
 
 def _outermost(qualname: str) -> str:

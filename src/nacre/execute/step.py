@@ -202,10 +202,9 @@ def run_step(
 
 
 def _unforeseen(step: StepRun, workspace: Workspace) -> Iterator[str]:
-    def parts() -> Iterator[tuple[str, str]]:
-        return ((part.name, part.place) for part in workspace.code.of(step.task).parts)
-
-    return unforeseen(step.readings[0].executed.values(), workspace.root, parts)
+    """List the source files of what the step ran and its code version does not cover."""
+    executed = step.readings[0].executed.values()
+    return unforeseen(executed, workspace.root, lambda: workspace.code.of(step.task).parts)
 
 
 def _left(step: StepRun, raised: SystemExit) -> StepFailed:

@@ -7,11 +7,12 @@ the injected reader only.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType
-from typing import NamedTuple, TypeVar, overload
+from typing import NamedTuple, Protocol, TypeVar, overload
 
 from nacre.encoding import digest, digest_texts
 from nacre.errors import UnknownCode
@@ -22,6 +23,8 @@ from nacre.version.source import DiskReader, SourceReader, Sources
 from nacre.version.space import Spaces
 
 FORMAT = "2"
+# What tells parts of one name in one module apart.
+_NUMBER = re.compile(r" \(\d+\)$")
 WHOLE = digest("whole")
 _PYTHON = f"{sys.implementation.name} {sys.version_info[0]}"
 FRAMEWORK = ("nacre", "prefect")
@@ -42,6 +45,20 @@ class CodePart(NamedTuple):
     name: str
     place: str
     digest: str
+
+
+class Placed(Protocol):
+    """Anything that has a name and a place."""
+
+    @property
+    def name(self) -> str:
+        """Qualified name."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """``file.py:12``."""
+        ...
 
 
 class CodeIdentity(NamedTuple):
@@ -176,6 +193,19 @@ def _named(root: Piece, function: object) -> tuple[str, str]:
         return root.name, root.place
     name = f"{type(function).__qualname__} instance"
     return name, next((piece.place for piece in root.reach.values() if piece.place), "")
+
+
+def covered(parts: Iterable[Placed]) -> set[tuple[str, str]]:
+    """List file and qualified name of all that an identity covers, as code objects say them when they run.
+
+    A file that counts whole stands there with no name.
+    """
+    found = set()
+    for part in parts:
+        file = part.place.rpartition(":")[0]
+        own = _NUMBER.sub("", part.name.removeprefix(f"{_module(part.place)}.")).removeprefix("stable ")
+        found.add((file, "" if own.startswith(("module ", "file ")) else own))
+    return found
 
 
 def _told_apart(parts: list[CodePart]) -> tuple[CodePart, ...]:

@@ -1,4 +1,4 @@
-"""The golden data versions with other Pythons and other versions of every library, in environments of their own."""
+"""The golden data versions, and the suites, with other Pythons and library versions, in environments of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ LANE = ROOT / ".lanes" / "versions"
 CASES = ROOT / "tests" / "golden" / "data_versions.py"
 GOLDEN: dict[str, str] = json.loads(CASES.with_suffix(".json").read_text("utf-8"))
 LINES = (Path(__file__).parent / "environments.txt").read_text("utf-8").splitlines()
-ENVIRONMENTS = [line.split()[0] for line in LINES if not line.startswith("#")]
+_NAMES = [line.split()[0] for line in LINES if not line.startswith("#")]
+ENVIRONMENTS = [name for name in _NAMES if not name.startswith("suites-")]
+PYTHONS = [name for name in _NAMES if name.startswith("suites-")]
+#: What needs dbt, Streamlit or the ATProto SDK, which the newest Pythons do not all have.
+NOT_THERE = ("test_dbt", "test_bluesky", "test_bluesky_on_s3", "test_dashboard", "test_quickstart")
 #: What the oldest Arrow does not have: half floats to be made from floats, and views.
 MAY_LACK = {"arrow half", "arrow view", "unordered half", "unordered view"}
 
@@ -36,3 +40,15 @@ def test_other_versions_find_the_golden_data_versions(name: str, seed: str) -> N
     assert missing - changed <= MAY_LACK
     versions = ", ".join(f"{library} {version}" for library, version in said["versions"].items())
     print(f"{name}, seed {seed}: {len(found)} of {len(GOLDEN)} data versions as golden ({versions})")
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_the_suites_pass_on_other_pythons(name: str) -> None:
+    python = LANE / name / "bin" / "python"
+    left_out = [f"--ignore=tests/acceptance/{each}.py" for each in NOT_THERE]
+    suites = ["tests/unit", "tests/property", "tests/contract", "tests/acceptance", *left_out]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [str(python), "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *suites]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5_000:]
+    print(f"{name}: {done.stdout.splitlines()[-1]}")
