@@ -69,11 +69,13 @@ def test_every_setting_is_listed_with_its_default() -> None:
     for field in dataclasses.fields(Settings):
         if field.name != "file":
             assert field.name in said
-            assert said[field.name] in (f'`"{field.default}"`', "none"), field.name
+            default = {True: "`true`"}.get(field.default, f'`"{field.default}"`')
+            assert said[field.name] in (default, "none"), field.name
 
 
 def test_every_record_type_has_its_row() -> None:
-    paths = {"StoreFormat", "Action", "Head", "Run", "Artifact", "ScheduleRecord", "Tick", "Lease", "State"}
+    paths = {"StoreFormat", "Action", "Sources", "Head", "Run", "Artifact", "ScheduleRecord", "Tick"}
+    paths |= {"Lease", "State"}
     parts = {"Input", "Read", "Part", "Output", "Materialization", "StepRecord", "Failing"}
     kinds = {kind.__name__ for kind in records.Record.__subclasses__()}
     assert kinds == paths | parts

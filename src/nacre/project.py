@@ -208,7 +208,7 @@ class Project:
             records=records,
             contents=Contents(objects, new_id),
             catalog=catalog,
-            code=Codes(memo or records, _roots(self.root)),
+            code=Codes(memo or records, _roots(self.root), keeps_sources=self.settings.keep_sources),
             clock=self._clock,
             new_id=new_id,
             append_events=send,

@@ -449,3 +449,13 @@ def test_a_store_whose_url_names_no_folder_is_refused_with_the_part(
         project.reopen()
         with pytest.raises(UsageError, match=f"cannot have the part {part}"):
             nacre.plan(modules=[project.module(PIPELINE)])
+
+
+def test_the_text_of_code_costs_one_put_for_each_version_of_a_file(sandbox: Sandbox, relay: Relay) -> None:
+    module = sandbox.module(WIDE)
+    sandbox.build(module)
+    assert [asked.method for asked in relay.asked if "/sources/" in asked.path] == ["PUT"]
+    sandbox.reopen()
+    relay.asked.clear()
+    sandbox.build(sandbox.edit(module, "calls = []", "calls = []  # nothing yet"))
+    assert [asked.method for asked in relay.asked if "/sources/" in asked.path] == []

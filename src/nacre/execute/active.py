@@ -359,7 +359,7 @@ class ActiveRun:
         return made
 
     def _recording(self) -> Recording:
-        return Recording(self.workspace, self.id, self.facts.heads)
+        return Recording(self.workspace, self.id, self.facts.heads, self.versions.sources)
 
     # ── commits ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -386,6 +386,8 @@ class ActiveRun:
                 committed = self._commits.flush() if self._commits is not None else []
                 if committed:
                     self.publishing.committed(committed)
+                    kept = [each.commit.action.sources.values() for each in committed if each.commit.action]
+                    self.workspace.code.kept.update(*kept)
                 self._show_durable({each.commit.attempt: each for each in committed})
                 self.journal.send()
             except StoreError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
@@ -14,7 +14,7 @@ from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Input, Part
+from nacre.store.records import Action, Input, Part, Sources, encode, source_path
 from nacre.version.fingerprint import InputVersion
 
 
@@ -25,12 +25,20 @@ class Recording:
         workspace: Time, ids, environment and code versions.
         run: The run's id.
         heads: Slot to what was current when the run looked.
+        kept: Digests of source files whose text is known to be stored.
     """
 
-    def __init__(self, workspace: Workspace, run: str, heads: Mapping[str, HeadFact]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        run: str,
+        heads: Mapping[str, HeadFact],
+        kept: Set[str] = frozenset(),
+    ) -> None:
         self._workspace = workspace
         self._run = run
         self._heads = heads
+        self._kept = kept
 
     def made(
         self,
@@ -67,7 +75,17 @@ class Recording:
                 for output in action.outputs
             ),
             overwrites=decision.overwrites,
+            sources=self._texts(action),
         )
+
+    def _texts(self, action: Action) -> dict[str, bytes]:
+        """Encode the texts of the code that a record names, where they may not be stored yet."""
+        code = self._workspace.code
+        return {
+            source_path(digest): encode(Sources(texts=code.texts(file)))
+            for file, digest in action.sources.items()
+            if digest not in code.kept and digest not in self._kept
+        }
 
     def taken(self, task: AnyTask, decision: Decision, action: Action | None) -> Commit:
         """Make the commit of a known result that was not current: heads move, nothing is recorded.
@@ -136,6 +154,8 @@ class Recording:
             parts=tuple([Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts]),
             unknowns=code.unknowns,
             is_source=decision.action is Planned.CHECK,
+            sources=self._workspace.code.sources(task),
+            shown=dict(recipe.shown),
         )
 
 

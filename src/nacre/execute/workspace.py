@@ -18,12 +18,23 @@ from nacre.store.publish.publisher import Publisher
 class CodeReader(Protocol):
     """Gives code versions; those of one run are all taken before its first step."""
 
+    #: Digests of the files whose text this process has stored.
+    kept: set[str]
+
     def prepare(self, tasks: Iterable[AnyTask]) -> None:
         """Begin a run: look at everything afresh, and take the versions of the tasks that are known already."""
         ...
 
     def of(self, task: AnyTask) -> CodeFact:
         """Return the code version of a task."""
+        ...
+
+    def sources(self, task: AnyTask) -> dict[str, str]:
+        """Say which own files the code of a task is in: file, as in places, to the digest of its bytes."""
+        ...
+
+    def texts(self, file: str) -> dict[str, str]:
+        """Give the definitions in a file that ``sources`` named: line to text."""
         ...
 
     def save(self) -> None:

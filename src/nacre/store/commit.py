@@ -61,6 +61,7 @@ class Commit(NamedTuple):
         action: The record to create; None when a known result is taken.
         moves: Heads to move, one an asset.
         overwrites: True where a record of the same fingerprint is replaced on purpose.
+        sources: Texts of code that the action record names and that may not be stored yet: path to record.
     """
 
     fingerprint: str
@@ -70,6 +71,7 @@ class Commit(NamedTuple):
     action: Action | None = None
     moves: tuple[Move, ...] = ()
     overwrites: bool = False
+    sources: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Committed(NamedTuple):
@@ -119,7 +121,9 @@ class Committer:
         group, self._waiting = self._waiting, []
         if not group:
             return []
-        writes: list[Write] = []
+        # Nothing waits for the texts of code or rests on them: refused means that they are there.
+        texts = {path: data for commit in group for path, data in commit.sources.items()}
+        writes: list[Write] = [Write(path, data) for path, data in texts.items()]
         planned: list[tuple[Commit, int, int, dict[str, int]]] = []
         made: dict[str, int] = {}
         for commit in group:

@@ -15,8 +15,9 @@ from nacre.errors import SAFE, SourceDrift
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_path
 from nacre.store.port import RecordStore
-from nacre.store.records import State, decode, encode
+from nacre.store.records import SOURCE_DIGITS, State, decode, encode
 from nacre.version.code import CodeIdentity, CodePart, CodeVersions
+from nacre.version.snippet import snippets
 
 MEMO_FORMAT = "m1"
 
@@ -44,15 +45,9 @@ class RememberedCode:
         """The pieces of code the version is made of."""
         return self._identify(self._task.fn).parts
 
-    @property
-    def unknowns(self) -> tuple[str, ...]:
-        """What could not be followed; a version with unknowns is never remembered."""
-        return ()
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What counts as a whole; a version with warnings is never remembered."""
-        return ()
+    #: A version with unknowns or warnings is never remembered.
+    unknowns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Codes:
@@ -61,9 +56,15 @@ class Codes:
     Args:
         records: Where the memo lies.
         roots: Folders whose code is the user's own.
+        keeps_sources: False keeps no text of code.
     """
 
-    def __init__(self, records: RecordStore, roots: Sequence[str]) -> None:
+    def __init__(self, records: RecordStore, roots: Sequence[str], *, keeps_sources: bool = True) -> None:
+        #: Digests of the files whose text this process has stored.
+        self.kept: set[str] = set()
+        self._keeps_sources = keeps_sources
+        self._sources: dict[str, tuple[bytes, str]] = {}
+        self._texts: dict[str, dict[str, str]] = {}
         self._records = records
         self._roots = [os.path.realpath(root) for root in roots]
         self._versions: CodeVersions | None = None
@@ -101,7 +102,7 @@ class Codes:
         Where the source files are unchanged, versions come from the memo.
         """
         self._versions = None
-        self._found = {}
+        self._found, self._sources, self._texts = {}, {}, {}
         files = self._digest_files()
         if files != self._files:
             self._files = files
@@ -117,6 +118,32 @@ class Codes:
             if self._versions is None:  # made only when the memo does not suffice
                 self._versions = CodeVersions(self._roots)
             return self._versions.identify(fn)
+
+    def sources(self, task: AnyTask) -> dict[str, str]:
+        """Say which own files the code of a task is in: file, as in places, to the digest of its bytes.
+
+        Empty where the texts of code are not kept.
+        """
+        if not self._keeps_sources:
+            return {}
+        places = {part.place.rpartition(":")[0] for part in self.of(task).parts}
+        found = {file: self._source(file) for file in sorted(places - {""})}
+        return {file: digest for file, digest in found.items() if digest}
+
+    def texts(self, file: str) -> dict[str, str]:
+        """Give the definitions in a file that ``sources`` named: line to text."""
+        digest = self._source(file)
+        if digest not in self._texts:
+            self._texts[digest] = snippets(self._sources[file][0]) if digest else {}
+        return self._texts[digest]
+
+    def _source(self, file: str) -> str:
+        """Digest the bytes that were read of a file; empty where none were."""
+        known = self._sources.get(file)
+        if known is None:
+            data = (self._versions.source(file) if self._versions is not None else None) or b""
+            known = self._sources[file] = (data, digest_bytes(data)[:SOURCE_DIGITS] if data else "")
+        return known[1]
 
     def save(self) -> None:
         """Keep what was found for the next process. Losing it costs time only."""

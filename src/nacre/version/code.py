@@ -99,6 +99,14 @@ class CodeVersions:
         """Let go of the parsed files; what is asked later is parsed again from the bytes that were read first."""
         self._closure.forget_trees()
 
+    def source(self, place: str) -> bytes | None:
+        """Give the bytes that were read of a file, by where parts say they are; None where none were.
+
+        Args:
+            place: The file, relative to its root.
+        """
+        return self._sources.placed(place)
+
     def files(self) -> dict[str, str]:
         """Say which source files were read so far, with the digest of their bytes."""
         return self._sources.digests()

@@ -51,6 +51,7 @@ class Recipe(NamedTuple):
         parameters: Other parameters: name to the digest of the value.
         settings: What else matters: ``version=``, format, environment policy.
         partition: Which slice; empty for the whole.
+        shown: Parameters whose values are short enough to show a person; not part of the identity.
     """
 
     assets: Sequence[str]
@@ -59,6 +60,7 @@ class Recipe(NamedTuple):
     parameters: Mapping[str, str] = _NOTHING
     settings: Mapping[str, str] = _NOTHING
     partition: str = ""
+    shown: Mapping[str, str] = _NOTHING
 
     def fingerprint(self) -> str:
         """Digest the recipe; 64 hexadecimal digits."""
