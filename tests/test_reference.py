@@ -91,7 +91,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 
 def test_pages_are_short() -> None:
-    long = {"docs/reference/cli.md", "docs/tutorial/bluesky.md"}
+    long = {"docs/reference/api.md", "docs/reference/cli.md", "docs/tutorial/bluesky.md"}
     for path in (ROOT / "docs").rglob("*.md"):
         limit = 40 if path.parent.name == "adr" else 110
         if str(path.relative_to(ROOT)) not in long:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nacre import context
 
 if TYPE_CHECKING:
-    from nacre.api import Lineage, PlanResult, build, lineage, load, location, plan, serve
+    from nacre.api import Lineage, PlanResult, build, lineage, load, location, plan, serve, why
     from nacre.declare.asset import Asset
     from nacre.declare.dependencies import Env
     from nacre.declare.flow import Flow, flow
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nacre.execute.state import State
     from nacre.values.without import without
     from nacre.version.code import stable
+    from nacre.views.why import WhyResult
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ __all__ = [
     "State",
     "StaticPartitions",
     "Task",
+    "WhyResult",
     "build",
     "flow",
     "get_run_logger",
@@ -51,6 +53,7 @@ __all__ = [
     "tags",
     "task",
     "unmapped",
+    "why",
     "without",
 ]
 
@@ -65,6 +68,7 @@ _HOMES = {
     "State": "nacre.execute.state",
     "StaticPartitions": "nacre.declare.partitions",
     "Task": "nacre.declare.task",
+    "WhyResult": "nacre.views.why",
     "build": "nacre.api",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",
@@ -78,6 +82,7 @@ _HOMES = {
     "tags": "nacre.declare.tags",
     "task": "nacre.declare.task",
     "unmapped": "nacre.execute.futures",
+    "why": "nacre.api",
     "without": "nacre.values.without",
 }
 

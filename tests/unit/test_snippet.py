@@ -6,7 +6,8 @@ from textwrap import dedent
 
 import pytest
 
-from nacre.version.snippet import HIDDEN, difference, snippets, text_at, value_of
+from nacre.version.fingerprint import HIDDEN
+from nacre.version.snippet import difference, snippets, text_at, value_of
 
 SOURCE = dedent(
     '''\

@@ -26,7 +26,7 @@ from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
-from nacre.planning.explain import short
+from nacre.planning.explain import short, unfollowed
 from nacre.planning.facts import Facts
 from nacre.planning.plan import outline_in
 from nacre.planning.reason import Reason
@@ -138,6 +138,8 @@ class ActiveRun:
         """Move the heads that waited for the end, and replace the run's record with its final one."""
         if self.parent is None:
             self._move_deferred()
+            if self.kind != "build" and self.workspace.code.doubts:
+                self._say_doubts()
         self.flush()
         has_failed = error is not None or self.counts.get("failed") or self.publishing.errors
         state = state or ("failed" if has_failed else "completed")
@@ -149,6 +151,13 @@ class ActiveRun:
         if self._token is not None:
             self.workspace.records.replace(run_path(self.id), encode(record), self._token)
         self.workspace.code.save()
+
+    def _say_doubts(self) -> None:
+        """Say which assets of a flow rest on code that cannot be followed; a build's result says it of a build."""
+        doubts = self.workspace.code.doubts
+        tasks = [task for task in self.shared.producers.values() if task.assets and id(task) in doubts]
+        if said := unfollowed([short(task.key) for task in tasks]):
+            self.log(logging.WARNING, said)
 
     def _record(self, state: str, ended_at: datetime | None = None, error: str = "") -> Run:
         return Run(
@@ -189,6 +198,7 @@ class ActiveRun:
             workspace.env,
             refresh=refresh,
             reuse_sources=reuse_sources,
+            doubts=workspace.code.doubts,
         )
         self._facts = facts._replace(outline=outline_in(shared.outlines, facts.outline))
         return self._facts

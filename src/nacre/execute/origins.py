@@ -16,7 +16,7 @@ from nacre.planning.build import recipe_settings
 from nacre.planning.plan import slots_of
 from nacre.planning.reason import Cause, Reason
 from nacre.values import identify
-from nacre.version.fingerprint import InputVersion, Recipe
+from nacre.version.fingerprint import InputVersion, Recipe, shown
 
 
 class Origins:
@@ -46,6 +46,7 @@ class Origins:
         inputs: list[InputVersion] = []
         derived: list[InputVersion] = []
         digests: dict[str, str] = {}
+        texts: dict[str, str] = {}
         problem: Reason | None = None
         for name in sorted(bound, key=self._position):
             if self.partition and name == getattr(self._task.options.partitions, "dimension", ""):
@@ -60,6 +61,8 @@ class Origins:
                 digest = identify(value).digest
                 if not self._is_default(name, digest):
                     digests[name] = digest
+                    if text := shown(name, value):
+                        texts[name] = text
             except UnserialisableValue:
                 # It cannot be told whether this argument changed, so the step runs and its record is its own.
                 problem = Reason(Cause.UNKNOWN, f"argument `{name}` ({type(value).__name__})")
@@ -70,7 +73,7 @@ class Origins:
         keys = slots_of(self._task, self.partition)
         self._run.shared.producers.setdefault(keys[0], self._task)
         code = self._run.workspace.code.of(self._task).digest
-        recipe = Recipe(keys, code, inputs, digests, recipe_settings(self._task), self.partition)
+        recipe = Recipe(keys, code, inputs, digests, recipe_settings(self._task), self.partition, texts)
         return recipe, derived, problem
 
     def _position(self, name: str) -> int:

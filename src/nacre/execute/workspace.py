@@ -20,6 +20,8 @@ class CodeReader(Protocol):
 
     #: Digests of the files whose text this process has stored.
     kept: set[str]
+    #: By the identity of a task: sentences on what of its code could not be followed.
+    doubts: dict[int, tuple[str, ...]]
 
     def prepare(self, tasks: Iterable[AnyTask]) -> None:
         """Begin a run: look at everything afresh, and take the versions of the tasks that are known already."""

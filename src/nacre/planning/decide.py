@@ -13,7 +13,7 @@ from nacre.declare.options import Options
 from nacre.keys import key_of
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact
 from nacre.planning.reason import Cause, Reason
-from nacre.version.fingerprint import Recipe, observed_fingerprint
+from nacre.version.fingerprint import HIDDEN, Recipe, observed_fingerprint
 from nacre.version.outline import compare
 
 
@@ -165,17 +165,30 @@ def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts)
 
     Code comes first, then inputs, parameters and settings: what the user did last is usually what they ask about.
     """
-    if evidence is None:
+    found = differences(recipe, code, evidence, facts) if evidence is not None else []
+    if not found:
         return Reason(Cause.LOST)
-    causes = [
+    return replace(found[0], also=len(found) - 1) if len(found) > 1 else found[0]
+
+
+def differences(recipe: Recipe, code: CodeFact, evidence: Evidence, facts: Facts) -> list[Reason]:
+    """List everything in which a recipe differs from what a stored version was made of, in the order of ``why``."""
+    return [
         *_code_causes(recipe, code, evidence),
         *_input_causes(recipe, evidence, facts),
-        *_mapping_causes(Cause.PARAMETER, evidence.parameters, recipe.parameters),
+        *_parameter_causes(recipe, evidence),
         *_mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings),
     ]
-    if not causes:
-        return Reason(Cause.LOST)
-    return replace(causes[0], also=len(causes) - 1) if len(causes) > 1 else causes[0]
+
+
+def all_causes(decision: Decision, facts: Facts) -> tuple[Reason, ...]:
+    """List every reason of a decision that was found by comparing recipes, the one it names first."""
+    reason, recipe = decision.reason, decision.recipe
+    head = facts.heads.get(recipe.assets[0])
+    evidence = facts.evidence(head.fingerprint) if head is not None and reason.also else None
+    if evidence is None:
+        return (reason,)
+    return tuple(differences(recipe, facts.code(recipe.assets[0]), evidence, facts))
 
 
 def observed(recipe: Recipe, data_versions: Mapping[str, str], facts: Facts) -> Reason:
@@ -204,18 +217,33 @@ def observed(recipe: Recipe, data_versions: Mapping[str, str], facts: Facts) -> 
 def _code_causes(recipe: Recipe, code: CodeFact, evidence: Evidence) -> list[Reason]:
     if recipe.code == evidence.code:
         return []
+    causes = code_changes(code, evidence.parts)
+    return causes or [Reason(Cause.CODE, "", old=evidence.code[:8], new=recipe.code[:8])]
+
+
+def code_changes(code: CodeFact, before: Mapping[str, tuple[str, str]]) -> list[Reason]:
+    """List the pieces of code that differ: the step's own function first, the others as they stand in their files.
+
+    Args:
+        code: What it is now.
+        before: Name of each piece to its place and digest then.
+    """
     causes = []
     now = {part.name: part for part in code.parts}
     for name, part in now.items():
-        before = evidence.parts.get(name)
-        if before is None:
-            causes.append(Reason(Cause.CODE, name, part.place, old="", new=part.digest[:8]))
-        elif before[1] != part.digest:
-            causes.append(Reason(Cause.CODE, name, part.place, before[1][:8], part.digest[:8]))
-    for name, (place, digest) in evidence.parts.items():
+        _, digest = before.get(name, ("", ""))
+        if digest != part.digest:
+            causes.append(Reason(Cause.CODE, name, part.place, digest[:8], part.digest[:8]))
+    for name, (place, digest) in before.items():
         if name not in now:
             causes.append(Reason(Cause.CODE, name, place, old=digest[:8], new=""))
-    return causes or [Reason(Cause.CODE, "", old=evidence.code[:8], new=recipe.code[:8])]
+    own = code.parts[0].name if code.parts else ""
+    return sorted(causes, key=lambda each: (each.subject != own, *_in_file(each.place), each.subject))
+
+
+def _in_file(place: str) -> tuple[str, int]:
+    file, _, line = place.rpartition(":")
+    return file, int(line) if line.isdigit() else 0
 
 
 def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reason]:
@@ -235,6 +263,19 @@ def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reas
         if name not in now:
             causes.append(Reason(Cause.INPUT_SET, asset, old=asset))
     return causes
+
+
+def _parameter_causes(recipe: Recipe, evidence: Evidence) -> list[Reason]:
+    """Compare parameters; their values are told where both are short enough to show, and only their names otherwise."""
+    causes = _mapping_causes(Cause.PARAMETER, evidence.parameters, recipe.parameters)
+    return [
+        replace(
+            each,
+            old=each.old and evidence.shown.get(each.subject, HIDDEN),
+            new=each.new and recipe.shown.get(each.subject, HIDDEN),
+        )
+        for each in causes
+    ]
 
 
 def _mapping_causes(cause: Cause, before: Mapping[str, str], now: Mapping[str, str]) -> list[Reason]:

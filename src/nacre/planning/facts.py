@@ -50,6 +50,9 @@ class Evidence(NamedTuple):
         inputs: Name of each input, as ``InputVersion.name``, to ``(slot, data version)``.
         parameters: Name to digest.
         settings: Name to value.
+        shown: Parameters whose values are short enough to show.
+        duration_s: How long it took to make.
+        sizes: Asset key to the bytes that were stored.
     """
 
     code: str
@@ -57,6 +60,9 @@ class Evidence(NamedTuple):
     inputs: Mapping[str, tuple[str, str]] = MappingProxyType({})
     parameters: Mapping[str, str] = MappingProxyType({})
     settings: Mapping[str, str] = MappingProxyType({})
+    shown: Mapping[str, str] = MappingProxyType({})
+    duration_s: float = 0.0
+    sizes: Mapping[str, int] = MappingProxyType({})
 
 
 class CodePartFact(Protocol):
@@ -115,6 +121,7 @@ class Facts(NamedTuple):
         refresh: Assets to run whatever is known; ``*`` means all.
         reuse_sources: True where sources with a current version are not looked at again.
         drifted: Slots whose published file is gone or no longer what was published.
+        doubts: By the identity of a task: sentences on what of its code could not be followed. Most have none.
     """
 
     now: datetime
@@ -126,3 +133,4 @@ class Facts(NamedTuple):
     refresh: frozenset[str] = frozenset()
     reuse_sources: bool = False
     drifted: frozenset[str] = frozenset()
+    doubts: Mapping[int, tuple[str, ...]] = MappingProxyType({})

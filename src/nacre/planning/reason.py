@@ -31,7 +31,7 @@ class Cause(enum.StrEnum):
     PARAMETER = "parameter"
     #: Format, environment policy, salt or ``version=`` differs; ``subject`` names it.
     RECIPE = "recipe"
-    #: Something read during the last build changed; ``subject`` names it.
+    #: Something that the step reads by itself changed; ``subject`` is ``file q.sql``, ``env REGION`` or ``asset raw``.
     READ = "read"
     #: ``cache_expiration`` passed.
     EXPIRED = "expired"

@@ -62,6 +62,8 @@ class Codes:
     def __init__(self, records: RecordStore, roots: Sequence[str], *, keeps_sources: bool = True) -> None:
         #: Digests of the files whose text this process has stored.
         self.kept: set[str] = set()
+        #: By the identity of a task: what of its code could not be followed. Empty for most projects.
+        self.doubts: dict[int, tuple[str, ...]] = {}
         self._keeps_sources = keeps_sources
         self._sources: dict[str, tuple[bytes, str]] = {}
         self._texts: dict[str, dict[str, str]] = {}
@@ -90,6 +92,8 @@ class Codes:
             identity = RememberedCode(remembered, task, self._identify)
         else:
             identity = self._identify(task.fn)
+            if doubts := (*identity.unknowns, *identity.warnings):
+                self.doubts[id(task)] = doubts
             if identity.static and not identity.warnings and name and self._files:
                 self._memo[name] = identity.digest
                 self._is_changed = True
@@ -103,6 +107,7 @@ class Codes:
         """
         self._versions = None
         self._found, self._sources, self._texts = {}, {}, {}
+        self.doubts.clear()
         files = self._digest_files()
         if files != self._files:
             self._files = files

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from nacre.catalog.history import Catalog
 from nacre.keys import key_of, partition_of, slot
@@ -79,7 +80,16 @@ class Versions:
             if not each.derived
         }
         parts = {part.name: (part.place, part.digest) for part in action.parts}
-        return Evidence(action.code, parts, inputs, action.parameters, action.recipe)
+        return Evidence(
+            action.code,
+            parts,
+            inputs,
+            action.parameters,
+            action.recipe,
+            action.shown,
+            action.duration_s,
+            {out.asset: out.size_bytes for out in action.outputs},
+        )
 
     def outline(self, slot: str, data_version: str) -> Outline | None:
         """Return what a slot looked like at a data version of its history; None where it is not kept."""
@@ -99,6 +109,7 @@ def gather(
     *,
     refresh: frozenset[str] = frozenset(),
     reuse_sources: bool = False,
+    doubts: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
 ) -> Facts:
     """Gather the facts for one plan.
 
@@ -110,6 +121,7 @@ def gather(
         env: Environment.
         refresh: Steps to run whatever is known; ``*`` means all.
         reuse_sources: True where sources with a current version are not looked at again.
+        doubts: By the identity of a task: what of its code could not be followed, as far as it was looked at.
 
     Returns:
         The facts; linear in heads.
@@ -124,4 +136,5 @@ def gather(
         outline=versions.outline,
         refresh=refresh,
         reuse_sources=reuse_sources,
+        doubts=doubts,
     )

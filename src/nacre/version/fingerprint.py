@@ -7,7 +7,9 @@ The values here are made by the ten thousand when nothing has to run, hence name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,6 +17,11 @@ from nacre.encoding import digest_texts
 from nacre.keys import key_of, partition_of, slot
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+#: What stands for a value that is not shown.
+HIDDEN = "•••"
+#: What a name or a statement is about when its value is better not kept.
+SECRET = re.compile(r"token|secret|passw|passphrase|credential|api_?key|private|auth(?!or)", re.IGNORECASE)
+MAX_SHOWN = 40
 
 
 class InputVersion(NamedTuple):
@@ -84,3 +91,12 @@ def observed_fingerprint(recipe: str, data_versions: Sequence[str]) -> str:
     A source runs every time, so its recipe alone would say nothing; with the content, unchanged means unchanged.
     """
     return digest_texts("observed", (recipe, *data_versions))
+
+
+def shown(name: str, value: object) -> str:
+    """Write the value of a parameter for a person: what is short and simple, and no secret; empty for anything else."""
+    is_simple = value is None or type(value) in (bool, int, float, str, date, datetime)
+    if not is_simple or SECRET.search(name):
+        return ""
+    text = value.isoformat() if isinstance(value, date) else repr(value)
+    return text if len(text) <= MAX_SHOWN else ""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 from importlib.util import decode_source
 from textwrap import dedent
 
+from nacre.version.fingerprint import HIDDEN, SECRET
 from nacre.version.normal import Function
 
 MAX_TEXT = 2_000
-HIDDEN = "•••"
-#: What a statement is about when its text is better not kept; anywhere in it, since a table of settings has keys.
-SECRET = re.compile(r"token|secret|passw|passphrase|credential|api_?key|private|auth(?!or)", re.IGNORECASE)
 _NESTING = ("body", "orelse", "finalbody", "handlers", "cases")
 _HUNK = "@@"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

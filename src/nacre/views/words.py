@@ -21,6 +21,14 @@ def ago(at: str | datetime, now: datetime) -> str:
     return "just now" if seconds < 5 else f"{int(seconds)} s ago"
 
 
+def rough(seconds: float) -> str:
+    """Say about how long something takes: ``under 1 s``, ``12 s``, ``3 min``, ``2 h``."""
+    for unit, name in ((3_600, "h"), (60, "min"), (1, "s")):
+        if seconds >= unit:
+            return f"{round(seconds / unit):,} {name}"
+    return "under 1 s"
+
+
 def size(n_bytes: int) -> str:
     """Show a number of bytes: ``812 B``, ``1.4 MB``."""
     if n_bytes < 1000:
