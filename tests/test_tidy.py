@@ -48,7 +48,7 @@ LAYERS = [
         "loading",
     ),
     ("views",),
-    ("api",),
+    ("accepting", "verifying", "api"),
     ("",),  # the root package: lazy, so that a face may ask it for the version
     ("__main__", "cli", "web", "notebook"),
     ("integrations",),
@@ -92,6 +92,7 @@ THIRD_PARTY = {
         "execute",
         "survey",
         "project",
+        "accepting",
         "schedule.ticks",
         "views",
     ),

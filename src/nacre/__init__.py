@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from nacre import context
 
 if TYPE_CHECKING:
-    from nacre.api import Lineage, PlanResult, build, lineage, load, location, plan, serve, why
+    from nacre.accepting import AcceptResult
+    from nacre.api import Lineage, PlanResult, accept, build, lineage, load, location, plan, serve, why
     from nacre.declare.asset import Asset
     from nacre.declare.dependencies import Env
     from nacre.declare.flow import Flow, flow
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AcceptResult",
     "Asset",
     "DailyPartitions",
     "Env",
@@ -40,6 +42,7 @@ __all__ = [
     "StaticPartitions",
     "Task",
     "WhyResult",
+    "accept",
     "build",
     "flow",
     "get_run_logger",
@@ -58,6 +61,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AcceptResult": "nacre.accepting",
     "Asset": "nacre.declare.asset",
     "DailyPartitions": "nacre.declare.partitions",
     "Env": "nacre.declare.dependencies",
@@ -69,6 +73,7 @@ _HOMES = {
     "StaticPartitions": "nacre.declare.partitions",
     "Task": "nacre.declare.task",
     "WhyResult": "nacre.views.why",
+    "accept": "nacre.api",
     "build": "nacre.api",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",

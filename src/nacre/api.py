@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from nacre import context
+from nacre.accepting import AcceptResult, accept_edit
 from nacre.builds import Module, Request, building, expected, make_plan, planned_steps
 from nacre.declare.asset import Asset
 from nacre.declare.deployment import SERVER_NAMES, Deployment, ServerOptions, effective
@@ -165,6 +166,35 @@ def why(
     """
     given = _modules(modules)
     return explain(Session(given, current_project(_first_file(given))), _texts(key)[0], str(partition))
+
+
+def accept(
+    key: str | Asset | Task[..., Any],
+    reason: str = "",
+    *,
+    modules: Sequence[Module] | Module | None = None,
+    partition: Partition = "",
+    dry_run: bool = False,
+) -> AcceptResult:
+    """Say that an edit of the code does not change a result: what is stored stands for the new code, and nothing runs.
+
+    Args:
+        key: Its key or name, or the asset.
+        reason: Why the edit does not change the result; kept with it.
+        modules: As in ``build``.
+        partition: One partition of it; by default all that have a version.
+        dry_run: True writes nothing, and says what would be accepted.
+
+    Returns:
+        The versions that stand for the new code.
+
+    Raises:
+        UsageError: The code is not the one thing that differs; lists what does.
+    """
+    given = _modules(modules)
+    project = current_project(_first_file(given))
+    name, part = _texts(key)[0], str(partition)
+    return accept_edit(project, given, name, partition=part, reason=reason, dry_run=dry_run)
 
 
 @overload

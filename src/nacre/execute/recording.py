@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence, Set
 import msgspec
 
 from nacre.execute.step import Receipt
-from nacre.execute.workspace import Workspace
+from nacre.execute.workspace import CodeReader, Workspace
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
-from nacre.planning.facts import HeadFact
+from nacre.planning.facts import CodeFact, HeadFact
 from nacre.store.commit import Commit, Move
 from nacre.store.records import Action, Input, Part, Sources, encode, source_path
 from nacre.version.fingerprint import InputVersion
@@ -75,17 +75,8 @@ class Recording:
                 for output in action.outputs
             ),
             overwrites=decision.overwrites,
-            sources=self._texts(action),
+            sources=texts_of(action, self._workspace.code, self._kept),
         )
-
-    def _texts(self, action: Action) -> dict[str, bytes]:
-        """Encode the texts of the code that a record names, where they may not be stored yet."""
-        code = self._workspace.code
-        return {
-            source_path(digest): encode(Sources(texts=code.texts(file)))
-            for file, digest in action.sources.items()
-            if digest not in code.kept and digest not in self._kept
-        }
 
     def taken(self, task: AnyTask, decision: Decision, action: Action | None) -> Commit:
         """Make the commit of a known result that was not current: heads move, nothing is recorded.
@@ -151,12 +142,35 @@ class Recording:
             inputs=tuple([_input(each) for each in (*recipe.inputs, *derived)]),
             parameters=dict(recipe.parameters),
             recipe=dict(recipe.settings),
-            parts=tuple([Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts]),
+            parts=parts_of(code),
             unknowns=code.unknowns,
             is_source=decision.action is Planned.CHECK,
             sources=self._workspace.code.sources(task),
             shown=dict(recipe.shown),
         )
+
+
+def parts_of(code: CodeFact) -> tuple[Part, ...]:
+    """Turn the pieces of a code version into what a record keeps of them."""
+    return tuple([Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts])
+
+
+def texts_of(action: Action, code: CodeReader, kept: Set[str]) -> dict[str, bytes]:
+    """Encode the texts of the code that a record names, where they may not be stored yet.
+
+    Args:
+        action: The record.
+        code: Knows the texts, and which this process has stored.
+        kept: Digests of files whose text is stored, as records say.
+
+    Returns:
+        Path to record.
+    """
+    return {
+        source_path(digest): encode(Sources(texts=code.texts(file)))
+        for file, digest in action.sources.items()
+        if digest not in code.kept and digest not in kept
+    }
 
 
 def _input(version: InputVersion) -> Input:

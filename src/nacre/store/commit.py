@@ -39,6 +39,7 @@ class Move(NamedTuple):
         surveyed_seq: The head's seq when the run looked; 0 where there was none.
         metadata: What the step attached.
         partition: Which slice.
+        keeps_file: True where the content is that of the version before, so that its published file is this one's too.
     """
 
     env: str
@@ -48,6 +49,7 @@ class Move(NamedTuple):
     surveyed_seq: int = 0
     metadata: Mapping[str, str] = MappingProxyType({})
     partition: str = ""
+    keeps_file: bool = False
 
 
 class Commit(NamedTuple):
@@ -234,12 +236,13 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
             history=history,
             metadata=dict(move.metadata),
         )
+    is_published = move.keeps_file and present.published == before[-1].seq
     return Head(
         env=present.env,
         asset=present.asset,
         partition=present.partition,
         history=history,
-        published=present.published,
+        published=version.seq if is_published else present.published,
         mark=present.mark,
         held=present.held,
         metadata={**present.metadata, **move.metadata},

@@ -108,11 +108,20 @@ class Output(Record, frozen=True, kw_only=True):
     is_by_key: bool = False
 
 
+class Accepted(Record, frozen=True, kw_only=True):
+    """Who said that an edit of the code does not change a result, when and why. ``fingerprint`` is what made it."""
+
+    who: str
+    at: datetime
+    fingerprint: str
+    reason: str = ""
+
+
 class Action(Record, frozen=True, kw_only=True):
     """``ac/<fingerprint>``: recipe to result, the fact that is reused. Created once, first writer wins.
 
     ``sources`` maps each own file of ``parts`` to the record of its text; ``shown`` a parameter to its value, where
-    that is short enough to show.
+    that is short enough to show. ``accepted`` is there where nothing ran: the outputs are those of another record.
     """
 
     fingerprint: str
@@ -134,6 +143,7 @@ class Action(Record, frozen=True, kw_only=True):
     is_source: bool = False
     sources: dict[str, str] = {}
     shown: dict[str, str] = {}
+    accepted: Accepted | None = None
 
 
 class Sources(Record, frozen=True, kw_only=True):

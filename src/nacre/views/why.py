@@ -19,7 +19,7 @@ from nacre.store.records import Action as Record
 from nacre.views.changed import MAX_LINES, CodeChange, Compared, relative, shortened
 from nacre.views.session import Session
 from nacre.views.standing import ACTION_GLYPHS, PROBLEM
-from nacre.views.words import SHORT, ago
+from nacre.views.words import SHORT, accepted_by, ago
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 #: How a row of the answer is shown where there is colour: as a heading, quietly, or as a line that came or went.
@@ -287,6 +287,7 @@ def _made(session: Session, made: str, record: Record | None) -> Made | None:
         duration_s=record.duration_s if record is not None else None,
         run=head.run,
         by=f"{run.kind} {run.name}" if run else "",
+        accepted=accepted_by(record.accepted) if record is not None and record.accepted else "",
     )
 
 

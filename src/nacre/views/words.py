@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from nacre.planning.explain import short
+from nacre.store.records import Accepted
 
 #: As many characters of an id or digest as a person is shown.
 SHORT = 12
@@ -39,6 +40,11 @@ def size(n_bytes: int) -> str:
         if amount < 1000:
             return f"{amount:.1f} {unit}"
     return f"{amount / 1000:,.1f} TB"
+
+
+def accepted_by(accepted: Accepted) -> str:
+    """Say who bound an earlier result to newer code, and why: ``accepted by ada@laptop: only a log line``."""
+    return f"accepted by {accepted.who}" + (f": {accepted.reason}" if accepted.reason else "")
 
 
 def count(n: int, noun: str) -> str:
