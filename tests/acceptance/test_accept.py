@@ -135,13 +135,15 @@ def test_undoing_an_accepted_edit_takes_the_old_record(edited: Shell) -> None:
 def test_python_accepts_all_partitions_whose_code_alone_differs(project: Sandbox) -> None:
     module = project.module(
         """
+        from nacre.cache_policies import INPUTS
+
         REGIONS = nacre.StaticPartitions(["north", "south"], dimension="region")
 
-        @materialize("demo://sales/{region}", partitions=REGIONS, cache_policy=nacre.cache_policies.INPUTS)
+        @materialize("demo://sales/{region}", partitions=REGIONS, cache_policy=INPUTS)
         def sales(region: str) -> str:
             calls.append(region)
             return region + "!"
-        """.replace("REGIONS = ", "import nacre.cache_policies\n        REGIONS = ")
+        """
     )
     project.build(module)
     module = project.edit(module, 'region + "!"', 'f"{region}!"')
@@ -154,9 +156,13 @@ def test_python_accepts_all_partitions_whose_code_alone_differs(project: Sandbox
 def test_a_published_file_stays_as_it_is(project: Sandbox) -> None:
     project.map("s3://lake", "lake")
     module = project.module(
-        '@materialize("s3://lake/a.json", cache_policy=INPUTS)\ndef a() -> list:\n    return [1]\n'.replace(
-            "@mat", "from nacre.cache_policies import INPUTS\n@mat", 1
-        )
+        """
+        from nacre.cache_policies import INPUTS
+
+        @materialize("s3://lake/a.json", cache_policy=INPUTS)
+        def a() -> list:
+            return [1]
+        """
     )
     project.build(module)
     before = (project.folder / "lake" / "a.json").stat().st_mtime_ns
