@@ -12,7 +12,19 @@ from nacre import context
 
 if TYPE_CHECKING:
     from nacre.accepting import AcceptResult
-    from nacre.api import Lineage, PlanResult, accept, build, lineage, load, location, plan, serve, why
+    from nacre.api import (
+        Lineage,
+        PlanResult,
+        accept,
+        build,
+        lineage,
+        load,
+        location,
+        plan,
+        serve,
+        verify,
+        why,
+    )
     from nacre.declare.asset import Asset
     from nacre.declare.dependencies import Env
     from nacre.declare.flow import Flow, flow
@@ -24,6 +36,7 @@ if TYPE_CHECKING:
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
     from nacre.values.without import without
+    from nacre.verifying import VerifyResult
     from nacre.version.code import stable
     from nacre.views.why import WhyResult
 
@@ -41,6 +54,7 @@ __all__ = [
     "State",
     "StaticPartitions",
     "Task",
+    "VerifyResult",
     "WhyResult",
     "accept",
     "build",
@@ -56,6 +70,7 @@ __all__ = [
     "tags",
     "task",
     "unmapped",
+    "verify",
     "why",
     "without",
 ]
@@ -72,6 +87,7 @@ _HOMES = {
     "State": "nacre.execute.state",
     "StaticPartitions": "nacre.declare.partitions",
     "Task": "nacre.declare.task",
+    "VerifyResult": "nacre.verifying",
     "WhyResult": "nacre.views.why",
     "accept": "nacre.api",
     "build": "nacre.api",
@@ -87,6 +103,7 @@ _HOMES = {
     "tags": "nacre.declare.tags",
     "task": "nacre.declare.task",
     "unmapped": "nacre.execute.futures",
+    "verify": "nacre.api",
     "why": "nacre.api",
     "without": "nacre.values.without",
 }

@@ -23,6 +23,7 @@ from nacre.keys import key_name, key_of, slot
 from nacre.loading import find_stored, load_current
 from nacre.planning.forecast import Total, total
 from nacre.project import current_project
+from nacre.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
 from nacre.views.session import Session
 from nacre.views.why import WhyResult, explain
 
@@ -195,6 +196,34 @@ def accept(
     project = current_project(_first_file(given))
     name, part = _texts(key)[0], str(partition)
     return accept_edit(project, given, name, partition=part, reason=reason, dry_run=dry_run)
+
+
+def verify(
+    select: Selector | Iterable[Selector] = "*",
+    *,
+    modules: Sequence[Module] | Module | None = None,
+    sample: int | str = DEFAULT_SAMPLE,
+    seed: int | None = None,
+) -> VerifyResult:
+    """Make a sample of reused assets once more from their stored inputs, and compare with what is stored.
+
+    Runs their functions; stores, publishes and moves nothing. What differs is not decided by its code and inputs alone.
+
+    Args:
+        select: As in ``build``; everything by default.
+        modules: As in ``build``.
+        sample: How many: a number, a share such as ``"1%"``, or ``"all"``.
+        seed: Chooses the sample; by default the day.
+
+    Returns:
+        One entry for each asset that was made once more; ``ok`` says whether all came out the same.
+
+    Raises:
+        UsageError: ``sample`` says no number.
+    """
+    given = _modules(modules)
+    project = current_project(_first_file(given))
+    return verify_reused(project, given, _texts(select), sample=str(sample), seed=seed)
 
 
 @overload
