@@ -236,3 +236,15 @@ def test_a_flow_says_which_of_its_assets_rest_on_code_that_cannot_be_followed(sh
     text = LIKES.replace("return cleaned", "return eval('cleaned')")
     shell.write(text + "\n@flow\ndef all_of_it():\n    return count()\n")
     assert "warning: the code of popular cannot be followed wholly" in shell("run", "pipeline.py").stderr
+
+
+def test_a_plan_says_what_it_will_take_for_each_step_and_in_all(liked: Shell) -> None:
+    liked.write(LIKES.replace("len(popular)", "len(popular) + 1"))
+    rows = liked.rows("plan", "--reuse-sources")
+    assert [row["forecast_bytes"] for row in rows] == [None, None, 1]
+    assert rows[0]["forecast_s"] is None
+    assert rows[2]["forecast_s"] is not None
+    planned = nacre.plan(modules="pipeline.py", reuse_sources=True)
+    assert planned.forecast.n_bytes == 1
+    assert planned.forecast.n_known == 1
+    assert not planned.forecast.is_limit
