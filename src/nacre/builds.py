@@ -143,7 +143,8 @@ def long_lived() -> Iterator[None]:
 
 def expected(project: Project, plan: Plan) -> dict[str, Forecast]:
     """Say what each step of a plan that may run is expected to take; nothing is read for the others."""
-    return forecasts(plan, durations(project.workspace(creates=False).catalog, may_run(plan)))
+    with long_lived():
+        return forecasts(plan, durations(project.workspace(creates=False).catalog, may_run(plan)))
 
 
 def planned_steps(plan: Plan, found: Mapping[str, Forecast] = MappingProxyType({})) -> list[StepResult]:

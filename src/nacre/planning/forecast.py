@@ -12,7 +12,7 @@ from nacre.planning.facts import Facts
 from nacre.planning.plan import Plan
 
 #: As many steps are asked for their records; in a plan of thousands that may run, the others are known by their runs.
-MAX_RECORDS = 200
+MAX_RECORDS = 100
 
 
 class Forecast(NamedTuple):

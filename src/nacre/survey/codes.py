@@ -115,6 +115,10 @@ class Codes:
         for task in tasks:
             self.of(task)
         if self._versions is not None:
+            if self._keeps_sources:  # now, since to parse the files again costs ten times as much
+                for file in self._versions.parsed():
+                    if digest := self._source(file.place):
+                        self._texts[digest] = snippets(file.data, file.tree)
             self._versions.forget_trees()
 
     def _identify(self, fn: Callable[..., object]) -> CodeIdentity:
@@ -138,8 +142,10 @@ class Codes:
     def texts(self, file: str) -> dict[str, str]:
         """Give the definitions in a file that ``sources`` named: line to text."""
         digest = self._source(file)
+        if not digest:
+            return {}
         if digest not in self._texts:
-            self._texts[digest] = snippets(self._sources[file][0]) if digest else {}
+            self._texts[digest] = snippets(self._sources[file][0])
         return self._texts[digest]
 
     def _source(self, file: str) -> str:

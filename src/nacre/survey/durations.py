@@ -22,10 +22,10 @@ def durations(catalog: Catalog, steps: Collection[str]) -> dict[str, list[float]
     for run in catalog.runs(LAST_RUNS) if wanted else ():
         if not run.counts.get("built") and not run.counts.get("checked"):
             continue
-        for record in catalog.steps(run.id):
-            if record.step in wanted and record.action == "built":
-                times = found.setdefault(record.step, [])
-                times.append(record.duration_s)
+        for each in catalog.times(run.id):
+            if each.action == "built" and each.step in wanted:
+                times = found.setdefault(each.step, [])
+                times.append(each.duration_s)
                 if len(times) >= LAST_TIMES:
-                    wanted.discard(record.step)
+                    wanted.discard(each.step)
     return found

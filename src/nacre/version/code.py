@@ -8,7 +8,7 @@ the injected reader only.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType
 from typing import NamedTuple, TypeVar, overload
 
@@ -17,7 +17,7 @@ from nacre.errors import UnknownCode
 from nacre.version.closure import Closure
 from nacre.version.origin import Origins, roots_of
 from nacre.version.piece import Piece, own_digest, settle
-from nacre.version.source import DiskReader, SourceReader, Sources
+from nacre.version.source import DiskReader, SourceFile, SourceReader, Sources
 
 FORMAT = "1"
 _PYTHON = f"{sys.implementation.name} {sys.version_info[0]}"
@@ -106,6 +106,10 @@ class CodeVersions:
             place: The file, relative to its root.
         """
         return self._sources.placed(place)
+
+    def parsed(self) -> Iterator[SourceFile]:
+        """Walk over the files that are parsed now."""
+        return self._sources.parsed()
 
     def files(self) -> dict[str, str]:
         """Say which source files were read so far, with the digest of their bytes."""

@@ -16,11 +16,12 @@ _HUNK = "@@"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def snippets(data: bytes) -> dict[str, str]:
+def snippets(data: bytes, tree: ast.Module | None = None) -> dict[str, str]:
     """Cut a source file into its definitions: functions, methods, classes, and what the top level assigns to names.
 
     Args:
         data: The bytes of the file.
+        tree: What they were parsed into, where they were.
 
     Returns:
         Line of a definition, as code parts give it, to its text. A class has its methods without what is in them. What
@@ -28,7 +29,7 @@ def snippets(data: bytes) -> dict[str, str]:
     """
     try:
         text = decode_source(data)
-        tree = ast.parse(text)
+        tree = tree or ast.parse(text)
     except (SyntaxError, ValueError):
         return {}
     lines = text.split("\n")

@@ -274,6 +274,10 @@ class Sources:
                 raise
             return None
 
+    def parsed(self) -> Iterator[SourceFile]:
+        """Walk over the files that are parsed now."""
+        return (file for file in self._files.values() if file is not None)
+
     def forget_trees(self) -> None:
         """Let go of the parsed files; they are parsed again, from the same bytes, if anybody asks."""
         self._files.clear()
