@@ -109,7 +109,14 @@ def test_a_pipeline_is_stored_in_the_bucket_and_reused(sandbox: Sandbox, lake: L
     assert actions(result) == {"numbers": "checked", "large": "reused", "total": "reused"}
     assert module.calls == ["numbers", "large", "total", "numbers"]
     areas = {key.split("/")[1] + "/" + key.split("/")[2] for key in lake.names()}
-    assert areas == {"records/format", "records/ac", "records/heads", "records/runs", "objects/data"}
+    assert areas == {
+        "records/format",
+        "records/ac",
+        "records/sources",
+        "records/heads",
+        "records/runs",
+        "objects/data",
+    }
     assert not (sandbox.folder / "store").exists()
 
 

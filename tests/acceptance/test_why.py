@@ -210,6 +210,8 @@ def test_a_value_that_came_from_no_asset_is_said_to_be_of_unknown_lineage(shell:
     )
     shell("run", "pipeline.py:shop")
     shown = shell("why", "popular").stdout
+    with serving() as served:
+        assert "lineage unknown: posts was passed a value" in served.page(asset_href("demo://popular")).text
     assert "! lineage unknown: `posts` was passed a value that came from no asset of its run" in " ".join(
         shown.split()
     )

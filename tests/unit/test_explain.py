@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from nacre.execute.report import Lines
+from nacre.execute.result import StepResult
 from nacre.planning.explain import describe_change, remedy, sentence, short
 from nacre.planning.reason import Cause, Reason
+from nacre.store.records import StepRecord
 from nacre.version.outline import Change
+from nacre.views.why import WhyResult
+from nacre.web.render import why as why_on_page
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,19 @@ def test_every_cause_has_a_sentence(cause: Cause) -> None:
     assert text
     assert not text.endswith(".")
     assert "\n" not in text
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_every_face_says_a_cause_in_the_same_words(cause: Cause) -> None:
+    """The answer of Python, the line of a terminal, the web page, and the answer to why."""
+    reason = Reason(cause, "a://thing", "m.py:3", "1", "2", Change(size=(1, 2), kind="list"))
+    record = StepRecord(step="a://thing", action="built", reason=reason, assets=("a://thing",))
+    said = sentence(reason)
+    assert StepResult("a://thing", "built", reason).reason == said
+    assert Lines(indent="").step_line(record).endswith(said)
+    assert why_on_page(record) == said
+    answer = WhyResult("a://thing", action="build", reason=said, causes=(reason,))
+    assert f"+ build: {said}" in str(answer)
 
 
 @pytest.mark.parametrize(

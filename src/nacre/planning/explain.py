@@ -190,6 +190,11 @@ def _read(reason: Reason) -> str:
     return f"{_READS[kind]} `{name}`, which it reads, changed"
 
 
+def lineage_unknown(parameter: str) -> str:
+    """Say that an input was passed, in a flow, as a value that came from no asset of it."""
+    return f"lineage unknown: `{parameter}` was passed a value that came from no asset of its run"
+
+
 def unfollowed(names: Sequence[str]) -> str:
     """Say of which assets the code cannot be followed wholly, and where to read more; empty where there are none."""
     if not names:

@@ -12,7 +12,7 @@ from nacre.graph.graph import Edge
 from nacre.graph.select import resolve
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.planning.decide import Action, all_causes
-from nacre.planning.explain import sentence, short
+from nacre.planning.explain import lineage_unknown, sentence, short
 from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import Action as Record
@@ -295,7 +295,5 @@ def _unknown_lineage(edges: Sequence[Edge], record: Record | None) -> list[str]:
     """Name the inputs that were passed, in a flow, as values that came from no asset of it."""
     passed = record.parameters if record is not None else {}
     return [
-        f"lineage unknown: `{name}` was passed a value that came from no asset of its run"
-        for name in dict.fromkeys(edge.parameter for edge in edges)
-        if name in passed
+        lineage_unknown(name) for name in dict.fromkeys(edge.parameter for edge in edges) if name in passed
     ]

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from nacre.catalog.history import RunRow
 from nacre.errors import NacreError, NotMaterialized, UsageError
-from nacre.planning.explain import short
+from nacre.planning.explain import lineage_unknown, short
 from nacre.views.board import Tile, board, pressing
 from nacre.views.neighbours import uses
 from nacre.views.overview import overview
@@ -144,13 +144,23 @@ def asset(request: Request, page: Page) -> Response:
     values: Values = {"tile": tile, "figure": around(page.tiles, key), **_stored(request, page, key)}
     version = values["version"]
     recorded = version.action.unknowns if isinstance(version, Version) and version.action else ()
-    values["doubts"] = tile.told.warnings if tile.told is not None else recorded
+    doubts = tile.told.warnings if tile.told is not None else recorded
+    values["doubts"] = [*doubts, *_unknown_lineage(tile, version)]
     known = page.tiles.keys()
     below = dict.fromkeys([*used_by(page.session, key), *(k for k in known if key in page.tiles[k].upstream)])
     values["upstream"] = list(dict.fromkeys(tile.upstream))
     values["downstream"] = list(below)
     values["artifacts"] = page.session.workspace.catalog.artifacts(asset=key)[:MAX_LISTED]
     return page.answer("asset.html", values)
+
+
+def _unknown_lineage(tile: Tile, version: object) -> list[str]:
+    """Name the declared inputs for which a flow passed a value that came from no asset of it."""
+    if not isinstance(version, Version) or version.action is None:
+        return []
+    used, passed = {each.upstream for each in version.inputs}, version.action.parameters
+    names = [short(key) for key in tile.upstream if key not in used and short(key) in passed]
+    return [lineage_unknown(name) for name in names]
 
 
 def _stored(request: Request, page: Page, key: str) -> Values:
