@@ -205,16 +205,21 @@ def pages(limit: int = 1, token: str = "a", of: int = 1) -> int:
 
 
 def test_a_value_that_came_from_no_asset_is_said_to_be_of_unknown_lineage(shell: Shell) -> None:
-    shell.write(
-        LIKES + '\n@flow\ndef shop():\n    posts()\n    return popular([{"text": "c", "likes": 900}])\n'
-    )
+    shell.write(LIKES + '\n@flow\ndef shop():\n    return popular([{"text": "c", "likes": 900}])\n')
     shell("run", "pipeline.py:shop")
     shown = shell("why", "popular").stdout
     with serving() as served:
-        assert "lineage unknown: posts was passed a value" in served.page(asset_href("demo://popular")).text
+        said = served.page(asset_href("demo://popular")).text
+    assert "lineage unknown: posts was passed a value that came from no asset" in said
     assert "! lineage unknown: `posts` was passed a value that came from no asset of its run" in " ".join(
         shown.split()
     )
+
+
+def test_a_value_that_was_changed_on_the_way_is_no_unknown_lineage(shell: Shell) -> None:
+    shell.write(LIKES + "\n@flow\ndef shop():\n    return popular(posts()[:1])\n")
+    shell("run", "pipeline.py:shop")
+    assert "lineage unknown" not in shell("why", "popular").stdout
 
 
 def test_what_code_cannot_be_followed_is_said_everywhere(shell: Shell) -> None:

@@ -12,13 +12,14 @@ from nacre.graph.graph import Edge
 from nacre.graph.select import resolve
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.planning.decide import Action, all_causes
-from nacre.planning.explain import lineage_unknown, sentence, short
+from nacre.planning.explain import sentence, short
 from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import Action as Record
 from nacre.views.changed import MAX_LINES, CodeChange, Compared, relative, shortened
 from nacre.views.session import Session
 from nacre.views.standing import ACTION_GLYPHS, PROBLEM
+from nacre.views.versions import unknown_lineage
 from nacre.views.words import SHORT, accepted_by, ago
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -214,7 +215,10 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
         made=_made(session, made, record),
         code=tuple(compared.changes()) if compared else (),
         n_parts=compared.n_parts if compared else 0,
-        warnings=(*plan.facts.doubts.get(id(step.task), ()), *_unknown_lineage(edges, record)),
+        warnings=(
+            *plan.facts.doubts.get(id(step.task), ()),
+            *unknown_lineage(record, [edge.parameter for edge in edges]),
+        ),
         now=session.now,
     )
 
@@ -289,11 +293,3 @@ def _made(session: Session, made: str, record: Record | None) -> Made | None:
         by=f"{run.kind} {run.name}" if run else "",
         accepted=accepted_by(record.accepted) if record is not None and record.accepted else "",
     )
-
-
-def _unknown_lineage(edges: Sequence[Edge], record: Record | None) -> list[str]:
-    """Name the inputs that were passed, in a flow, as values that came from no asset of it."""
-    passed = record.parameters if record is not None else {}
-    return [
-        lineage_unknown(name) for name in dict.fromkeys(edge.parameter for edge in edges) if name in passed
-    ]

@@ -13,14 +13,23 @@ from starlette.responses import HTMLResponse, Response
 
 from nacre.catalog.history import RunRow
 from nacre.errors import NacreError, NotMaterialized, UsageError
-from nacre.planning.explain import lineage_unknown, short
+from nacre.planning.explain import short
 from nacre.views.board import Tile, board, pressing
 from nacre.views.neighbours import uses
 from nacre.views.overview import overview
 from nacre.views.runs import RunView, state_of, view_run
 from nacre.views.schedules import schedules
 from nacre.views.session import Session
-from nacre.views.versions import Version, choose, describe, history, metadata, partitions, used_by
+from nacre.views.versions import (
+    Version,
+    choose,
+    describe,
+    history,
+    metadata,
+    partitions,
+    unknown_lineage,
+    used_by,
+)
 from nacre.web.figure import around, whole
 from nacre.web.render import render
 from nacre.web.site import Site
@@ -142,25 +151,15 @@ def asset(request: Request, page: Page) -> Response:
             "There is no such asset", {"key": key}, "search for a part of its key; it may be misspelt"
         )
     values: Values = {"tile": tile, "figure": around(page.tiles, key), **_stored(request, page, key)}
-    version = values["version"]
-    recorded = version.action.unknowns if isinstance(version, Version) and version.action else ()
-    doubts = tile.told.warnings if tile.told is not None else recorded
-    values["doubts"] = [*doubts, *_unknown_lineage(tile, version)]
+    record = values["version"].action if isinstance(values["version"], Version) else None
+    doubts = tile.told.warnings if tile.told is not None else record.unknowns if record else ()
+    values["doubts"] = [*doubts, *unknown_lineage(record, map(short, tile.upstream))]
     known = page.tiles.keys()
     below = dict.fromkeys([*used_by(page.session, key), *(k for k in known if key in page.tiles[k].upstream)])
     values["upstream"] = list(dict.fromkeys(tile.upstream))
     values["downstream"] = list(below)
     values["artifacts"] = page.session.workspace.catalog.artifacts(asset=key)[:MAX_LISTED]
     return page.answer("asset.html", values)
-
-
-def _unknown_lineage(tile: Tile, version: object) -> list[str]:
-    """Name the declared inputs for which a flow passed a value that came from no asset of it."""
-    if not isinstance(version, Version) or version.action is None:
-        return []
-    used, passed = {each.upstream for each in version.inputs}, version.action.parameters
-    names = [short(key) for key in tile.upstream if key not in used and short(key) in passed]
-    return [lineage_unknown(name) for name in names]
 
 
 def _stored(request: Request, page: Page, key: str) -> Values:
