@@ -6,6 +6,7 @@ import getpass
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -129,6 +130,12 @@ def _require_code_alone(step: Step, plan: Plan) -> None:
     Raises:
         UsageError: It may; names every other cause.
     """
+    heads = plan.facts.heads
+    made_by = {heads[each].fingerprint if each in heads else "" for each in step.assets}
+    if len(made_by) > 1:
+        facts = {"assets": "\n".join(step.assets)}
+        what = f"{short(step.key)} cannot be accepted: its assets were not made together"
+        raise UsageError(what, facts, (f"nacre build {short(step.key)}", SAFE))
     if step.decision is None:
         others, hint = [step.reason], f"accept or build that first: nacre why {short(step.reason.subject)}"
     else:
@@ -165,11 +172,13 @@ def _commit(
         unknowns=code.unknowns,
         sources=workspace.code.sources(step.task),
     )
+    # Accepting makes nothing younger than it is: a result that expires does so when it would have.
+    has_age = step.task.options.cache_expiration is not None
     commit = Commit(
         fingerprint=decision.fingerprint,
         run=record.run,
         attempt=action.attempt,
-        at=now,
+        at=datetime.fromisoformat(head.at) if has_age else now,
         action=action,
         moves=tuple(_move(each, record, decision, facts, workspace.env) for each in decision.recipe.assets),
         sources=texts_of(action, workspace.code, versions.sources),

@@ -171,3 +171,46 @@ def test_a_published_file_stays_as_it_is(project: Sandbox) -> None:
     (step,) = project.build(module)
     assert (step.action, step.reason) == ("reused", "inputs and code unchanged")
     assert (project.folder / "lake" / "a.json").stat().st_mtime_ns == before
+
+
+def test_accepting_makes_a_result_that_expires_no_younger(project: Sandbox) -> None:
+    module = project.module(
+        """
+        from datetime import timedelta
+
+        @materialize("demo://rates", cache_expiration=timedelta(hours=1))
+        def rates() -> list:
+            return [1]
+        """
+    )
+    project.build(module)
+    project.clock.advance(50 * 60)
+    module = project.edit(module, "return [1]", "return list([1])")
+    nacre.accept("rates", modules=[module])
+    (step,) = project.build(module)
+    assert step.action == "reused"
+    project.clock.advance(20 * 60)
+    (step,) = project.build(module)
+    assert (step.action, step.reason) == ("built", "cache_expiration has passed")
+
+
+def test_several_assets_of_one_function_are_accepted_together(project: Sandbox) -> None:
+    module = project.module(
+        """
+        @materialize("demo://raw")
+        def raw() -> list:
+            return [1, 2]
+
+        @materialize("demo://low", "demo://high")
+        def split(raw: list) -> tuple:
+            return raw[:1], raw[1:]
+        """
+    )
+    project.build(module)
+    module = project.edit(
+        module, "return raw[:1], raw[1:]", "return (raw[:1], raw[1:])  # both\n\n\ndef other(): ..."
+    )
+    assert {step.action for step in project.build(module) if step.name != "raw"} == {"reused"}
+    module = project.edit(module, "(raw[:1], raw[1:])", "(raw[0:1], raw[1:])")
+    assert [each.name for each in nacre.accept("high", modules=[module]).accepted] == ["low", "high"]
+    assert {step.action for step in project.build(module) if step.name != "raw"} == {"reused"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from nacre.builds import Request, expected, make_plan, planned_steps
@@ -92,7 +94,10 @@ def _fields(step: StepResult) -> dict[str, object]:
         **partition,
         "action": step.action,
         "reason": step.reason,
-        "causes": [{"cause": each.cause.value, "subject": each.subject} for each in step.causes],
+        "causes": [
+            {"cause": each.cause.value, "subject": each.subject, "text": sentence(replace(each, also=0))}
+            for each in step.causes
+        ],
         "version": step.version,
         "warnings": list(step.warnings),
         "forecast_s": step.forecast_s,

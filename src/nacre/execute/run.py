@@ -197,7 +197,8 @@ class PlanRun:
             record = records.get(step.key)
             steps.extend(_result(each, step, record) for each in step.assets)
             if doubts and id(step.task) in doubts:
-                steps[-1] = steps[-1]._replace(warnings=doubts[id(step.task)])
+                n = len(step.assets)
+                steps[-n:] = [each._replace(warnings=doubts[id(step.task)]) for each in steps[-n:]]
             line = remedy(step.reason, key_of(step.key)) if step.reason.change is not None else ""
             if line:
                 remedies[remedy_line(key_of(step.key), line)] = None
