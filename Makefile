@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-ceph test-kill test-web
+LANES := test-atproto test-ceph test-kill test-versions test-web
 
 .PHONY: help demo ui dashboard test check format bench changelog test-long clean venv $(LANES)
 
@@ -19,6 +19,7 @@ help:
 	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
 	@echo "make test-ceph     stores and places on a real Ceph gateway, on this machine (apt-get install radosgw …)"
 	@echo "make test-kill     builds ended by kill -9, again and again"
+	@echo "make test-versions data versions with other Pythons and library versions (Python 3.11, 3.12 and 3.13)"
 	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
 	@echo "make format        let ruff format and fix"
@@ -60,6 +61,10 @@ test-ceph: venv
 
 test-kill: venv
 	@$(PY) -m pytest -s tests/lanes/kill $(ARGS)
+
+test-versions: venv
+	@tests/lanes/versions/install.sh
+	@$(PY) -m pytest -s tests/lanes/versions $(ARGS)
 
 test-web: venv
 	@tests/lanes/web/install.sh

@@ -4,7 +4,7 @@ CPU seconds (user + system, with all descendants) of whole processes, medians; r
 Every round runs each contender once, so a machine that drifts hits them all. Results are checked, and so is how many
 assets really ran.
 
-usage: python bench/run.py [import] [cold] [noop] [--rounds 5] [--n N]
+usage: python bench/run.py [import] [cold] [noop] [hashing] [--rounds 5] [--n N]
 """
 
 from __future__ import annotations
@@ -185,7 +185,14 @@ def bench_noop(rounds: int, work: Path, n: int | None) -> str:
     return f"Nothing to do, {bench.n:,} assets in layers\n\n" + bench.table(interleave(contenders, rounds))
 
 
-BENCHES = {"import": bench_import, "cold": bench_cold, "noop": bench_noop}
+def bench_hashing(rounds: int, work: Path, _: int | None) -> str:
+    """Data versions of tables and values, and what they add to writing; in a process that has the libraries."""
+    command = [sys.executable, str(HERE / "hashing.py"), "--rounds", str(rounds)]
+    done = subprocess.run(command, cwd=work, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.rstrip()
+
+
+BENCHES = {"import": bench_import, "cold": bench_cold, "noop": bench_noop, "hashing": bench_hashing}
 
 
 def main() -> None:

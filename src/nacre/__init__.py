@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nacre.execute.logger import get_run_logger
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
+    from nacre.values.keyed import data_key
     from nacre.values.without import without
     from nacre.verifying import VerifyResult
     from nacre.version.code import stable
@@ -58,6 +59,7 @@ __all__ = [
     "WhyResult",
     "accept",
     "build",
+    "data_key",
     "flow",
     "get_run_logger",
     "lineage",
@@ -91,6 +93,7 @@ _HOMES = {
     "WhyResult": "nacre.views.why",
     "accept": "nacre.api",
     "build": "nacre.api",
+    "data_key": "nacre.values.keyed",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",
     "lineage": "nacre.api",

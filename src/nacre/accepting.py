@@ -26,6 +26,7 @@ from nacre.store.commit import Commit, Committer, Move
 from nacre.store.records import Accepted
 from nacre.store.records import Action as Record
 from nacre.survey.gather import Versions
+from nacre.version.fingerprint import fingerprint_with_reads
 from nacre.views.changed import CodeChange, Compared
 
 
@@ -159,9 +160,11 @@ def _commit(
         raise CorruptRecord("A version has no record", {"asset": step.key}, f"nacre build {short(step.key)}")
     changes = tuple(Compared(workspace, versions, step.task, record).changes())
     now, code = workspace.clock.now(), workspace.code.of(step.task)
+    reads = [(each.kind, each.name, each.digest) for each in record.reads]
+    fingerprint = fingerprint_with_reads(decision.fingerprint, reads) if reads else decision.fingerprint
     action = replace(
         record,
-        fingerprint=decision.fingerprint,
+        fingerprint=fingerprint,
         attempt=workspace.new_id(),
         env=workspace.env,
         accepted=Accepted(
@@ -175,7 +178,7 @@ def _commit(
     # Accepting makes nothing younger than it is: a result that expires does so when it would have.
     has_age = step.task.options.cache_expiration is not None
     commit = Commit(
-        fingerprint=decision.fingerprint,
+        fingerprint=fingerprint,
         run=record.run,
         attempt=action.attempt,
         at=datetime.fromisoformat(head.at) if has_age else now,

@@ -18,6 +18,7 @@ from nacre.declare.deployment import SERVER_NAMES, Deployment, ServerOptions, ef
 from nacre.declare.task import Task
 from nacre.errors import said
 from nacre.execute.active import ActiveRun
+from nacre.execute.reading import note_asset
 from nacre.execute.result import RunResult, StepResult
 from nacre.keys import key_name, key_of, slot
 from nacre.loading import find_stored, load_current
@@ -253,9 +254,12 @@ def load(key: str | Asset, as_type: type[T] | None = None, *, partition: Partiti
         wanted = slot(name, part)
         found = [wanted] if wanted in made else [each for each in made if _means(each, name, part)]
         if len(found) == 1:
+            note_asset(*made[found[0]].version[1:4])
             return run.workspace.contents.read(made[found[0]].output, as_type)
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace(creates=False)
-    return load_current(workspace, name, as_type, part)
+    in_flow = context.current_step.get() is None
+    hold = run.shared.hold_loaded if isinstance(run, ActiveRun) and in_flow else None
+    return load_current(workspace, name, as_type, part, hold)
 
 
 def _means(made: str, name: str, partition: str) -> bool:

@@ -23,6 +23,7 @@ from nacre.graph.select import select as select_steps
 from nacre.graph.slices import asked, has_partitions, require_meaning, sliced, stored_partitions, wanted
 from nacre.graph.validate import require_known, validate
 from nacre.keys import key_of, partition_of
+from nacre.planning.build import assets_read
 from nacre.planning.build import build as build_plan
 from nacre.planning.decide import all_causes
 from nacre.planning.facts import Facts
@@ -63,7 +64,7 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
     with long_lived():
         plan = _planned(project, request, run)
         if placed := project.publisher.placed(_may_run(plan)):
-            run.check_places(placed)
+            run.publishing.check(placed)
         gc.freeze()
     try:
         with run.going():
@@ -103,6 +104,9 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     run.shared.producers.update(graph.tasks)
     run.workspace.code.prepare(graph.tasks.values())
     facts = run.survey(_refreshed(request, steps), request.reuse_sources)
+    if read := assets_read(facts, inferred.graph.tasks):
+        graph = _with_read(inferred, graph, read)
+        run.shared.producers.update(graph.tasks)
     require_known(inferred, graph, facts.heads)
     if has_partitions(graph, facts.heads):
         graph = _sliced(graph, steps, request, facts)
@@ -114,6 +118,21 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
         project.publisher.require_distinct(placed)
         facts = run.look_at_places(placed)
     return build_plan(graph, facts)
+
+
+def _with_read(inferred: Inferred, graph: Graph, read: Mapping[str, Sequence[str]]) -> Graph:
+    """Add the steps whose assets were loaded or called inside others: nobody passes them, and they may have changed.
+
+    Partitioned ones are left out: which of their partitions are meant is not known before slicing.
+    """
+    producer, tasks = inferred.graph.producer, inferred.graph.tasks
+    while True:
+        assets = [asset for step, each in read.items() if step in graph.tasks for asset in each]
+        steps = {producer[asset] for asset in assets if asset in producer}
+        more = {each for each in steps - graph.tasks.keys() if tasks[each].options.partitions is None}
+        if not more:
+            return graph
+        graph = validate(inferred, [*graph.tasks, *more])
 
 
 def _sliced(graph: Graph, steps: Sequence[str], request: Request, facts: Facts) -> Graph:

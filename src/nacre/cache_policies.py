@@ -8,6 +8,7 @@ from nacre.declare.policy import (
     NONE,
     RUN_ID,
     TASK_SOURCE,
+    CacheKeyFnPolicy,
     CachePolicy,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "NO_CACHE",
     "RUN_ID",
     "TASK_SOURCE",
+    "CacheKeyFnPolicy",
     "CachePolicy",
 ]

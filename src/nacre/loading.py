@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from nacre.catalog.history import HeadRow
 from nacre.errors import NotMaterialized
+from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
 from nacre.keys import key_name, resolved
 from nacre.store.records import Output
 from nacre.survey.gather import Versions
+from nacre.version.fingerprint import InputVersion
+
+Taken = Callable[[Sequence[tuple[InputVersion, Output]], object], None]
 
 
 def find_stored(workspace: Workspace, name: str) -> str:
@@ -37,9 +43,21 @@ def find_stored(workspace: Workspace, name: str) -> str:
 
 
 def load_current(
-    workspace: Workspace, name: str, as_type: object | None = None, partition: str = ""
+    workspace: Workspace,
+    name: str,
+    as_type: object | None = None,
+    partition: str = "",
+    taken: Taken | None = None,
 ) -> object:
-    """Load the current version of a stored asset, or of one partition; without one, all its partitions as one value."""
+    """Load the current version of a stored asset, or of one partition; without one, all its partitions as one value.
+
+    Args:
+        workspace: Where it is stored.
+        name: Its key, or its name.
+        as_type: Type to load as.
+        partition: One partition of it.
+        taken: Told which versions the value is.
+    """
     rows = workspace.catalog.heads_of(workspace.env, name) if "://" in name else []
     asset = name if rows else find_stored(workspace, name)
     rows = rows or workspace.catalog.heads_of(workspace.env, asset)
@@ -48,9 +66,19 @@ def load_current(
         row = next((row for row in rows if row.partition == partition), None)
         if row is None:
             raise not_there(asset, partition, [row.partition for row in rows])
-        return workspace.contents.read(_output(workspace, versions, row), as_type)
-    outputs = {row.partition: _output(workspace, versions, row) for row in rows if row.partition}
-    return workspace.contents.read_whole(outputs, as_type)
+        found = {row: _output(workspace, versions, row)}
+        value = workspace.contents.read(found[row], as_type)
+    else:
+        found = {row: _output(workspace, versions, row) for row in rows if row.partition}
+        value = workspace.contents.read_whole({row.partition: out for row, out in found.items()}, as_type)
+    for row in found:
+        note_asset(row.slot, row.data_version, row.seq)
+    if taken is not None:
+        taken(
+            [(InputVersion("", row.slot, row.data_version, row.seq), out) for row, out in found.items()],
+            value,
+        )
+    return value
 
 
 def not_there(asset: str, partition: str, stored: list[str]) -> NotMaterialized:

@@ -37,6 +37,7 @@ from nacre.store.publish.port import Place
 from nacre.store.publish.publisher import Publisher
 from nacre.store.records import DEFAULT_ENV
 from nacre.survey.codes import Codes
+from nacre.survey.reads import Reads
 
 AppendEvents = Callable[[str, Sequence[Event]], None]
 
@@ -220,6 +221,7 @@ class Project:
             contents=Contents(objects, new_id),
             catalog=catalog,
             code=Codes(memo or records, _roots(self.root), keeps_sources=self.settings.keep_sources),
+            reads=Reads(self.root, memo or records),
             clock=self._clock,
             new_id=new_id,
             append_events=send,

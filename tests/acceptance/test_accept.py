@@ -191,7 +191,7 @@ def test_accepting_makes_a_result_that_expires_no_younger(project: Sandbox) -> N
     assert step.action == "reused"
     project.clock.advance(20 * 60)
     (step,) = project.build(module)
-    assert (step.action, step.reason) == ("built", "cache_expiration has passed")
+    assert (step.action, step.reason) == ("built", "made 1.2 h ago; cache_expiration is 1 h")
 
 
 def test_several_assets_of_one_function_are_accepted_together(project: Sandbox) -> None:

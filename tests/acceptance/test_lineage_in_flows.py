@@ -200,3 +200,33 @@ def test_lineage_of_a_build_is_that_of_the_graph(project: Sandbox) -> None:
     project.build(module)
     assert nacre.lineage("c").upstream == {"asset://a", "asset://b"}
     assert nacre.lineage(nacre.Asset("asset://a")).downstream == {"asset://b", "asset://c"}
+
+
+def test_what_a_flow_loads_is_that_asset(project: Sandbox) -> None:
+    module = project.module("""
+@materialize("asset://raw", data_version=without("at"))
+def raw():
+    return {"rain": 3, "at": 1}
+
+@materialize("asset://report")
+def report(weather, factor=1):
+    calls.append("report")
+    return weather["rain"] * factor
+
+@flow
+def direct():
+    return report(nacre.load("asset://raw"))
+
+@flow
+def changed():
+    loaded = nacre.load("asset://raw")
+    loaded["rain"] = 5
+    return report(loaded)
+""")
+    project.build(module, "asset://raw")
+    assert module.direct() == 3
+    assert project.inputs("asset://report") == {"weather": ("asset://raw", False)}
+    assert module.direct() == 3
+    assert module.calls == ["report"]
+    assert module.changed() == 5
+    assert project.inputs("asset://report") == {"weather": ("asset://raw", True)}

@@ -211,7 +211,7 @@ def test_a_result_expires(project: Sandbox) -> None:
     assert project.build(module).counts == {"reused": 2}
     project.clock.advance(1)
     result = project.build(module)
-    assert found(result)["rate"] == ("built", "cache_expiration has passed")
+    assert found(result)["rate"] == ("built", "made 1 h ago; cache_expiration is 1 h")
     assert found(result)["price"] == ("reused", "inputs and code unchanged")
     assert project.build(module).counts == {"reused": 2}
     assert module.calls == ["rate", "rate"]
@@ -302,3 +302,28 @@ def test_a_lost_store_is_made_again(project: Sandbox) -> None:
     project.build(module)
     shutil.rmtree(project.store)
     assert found(project.build(module))["report"] == ("built", "not made yet")
+
+
+def test_an_argument_known_by_its_key_is_compared(project: Sandbox) -> None:
+    module = project.module(
+        """
+        from nacre.cache_policies import INPUTS
+
+        class Grid:
+            def __init__(self, size): self.size = size
+
+        @materialize("asset://area", cache_policy=INPUTS)
+        def area(grid):
+            calls.append(grid.size)
+            return grid.size ** 2
+
+        @flow
+        def measure(size):
+            return area(Grid(size))
+        """
+    )
+    assert [module.measure(3), module.measure(3)] == [9, 9]
+    assert module.calls == [3, 3]
+    nacre.data_key(module.Grid, lambda grid: grid.size)
+    assert [module.measure(3), module.measure(3), module.measure(4), module.measure(3)] == [9, 9, 16, 9]
+    assert module.calls == [3, 3, 3, 4]

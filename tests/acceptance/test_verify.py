@@ -93,7 +93,7 @@ def test_nothing_is_written_whatever_the_functions_do(project: Sandbox) -> None:
 
         @materialize("demo://inner", cache_policy=NO_CACHE)
         def inner() -> list:
-            return [len(calls)] * 50_000
+            return [7] * 50_000
 
         @materialize("s3://lake/big.json")
         def big(raw: list) -> list:

@@ -12,7 +12,7 @@ from nacre.cache_policies import INPUTS, NO_CACHE
 from nacre.declare.options import decode
 from nacre.planning.decide import Action, decide, why
 from nacre.planning.facts import Evidence, Facts, KnownResult
-from nacre.planning.reason import Cause
+from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import InputVersion, Recipe
 from nacre.version.outline import Outline
 
@@ -47,6 +47,7 @@ class World:
 
     heads: dict[str, Head] = field(default_factory=dict)
     known: dict[str, KnownResult] = field(default_factory=dict)
+    surroundings: dict[tuple[str, str], str] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     outlines: dict[tuple[str, str], Outline] = field(default_factory=dict)
     code: Code = field(default_factory=Code)
@@ -58,9 +59,10 @@ class World:
             now=NOW,
             heads=self.heads,
             code=lambda _: self.code,
-            known=self.known.get,
+            known=lambda fingerprint, _: [self.known[fingerprint]] if fingerprint in self.known else [],
             evidence=self.evidence.get,
             outline=lambda asset, version: self.outlines.get((asset, version)),
+            digest_now=lambda kind, name: self.surroundings.get((kind, name), ""),
             refresh=self.refresh,
             reuse_sources=self.reuse_sources,
         )
@@ -94,7 +96,10 @@ def test_the_same_recipe_as_the_head_is_reused() -> None:
 
 
 def test_a_recipe_made_before_moves_the_head_back() -> None:
-    world = World({"a://a": Head("other")}, {recipe().fingerprint(): KnownResult({"a://a": "d0"}, NOW)})
+    world = World(
+        {"a://a": Head("other")},
+        {recipe().fingerprint(): KnownResult(recipe().fingerprint(), {"a://a": "d0"}, NOW)},
+    )
     found = decide(OPTIONS, recipe(), False, world.facts())
     assert (found.action, found.reason.cause, found.moves_head) == (Action.REUSE, Cause.KNOWN, True)
     assert found.data_versions == {"a://a": "d0"}
@@ -143,7 +148,11 @@ def test_a_result_expires_at_its_age(age: timedelta, action: Action) -> None:
     assert found.overwrites is (action is Action.BUILD)
     known = World(
         {"a://a": Head("other")},
-        {recipe().fingerprint(): KnownResult({"a://a": "d"}, NOW - timedelta(days=1))},
+        {
+            recipe().fingerprint(): KnownResult(
+                recipe().fingerprint(), {"a://a": "d"}, NOW - timedelta(days=1)
+            )
+        },
     )
     assert decide(options, recipe(), False, known.facts()).action is action
 
@@ -206,3 +215,45 @@ def test_what_else_differs_is_named(now: Recipe, cause: Cause, subject: str) -> 
 
 def test_without_evidence_the_result_is_lost() -> None:
     assert why(recipe(), Code(), None, World().facts()).cause is Cause.LOST
+
+
+def test_what_a_policy_leaves_out_is_no_reason_to_run() -> None:
+    now = recipe((("x", "dx"), ("y", "new")))._replace(uncounted=frozenset({"y"}))
+    before = evidence(recipe((("x", "old"), ("y", "dy"))))
+    reason = why(now, Code(), before, World().facts())
+    assert (reason.cause, reason.subject, reason.also) == (Cause.INPUT, "a://x", 0)
+    found = decide(OPTIONS, now, False, World({"a://a": Head(now.fingerprint())}).facts())
+    assert (found.action, found.reason.cause, found.reason.subject) == (Action.REUSE, Cause.UNCHANGED, "y")
+
+
+def test_an_expired_result_says_its_age_and_its_limit_as_data() -> None:
+    options = decode({"cache_expiration": timedelta(hours=6)}, "f")
+    world = World({"a://a": Head(recipe().fingerprint())})
+    reason = decide(options, recipe(), False, world.facts()).reason
+    assert (reason.cause, reason.old, reason.new) == (Cause.EXPIRED, "86400", "21600")
+    made = {
+        recipe().fingerprint(): KnownResult(recipe().fingerprint(), {"a://a": "d1"}, NOW - timedelta(days=9))
+    }
+    older = World({"a://a": Head(recipe().fingerprint(), at=NOW.isoformat())}, made)
+    assert decide(options, recipe(), False, older.facts()).reason.old == str(9 * 86_400)
+
+
+def test_nothing_is_too_old_where_sources_are_taken_as_they_are() -> None:
+    options = decode({"cache_expiration": timedelta(hours=6)}, "f")
+    world = World({"a://a": Head(recipe(()).fingerprint())}, reuse_sources=True)
+    assert decide(options, recipe(()), True, world.facts()).action is Action.REUSE
+    assert decide(options, recipe(()), False, world.facts()).action is Action.BUILD
+
+
+@pytest.mark.parametrize(
+    ("problem", "action"),
+    [
+        (Reason(Cause.KEY), Action.CHECK),
+        (Reason(Cause.KEY, "KeyError: 'x'"), Action.BUILD),
+        (Reason(Cause.UNKNOWN, "argument `lock`"), Action.BUILD),
+    ],
+)
+def test_a_problem_runs_the_step_whatever_is_known(problem: Reason, action: Action) -> None:
+    world = World({"a://a": Head(recipe().fingerprint())})
+    found = decide(OPTIONS, recipe(), False, world.facts(), problem)
+    assert (found.action, found.reason) == (action, problem)

@@ -47,7 +47,9 @@ class Asked:
 def planned(asked: Asked, made: tuple[str, ...], *tasks: Task[..., object]) -> Plan:
     heads = {key: HeadRow(key, "", 1, f"f {key}", "d", "r", AT.isoformat()) for key in made}
     code = CodeIdentity("code", (), (), static=True)
-    facts = Facts(AT, heads, lambda key: code, lambda f: None, asked, lambda a, d: None)
+    facts = Facts(
+        AT, heads, lambda key: code, lambda f, made: [], asked, lambda a, d: None, lambda kind, name: ""
+    )
     return build(infer(tasks or (raw, top)).graph, facts)
 
 
@@ -69,6 +71,7 @@ def test_nothing_is_asked_of_what_is_reused() -> None:
     asked = Asked()
     plan = planned(asked, ("a://raw",), raw)
     reusing = build(plan.graph, plan.facts._replace(reuse_sources=True))
+    asked.asked.clear()
     assert may_run(reusing) == []
     assert forecasts(reusing, {}) == {}
     assert asked.asked == []

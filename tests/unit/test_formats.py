@@ -404,8 +404,34 @@ def test_types_that_parquet_lacks_come_back(kind: pa.DataType) -> None:
 
 
 def test_a_table_that_parquet_cannot_hold_is_refused_before_it_is_committed() -> None:
-    with pytest.raises(UnserialisableValue, match="Parquet"):
-        back(pa.table({"a": pa.array([{}], pa.struct([]))}))
+    with pytest.raises(UnserialisableValue, match=r"(?s)Parquet.*result\['a'\]: struct"):
+        back(pa.table({"fine": [1], "a": pa.array([{}], pa.struct([]))}))
+    months = pa.array([(1, 2, 3)], pa.month_day_nano_interval())
+    with pytest.raises(UnserialisableValue, match=r"(?s)result\['m'\]: month_day_nano"):
+        back(pa.table({"fine": [1], "m": months}))
+    with pytest.raises(UnserialisableValue, match="labels"):
+        back(pd.DataFrame([[1, 2]], columns=["a", 0]))
+
+
+def test_a_polars_column_without_a_name_comes_back() -> None:
+    for frame in (pl.DataFrame({"": [1]}), pl.DataFrame({"b": [1], "": ["x"]})):
+        found = back(frame)
+        assert isinstance(found, pl.DataFrame)
+        assert found.columns == frame.columns
+    series = back(pl.Series([1, 2]))
+    assert isinstance(series, pl.Series)
+    assert series.name == ""
+
+
+def test_arrays_of_extended_floats_and_raw_bytes_come_back() -> None:
+    for array in (
+        np.array([1.5, np.nan], "longdouble"),
+        np.array([1 + 2j], "clongdouble"),
+        np.zeros(2, "V5"),
+    ):
+        found = back(array)
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_array_equal(found, array)
 
 
 def test_arrays_come_back() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from nacre.cache_policies import DEFAULT, FLOW_PARAMETERS, INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
+from nacre.cache_policies import DEFAULT, INPUTS, NO_CACHE, TASK_SOURCE
 from nacre.declare.flow import flow
 from nacre.declare.options import DEFAULTS, FLOW_NAMES, TASK_NAMES, FlowOptions, TaskOptions, decode
 from nacre.declare.task import materialize
@@ -91,9 +91,6 @@ def test_an_impossible_value_is_refused_with_the_function(name: str, value: obje
         ("result_storage", "s3/x"),
         ("result_serializer", "pickle"),
         ("on_commit", [print]),
-        ("cache_policy", RUN_ID),
-        ("cache_policy", INPUTS + FLOW_PARAMETERS),
-        ("cache_policy", INPUTS - "limit"),
     ],
 )
 def test_what_has_no_effect_yet_says_so(name: str, value: object) -> None:

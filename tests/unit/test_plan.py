@@ -49,7 +49,8 @@ def facts(heads: dict[str, tuple[str, str, int]] | None = None, **known: object)
             for asset, (fp, dv, seq) in (heads or {}).items()
         },
         code=lambda key: SimpleNamespace(digest=f"code of {key}", parts=(), unknowns=()),
-        known=lambda _: None,
+        known=lambda *_: (),
+        digest_now=lambda *_: "",
         evidence=lambda _: None,
         outline=lambda asset, version: None,
         **known,  # type: ignore[arg-type]
@@ -165,5 +166,5 @@ def test_an_asset_nobody_here_makes_enters_by_its_current_version() -> None:
 
 
 def test_the_version_option_is_part_of_the_recipe() -> None:
-    assert recipe_settings(raw) == {}
-    assert recipe_settings(note)["version"] == "3"
+    assert recipe_settings(raw, lambda *_: "") == {}
+    assert recipe_settings(note, lambda *_: "")["version"] == "3"

@@ -12,6 +12,7 @@ from nacre import context
 from nacre.declare.asset import Asset
 from nacre.declare.hooked import Hooked
 from nacre.declare.options import DEFAULTS, Options, TaskOptions, decode
+from nacre.declare.policy import CachePolicy
 from nacre.errors import InvalidOption
 from nacre.keys import require_dimensions
 
@@ -60,6 +61,8 @@ class Task(Hooked, Generic[P, R]):
         self.by = by
         self.name: str = options.name or getattr(fn, "__name__", "") or type(fn).__name__
         self.key: str = assets[0].key if assets else f"task://{fn.__module__}.{_qualname(fn)}"
+        if options.cache_policy is not None and options.cache_policy.excluded:
+            _require_parameters(options.cache_policy, self.code, f"{self.name} at {self.place}")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run or reuse the task and return its value; ``return_state=True`` gives its state instead."""
@@ -144,6 +147,14 @@ def _qualname(fn: Callable[..., object]) -> str:
     return getattr(fn, "__qualname__", "") or type(fn).__name__
 
 
+def _require_parameters(policy: CachePolicy, code: CodeType | None, owner: str) -> None:
+    """Refuse a policy that leaves out what is no parameter of a task."""
+    if code is not None:
+        n_variadic = bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + n_variadic]
+        policy.require_known(names, owner)
+
+
 def as_assets(values: object, option: str = "asset_deps") -> tuple[Asset, ...]:
     """Turn keys, assets and materializing tasks into assets.
 
@@ -173,7 +184,7 @@ def task(fn: Callable[P, R], /) -> Task[P, R]: ...
 @overload
 def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(fn: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]) -> object:
-    """Declare a plain task: run with retries, time-outs, logs and lineage, but not stored.
+    """Declare a plain task: run with retries, time-outs, logs and lineage; reused only where its options ask for it.
 
     Args:
         fn: The function, when used without parentheses.

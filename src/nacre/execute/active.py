@@ -7,21 +7,23 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import cast
 
 import msgspec
 
 from nacre import context
 from nacre.errors import StoreError, said
+from nacre.execute.asking import Asking
 from nacre.execute.futures import TaskFuture
 from nacre.execute.journal import Journal
 from nacre.execute.made import Made, Shared
 from nacre.execute.process import named
 from nacre.execute.publishing import Publishing
-from nacre.execute.recording import Recording
+from nacre.execute.reading import readings_of
+from nacre.execute.recording import Recording, failing
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
 from nacre.execute.workspace import Reporter, Workspace
-from nacre.frames import shapes, source_lines, split
 from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of, slot
 from nacre.planning.decide import Action as Planned
@@ -33,15 +35,9 @@ from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.port import Token
-from nacre.store.records import (
-    Failing,
-    Run,
-    StepRecord,
-    encode,
-    run_path,
-)
+from nacre.store.records import Run, StepRecord, encode, run_path
 from nacre.survey.gather import Versions, gather
-from nacre.version.fingerprint import InputVersion, observed_fingerprint
+from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +55,7 @@ class ActiveRun:
         parent: The run that called this one.
         tags: Tags that apply to everything in it.
         parameters: What a flow was called with, short enough to show.
+        arguments: The same, as it is.
     """
 
     max_shown_reused = MAX_SHOWN_REUSED
@@ -73,6 +70,7 @@ class ActiveRun:
         parent: ActiveRun | None = None,
         tags: frozenset[str] = frozenset(),
         parameters: Mapping[str, str] | None = None,
+        arguments: Mapping[str, object] | None = None,
     ) -> None:
         self.workspace = workspace
         # What was started by a schedule's tick has its id from there, so that the tick knows it from the beginning.
@@ -98,7 +96,13 @@ class ActiveRun:
         self.counts: dict[str, int] = {}
         self.started_at: datetime = workspace.clock.now()
         self._parameters = dict(parameters or {})
-        self._facts: Facts | None = parent.facts if parent else None
+        self.root: str = parent.root if parent else self.id
+        #: What its flow was called with, as its body gets it.
+        self.arguments: dict[str, object] = dict(arguments or {})
+        self._facts: Facts | None = None
+        if parent is not None:
+            asking = parent.asking._replace(run=self.id, name=name, arguments=self.arguments)
+            self._facts = parent.facts._replace(asked=asking)  # type: ignore[arg-type]  # as below
         self._commits: Committer | None = None
         self._unreported: dict[str, StepRecord] = {}
         self._token: Token | None = None
@@ -138,8 +142,10 @@ class ActiveRun:
         """Move the heads that waited for the end, and replace the run's record with its final one."""
         if self.parent is None:
             self._move_deferred()
-            if self.kind != "build" and self.workspace.code.doubts:
-                self._say_doubts()
+            doubts = self.workspace.code.doubts if self.kind != "build" else {}
+            doubtful = [short(each.key) for each in self.shared.producers.values() if id(each) in doubts]
+            if doubtful:  # a build's result says it of a build
+                self.log(logging.WARNING, unfollowed(doubtful))
         self.flush()
         has_failed = error is not None or self.counts.get("failed") or self.publishing.errors
         state = state or ("failed" if has_failed else "completed")
@@ -151,13 +157,8 @@ class ActiveRun:
         if self._token is not None:
             self.workspace.records.replace(run_path(self.id), encode(record), self._token)
         self.workspace.code.save()
-
-    def _say_doubts(self) -> None:
-        """Say which assets of a flow rest on code that cannot be followed; a build's result says it of a build."""
-        doubts = self.workspace.code.doubts
-        tasks = [task for task in self.shared.producers.values() if task.assets and id(task) in doubts]
-        if said := unfollowed([short(task.key) for task in tasks]):
-            self.log(logging.WARNING, said)
+        if self.workspace.reads.is_changed:
+            self.workspace.reads.save()
 
     def _record(self, state: str, ended_at: datetime | None = None, error: str = "") -> Run:
         return Run(
@@ -194,26 +195,32 @@ class ActiveRun:
             workspace.catalog,
             self.versions,
             lambda key: workspace.code.of(shared.producers[key]),
+            workspace.reads.digest,
             self.started_at,
             workspace.env,
             refresh=refresh,
             reuse_sources=reuse_sources,
-            doubts=workspace.code.doubts,
         )
-        self._facts = facts._replace(outline=outline_in(shared.outlines, facts.outline))
+        asking = Asking(
+            workspace, shared, self.stored, facts.heads, self.id, self.name, self.root, self.arguments
+        )
+        self._facts = facts._replace(
+            outline=outline_in(shared.outlines, facts.outline),
+            doubts=workspace.code.doubts,
+            digest_now=lambda kind, name: self._digest_now(kind, name, facts),
+            asked=asking,  # type: ignore[arg-type]  # mypy does not see the __call__ of a named tuple
+        )
         return self._facts
 
-    def check_places(self, slots: Sequence[str]) -> None:
-        """Find out, before they are made, whether the files of some slots could be put where they belong.
+    @property
+    def asking(self) -> Asking:
+        """Answers what cache policies ask for."""
+        return cast(Asking, self.facts.asked)
 
-        Raises:
-            StoreError: A place cannot be reached or written.
-        """
-        workspace = self.workspace
-        buckets = self.publishing.check(slots)
-        if buckets and "://" not in workspace.location:
-            where = f"values go to {', '.join(buckets)}; their versions are kept on this machine only"
-            self.log(logging.INFO, f"{where} ({workspace.location}): NACRE_STORE={buckets[0]}/… shares them")
+    def _digest_now(self, kind: str, name: str, facts: Facts) -> str:
+        """Digest something that was read, as it is now: an asset as this run made it, if it did."""
+        made = self.shared.made.get(name) if kind == "asset" else None
+        return made.version.data_version if made is not None else facts.digest_now(kind, name)
 
     def look_at_places(self, slots: Sequence[str]) -> Facts:
         """Add to the facts which of some slots are no longer published as they were.
@@ -246,6 +253,7 @@ class ActiveRun:
             fingerprint=decision.fingerprint if decision is not None else "",
             partition=decision.recipe.partition if decision is not None else "",
             inputs=decision.recipe.inputs if decision is not None else (),
+            readings=readings_of(task, self.workspace),
         )
 
     def finish(
@@ -262,7 +270,7 @@ class ActiveRun:
             Slot to the version made. The step is reported when its group is durable.
         """
         fingerprint, is_new = self.recorded_as(decision, receipt)
-        made = self._make(receipt, is_new)
+        made = self.make(receipt, is_new)
         heads = [self.facts.heads.get(each) for each in decision.recipe.assets]
         checked = decision.action is Planned.CHECK and all(
             head is not None and head.data_version == each.version.data_version
@@ -280,7 +288,7 @@ class ActiveRun:
             checked=checked,
         )
         if not is_new:
-            record = replace_seq(record, heads[0].seq if heads[0] else 0)
+            record = msgspec.structs.replace(record, seq=heads[0].seq if heads[0] else 0)
             if drifted := self.facts.drifted.intersection(made):
                 for each in sorted(drifted):
                     self.log(logging.INFO, f"{short(each)}: its published file was not as it was; put again")
@@ -292,6 +300,19 @@ class ActiveRun:
             self._commit(commit, record)
         return made
 
+    def keep(
+        self,
+        task: AnyTask,
+        decision: Decision,
+        receipt: Receipt,
+        record: StepRecord,
+        derived: Sequence[InputVersion],
+    ) -> None:
+        """Record the result of a plain task for later calls: no head, no version, no file of anything."""
+        fingerprint, _ = self.recorded_as(decision, receipt)
+        commit = self._recording().made(task, decision, receipt, fingerprint, derived)
+        self._commit(commit._replace(moves=()), record)
+
     def note_outlines(self, receipt: Receipt) -> None:
         """Remember what a step's values look like, for telling what changed."""
         for asset, output in receipt.outputs.items():
@@ -300,7 +321,9 @@ class ActiveRun:
     def recorded_as(self, decision: Decision, receipt: Receipt) -> tuple[str, bool]:
         """Say what a receipt is recorded under, and whether that makes a new version of its assets."""
         if decision.action is not Planned.CHECK:
-            return decision.fingerprint, True
+            reads = [each[:3] for each in receipt.reads]
+            own = decision.fingerprint
+            return fingerprint_with_reads(own, reads) if reads else own, True
         made = decision.recipe.assets
         versions = [receipt.outputs[each].data_version for each in made]
         fingerprint = observed_fingerprint(decision.fingerprint, versions)
@@ -334,7 +357,7 @@ class ActiveRun:
                 duration_s=receipt.duration_s,
                 attempts=receipt.attempts,
                 error=said(receipt.error) if receipt.error else "",
-                failing=_failing(receipt.error) if receipt.error else None,
+                failing=failing(receipt.error) if receipt.error else None,
             )
         )
 
@@ -357,7 +380,8 @@ class ActiveRun:
         self.counts["reused"] = self.counts.get("reused", 0) + n_steps
         self.journal.emit("reused", {"n_steps": n_steps})
 
-    def _make(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:
+    def make(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:
+        """Give the versions that a receipt stands for; nothing is recorded."""
         made = {}
         for each, output in receipt.outputs.items():
             head = self.facts.heads.get(each)
@@ -415,7 +439,8 @@ class ActiveRun:
                 self.versions.remember(each.action)
             if each.superseded_by:
                 self.log(logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}")
-            self._show(self._published(replace_seq(record, next(iter(each.seqs.values()), 0))))
+            record = msgspec.structs.replace(record, seq=next(iter(each.seqs.values()), 0))
+            self._show(self._published(record))
 
     def _published(self, record: StepRecord) -> StepRecord:
         """Return the record of a step that is durable: failed where its file could not be put."""
@@ -472,17 +497,3 @@ def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepR
     keys = tuple(asset.key for asset in task.assets)
     step = slot(task.key, partition)
     return StepRecord(step=step, action="reused", reason=reason, assets=keys, partition=partition, seq=seq)
-
-
-def replace_seq(record: StepRecord, seq: int) -> StepRecord:
-    """Return the step record with the version number it got."""
-    return msgspec.structs.replace(record, seq=seq)
-
-
-def _failing(error: BaseException) -> Failing | None:
-    """Keep the line of the user's code that failed, so that it can still be shown when the process is gone."""
-    user = split(error).user
-    if not user:
-        return None
-    at = user[-1]
-    return Failing(place=at.place, function=at.function, lines=tuple(source_lines(at)), held=shapes(at))

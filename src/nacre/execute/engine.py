@@ -168,6 +168,7 @@ class Engine:
             parent=parent,
             tags=flow.options.tags | context.current_tags.get(),
             parameters={name: _shown(name, value) for name, value in bound.items()},
+            arguments={**defaults(flow.fn), **bound},
         )
         if flow.options.log_prints is not None:
             run.log_prints = flow.options.log_prints

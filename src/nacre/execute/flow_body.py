@@ -39,6 +39,7 @@ class FlowBody:
         args, kwargs = arguments
         self._args = args
         self._kwargs = self._coerced(kwargs) if flow.options.validate_parameters else kwargs
+        run.arguments.update(self._kwargs)
 
     def effects(self) -> Effects[State[object]]:
         """Run the function; ends in the flow's final state and never raises what user code raised."""

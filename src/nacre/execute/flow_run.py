@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,22 +9,19 @@ import msgspec
 
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import annotation, bind
-from nacre.errors import (
-    CyclicAssets,
-    InputMutated,
-    MissingArgument,
-    TypeMismatch,
-    UpstreamFailed,
-)
+from nacre.errors import InputMutated, MissingArgument, TypeMismatch, UpstreamFailed
 from nacre.execute.active import ActiveRun, reused
 from nacre.execute.arguments import load_arguments, partition_argument
-from nacre.execute.effects import Effects, Until
+from nacre.execute.effects import Effects
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
-from nacre.execute.missing import MissingFailed, ensure
+from nacre.execute.missing import MissingFailed, ensure, ensure_read
 from nacre.execute.origins import Origins
+from nacre.execute.plain_call import PlainCall, warned
+from nacre.execute.reading import note_asset
 from nacre.execute.state import Completed, State, StateType, failed_with
-from nacre.execute.step import Receipt, calling_steps, run_step
+from nacre.execute.step import Receipt, rule_name, run_step
+from nacre.execute.turn import turn
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import infer
 from nacre.keys import key_of, partition_of
@@ -33,11 +29,8 @@ from nacre.planning.decide import Action, Decision, closed, decide, observed
 from nacre.planning.explain import sentence
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
-from nacre.store.records import StepRecord
 from nacre.values import identify
 from nacre.version.fingerprint import InputVersion, Recipe
-
-_TASK = Reason(Cause.TASK)
 
 
 class Called:
@@ -80,14 +73,20 @@ class Called:
             bound = {name: self._resolve(value, name) for name, value in given.items()}
             self.origins.partition = self._choose_partition(bound)
             versions = self._add_missing(bound)
+            if self.task.assets:
+                ensure_read(self.run, self.task, self.origins.partition)
         except UpstreamFailed as error:
             self._skipped(str(error.facts.get("upstream", "")))
             return State(StateType.PENDING, "NotReady", str(error), error)
         except MissingFailed as failed:
             self._skipped(failed.step)
             return failed_with(failed.error)
-        work = self._materialize(bound, versions) if self.task.assets else self._run_plain(bound)
-        state = yield from work
+        if self.task.assets:
+            state = yield from self._materialize(bound, versions)
+        else:
+            plain = PlainCall(self.run, self.task, self.origins)
+            state = yield from plain.effects(bound, versions)
+            self.lineage = plain.lineage
         self.run.shared.holdings.hold(state, self.lineage, is_exact=False)
         return state
 
@@ -176,21 +175,6 @@ class Called:
 
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _run_plain(self, bound: Mapping[str, object]) -> Effects[State[object]]:
-        upstream = {v.asset: v for name, value in bound.items() for v in self.origins.lineage_of(value, name)}
-        for dep in self.task.asset_deps:
-            upstream.update({each.asset: each for each in self.origins.dependencies(dep.key)})
-        step = self.run.start_step(self.task, None)
-        receipt = yield from run_step(step, lambda: bound, self.run.workspace)
-        if receipt.error is not None:
-            self.run.fail(self.task, receipt, _TASK)
-            return failed_with(receipt.error)
-        self.lineage = tuple(upstream.values())
-        if self.run.shared.holdings.exact(receipt.value) is None:
-            self.run.shared.holdings.hold(receipt.value, self.lineage, is_exact=False)
-        self.run.report(_plain_record(self.task, receipt))
-        return Completed(data=receipt.value)
-
     def _materialize(
         self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
     ) -> Effects[State[object]]:
@@ -199,47 +183,41 @@ class Called:
         if is_source and self.origins.partition:
             settings = closed(self.task.options, self.origins.partition, self.run.facts.now)
             recipe = recipe._replace(settings={**recipe.settings, **settings})
-        shared = self.run.shared
+        # What runs whatever is known is not for another call to wait for or to take.
+        is_free = problem is not None
         fingerprint = recipe.fingerprint()
-        while True:
-            with shared.lock:
-                known = shared.results.get(fingerprint)
-                other = shared.in_flight.get(fingerprint)
-                if known is None and other is None:
-                    turn = shared.in_flight[fingerprint] = threading.Event()
-                    break
-            if known is not None:
-                return self._reused(known, Reason(Cause.THIS_RUN), fingerprint)
-            if other is not None:
-                _refuse_waiting_for_itself(
-                    self.task, {fingerprint}, {step.fingerprint for step in calling_steps()}
-                )
-                yield Until(other)
+        known = None if is_free else (yield from turn(self.run.shared, self.task, fingerprint))
+        if known is not None:
+            return self._reused(known, Reason(Cause.THIS_RUN), fingerprint)
         try:
-            facts = self._look_at_places(recipe.assets)
-            decision = decide(self.task.options, recipe, is_source, facts)
-            if problem is not None:
-                decision = decision._replace(action=Action.BUILD, reason=problem, moves_head=False)
+            decision = decide(
+                self.task.options, recipe, is_source, self._look_at_places(recipe.assets), problem
+            )
             if decision.action is Action.REUSE:
                 made = self.run.take(self.task, decision)
-                shared.results[fingerprint] = made
+                self.run.shared.results[fingerprint] = made
                 is_reported = decision.moves_head
                 if decision.reason.cause is Cause.DRIFT:
                     self.run.report(self.run.publish_again(self.task, decision))
                     is_reported = True
                 return self._reused(made, decision.reason, fingerprint, is_reported=is_reported)
-            return (yield from self._build(bound, decision, derived))
+            return (yield from self._build(bound, decision, derived, is_free=is_free))
         finally:
-            with shared.lock:
-                shared.in_flight.pop(fingerprint, None)
-            turn.set()
+            if not is_free:
+                self.run.shared.release([fingerprint])
 
     def _build(
-        self, bound: Mapping[str, object], decision: Decision, derived: list[InputVersion]
+        self,
+        bound: Mapping[str, object],
+        decision: Decision,
+        derived: list[InputVersion],
+        *,
+        is_free: bool,
     ) -> Effects[State[object]]:
         run = self.run
         step = run.start_step(self.task, decision)
-        receipt = yield from run_step(step, lambda: self._as_stored(bound, decision.recipe), run.workspace)
+        arguments = self.origins.or_key_error(lambda: self._as_stored(bound, decision.recipe))
+        receipt = yield from run_step(step, arguments, run.workspace)
         receipt = self._refuse_mutation(bound, decision.recipe, receipt)
         if receipt.error is not None:
             run.fail(self.task, receipt, decision.reason)
@@ -250,16 +228,16 @@ class Called:
             run.note_outlines(receipt)
             reason = observed(decision.recipe, versions, run.facts)
         made = run.finish(self.task, decision, receipt, reason, derived)
-        with run.shared.lock:
+        if not is_free:
             run.shared.results[decision.fingerprint] = made
         self._hold(made, receipt.value, decision.fingerprint)
-        return Completed(data=receipt.value)
+        return Completed(warned(run, self.task, reason), receipt.value)
 
     def _look_at_places(self, slots: Sequence[str]) -> Facts:
         """Find out, before the step runs, whether its file can be put, and whether it is as it was published."""
         if not self.run.workspace.publisher.placed(slots):
             return self.run.facts
-        self.run.check_places(slots)
+        self.run.publishing.check(slots)
         return self.run.look_at_places(slots)
 
     def _as_stored(self, bound: Mapping[str, object], recipe: Recipe) -> dict[str, object]:
@@ -317,13 +295,15 @@ class Called:
             value = made.load(contents, wanted, self.task.name)
         except TypeMismatch:  # the annotation is wrong, and Python never minded: it comes back as it was
             value = made.load(contents, None, self.task.name)
-        if not made.digest and self.task.options.data_version is not None:
+        if not made.digest and rule_name(self.task):
             made.digest = identify(value).digest  # its data version is not that of the whole value
         return value
 
     def _hold(self, made: Mapping[str, Made], value: object, fingerprint: str) -> None:
         """Remember which objects are these assets, the parts of several outputs included."""
         holdings = self.run.shared.holdings
+        for each in made.values():
+            note_asset(*each.version[1:4])
         self.run.shared.note_call(self._order, fingerprint, made)
         self.lineage = tuple(each.version for each in made.values())
         if len(made) == 1:
@@ -345,27 +325,9 @@ class Called:
         return bool(graph.upstream[self.task.key])
 
 
-def _refuse_waiting_for_itself(task: AnyTask, wanted: set[str], callers: set[str]) -> None:
-    """Raise instead of waiting for a step that is itself waiting for this call."""
-    if wanted & callers:
-        path = " → ".join([task.name, *[step.task.name for step in calling_steps()]][::-1])
-        raise CyclicAssets(f"{task.name} is needed to make itself: {path}", {task.name: task.place})
-
-
 def _holds_future(value: object) -> bool:
     if isinstance(value, (TaskFuture, State)):
         return True
     if isinstance(value, dict):
         return any(map(_holds_future, value.values()))
     return isinstance(value, (list, tuple, set)) and any(map(_holds_future, value))
-
-
-def _plain_record(task: AnyTask, receipt: Receipt) -> StepRecord:
-    return StepRecord(
-        step=task.key,
-        action="built",
-        reason=_TASK,
-        started_at=receipt.started_at,
-        duration_s=receipt.duration_s,
-        attempts=receipt.attempts,
-    )

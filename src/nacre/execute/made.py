@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -150,6 +150,7 @@ class Shared:
         calls: Numbers the calls.
         producers: Step key to the task that makes it.
         in_flight: What is being made right now, by fingerprint or step key, with what tells that it ended.
+        key_errors: Step key to what its cache key function raised, for the step to fail with.
     """
 
     made: dict[str, Made] = field(default_factory=dict)
@@ -163,7 +164,18 @@ class Shared:
     calls: Iterator[int] = field(default_factory=count)
     producers: dict[str, Task[..., object]] = field(default_factory=dict)
     in_flight: dict[str, threading.Event] = field(default_factory=dict)
+    key_errors: dict[str, BaseException] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def hold_loaded(self, found: Sequence[tuple[InputVersion, Output]], value: object) -> None:
+        """Take what a flow loaded: the object is that asset, as the one a step returned is; or is made of several."""
+        with self.lock:
+            for version, output in found:
+                # Its own rule says what counts as its content, so that is not the digest of the value.
+                digest = identify(value).digest if output.rule and len(found) == 1 else ""
+                made = Made(version, output, digest=digest)
+                self.versions.setdefault((version.asset, version.data_version), made)
+        self.holdings.hold(value, [version for version, _ in found], is_exact=len(found) == 1)
 
     def note_call(self, order: int, fingerprint: str, made: Mapping[str, Made]) -> None:
         """Take what a call gave; the last call, not the last to end, decides what becomes current."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter
@@ -16,7 +16,8 @@ from nacre.graph.infer import infer
 from nacre.graph.slices import has_partitions, sliced, slots_read, stored_partitions
 from nacre.graph.slices import wanted as wanted_partitions
 from nacre.graph.validate import closest, validate
-from nacre.planning.build import build
+from nacre.keys import partition_of, slot
+from nacre.planning.build import assets_read, build
 
 
 def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter], partition: str = "") -> list[Edge]:
@@ -61,6 +62,24 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter], partition: st
     return edges
 
 
+def ensure_read(run: ActiveRun, task: AnyTask, partition: str) -> None:
+    """Materialize or reuse, before a step is decided, the assets that it loaded or called when it last ran.
+
+    Nobody passes them, so nobody else looks whether they changed. Partitions count as they are.
+    """
+    made = slot(task.key, partition)
+    read = assets_read(run.facts, [made]).get(made, ())
+    wanted = {each for each in read if not partition_of(each) and each not in run.shared.made}
+    if not wanted:
+        return
+    inferred = infer([*assets_beside(task), task])
+    callers = {task.key, *(step.key for step in calling_steps())}
+    steps = {inferred.graph.producer[each] for each in wanted if each in inferred.graph.producer} - callers
+    graph = validate(inferred, steps)
+    if steps and callers.isdisjoint(graph.tasks) and not has_partitions(graph, run.facts.heads):
+        _make(run, graph, steps, [each for each in wanted if each in graph.producer])
+
+
 def _sliced(
     run: ActiveRun, graph: Graph, steps: set[str], edges: list[Edge], task: AnyTask, partition: str
 ) -> tuple[Graph, list[Edge]]:
@@ -79,7 +98,7 @@ def _sliced(
     return sliced(graph, chosen, stored), reads
 
 
-def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Iterable[str]) -> None:
+def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Collection[str]) -> None:
     """Make what a call needs; what another call of the run is making right now is waited for, not made twice."""
     shared = run.shared
     callers = {step.key for step in calling_steps()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from nacre.declare.parameters import Parameter, defaults, parameters
@@ -13,10 +13,28 @@ from nacre.graph.graph import AnyTask
 from nacre.graph.infer import asset_names
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.build import recipe_settings
+from nacre.planning.counted import counted
 from nacre.planning.plan import slots_of
 from nacre.planning.reason import Cause, Reason
 from nacre.values import identify
+from nacre.values.kinds import module_name
 from nacre.version.fingerprint import InputVersion, Recipe, shown
+
+Arguments = Mapping[str, object]
+
+
+def instance_of(task: AnyTask) -> dict[str, object]:
+    """Give the object that a method is bound to, by its parameter's name: a result depends on it as on any argument."""
+    instance = getattr(task.fn, "__self__", None)
+    if instance is None or task.code is None:
+        return {}
+    return {task.code.co_varnames[0]: instance}
+
+
+def plain_key(task: AnyTask) -> str:
+    """Name what a plain task makes, the same whether its file was started or imported."""
+    module = task.fn.__module__
+    return task.key.replace(f"//{module}.", f"//{module_name(module)}.", 1)
 
 
 class Origins:
@@ -34,6 +52,8 @@ class Origins:
         self.parameters: dict[str, Parameter] = {each.name: each for each in parameters(task.fn)}
         #: Which slice the call makes, once that is known.
         self.partition = ""
+        #: What the task's cache key function raised, for the step to fail with.
+        self.key_error: BaseException | None = None
 
     def note(self, parameter: str, versions: Iterable[InputVersion]) -> None:
         """Remember what a future or state that was passed came from."""
@@ -42,12 +62,18 @@ class Origins:
     def recipe(
         self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
     ) -> tuple[Recipe, list[InputVersion], Reason | None]:
-        """Split the arguments into asset versions, versions they derive from, and plain parameters."""
+        """Split the arguments into asset versions, versions they derive from, and plain parameters.
+
+        Returns:
+            What the call is made from, versions that arguments derive from, and why it runs whatever is known, if so.
+        """
+        policy = self._task.options.cache_policy
         inputs: list[InputVersion] = []
         derived: list[InputVersion] = []
         digests: dict[str, str] = {}
         texts: dict[str, str] = {}
         problem: Reason | None = None
+        bound = {**instance_of(self._task), **bound}
         for name in sorted(bound, key=self._position):
             if self.partition and name == getattr(self._task.options.partitions, "dimension", ""):
                 continue
@@ -57,6 +83,8 @@ class Origins:
                 inputs += versions.get(name) or [cast(InputVersion, exact)._replace(parameter=name)]
                 continue
             derived += [v._replace(parameter=name, derived=True) for v in self.lineage_of(value, name)]
+            if policy is not None and policy.leaves_out(name):
+                continue
             try:
                 digest = identify(value).digest
                 if not self._is_default(name, digest):
@@ -70,11 +98,27 @@ class Origins:
         passed = {key_of(each.asset) for each in inputs}
         for dep in self._task.asset_deps:
             inputs += self.dependencies(dep.key) if dep.key not in passed else ()
-        keys = slots_of(self._task, self.partition)
+        keys = slots_of(self._task, self.partition) or [plain_key(self._task)]
         self._run.shared.producers.setdefault(keys[0], self._task)
         code = self._run.workspace.code.of(self._task).digest
-        recipe = Recipe(keys, code, inputs, digests, recipe_settings(self._task), self.partition, texts)
+        settings = recipe_settings(self._task, self._run.facts.digest_now)
+        recipe = Recipe(keys, code, inputs, digests, settings, self.partition, shown=texts)
+        if policy is not None and not policy.is_plain:
+            arguments = {**defaults(self._task.fn), **bound}
+            asked, self.key_error = self._run.asking.answer(self._task, arguments)
+            recipe, asks = counted(policy, recipe, asked)
+            problem = problem or asks
         return recipe, derived, problem
+
+    def or_key_error(self, arguments: Callable[[], Arguments]) -> Callable[[], Arguments]:
+        """Give what loads the arguments of the step; what raises instead where its key function did."""
+
+        def load() -> Arguments:
+            if self.key_error is not None:
+                raise self.key_error
+            return arguments()
+
+        return load
 
     def _position(self, name: str) -> int:
         """Order inputs as a build does: as the parameters are written, variadic ones last."""

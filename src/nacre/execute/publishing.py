@@ -58,23 +58,24 @@ class Publishing:
         self._never.update(head.slot for head in found if not head.published)
         return self._workspace.publisher.drifted(found)
 
-    def check(self, slots: Sequence[str]) -> list[str]:
-        """Find out whether the files of some slots could be put; each slot is looked at once in a run.
+    def check(self, slots: Sequence[str]) -> None:
+        """Find out, before they are made, whether the files of some slots could be put where they belong.
 
-        Returns:
-            The buckets among their places that were not looked at before.
+        Each slot is looked at once in a run. Where buckets hold files and this machine the versions, the log says so.
 
         Raises:
             StoreError: A place cannot be reached or written.
         """
-        publisher = self._workspace.publisher
+        publisher, location = self._workspace.publisher, self._workspace.location
         new = [each for each in slots if each not in self._looked_at]
         self._looked_at.update(new)
         if new:
             publisher.check(new)
         buckets = [each for each in publisher.buckets(new) if each not in self._buckets]
         self._buckets.update(buckets)
-        return buckets
+        if buckets and "://" not in location:
+            where = f"values go to {', '.join(buckets)}; their versions are kept on this machine only"
+            self._log(logging.INFO, f"{where} ({location}): NACRE_STORE={buckets[0]}/… shares them")
 
     def committed(self, group: Iterable[Committed]) -> None:
         """Publish the versions that a group of commits made current."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
 from nacre.execute.step import Receipt
 from nacre.execute.workspace import CodeReader, Workspace
+from nacre.frames import shapes, source_lines, split
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import CodeFact, HeadFact
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Input, Part, Sources, encode, source_path
+from nacre.store.records import Action, Failing, Input, Part, Read, Sources, encode, source_path
 from nacre.version.fingerprint import InputVersion
 
 
@@ -58,7 +59,8 @@ class Recording:
             derived: Versions its arguments came from without being them.
         """
         action = self._action(task, decision, receipt, fingerprint, derived)
-        inputs = {each.name: (each.asset, each.seq) for each in action.inputs}
+        inputs = _by_name(action.inputs)
+        inputs |= {each.name: (key_of(each.name), each.seq) for each in receipt.reads if each.kind == "asset"}
         return Commit(
             fingerprint=fingerprint,
             run=self._run,
@@ -87,7 +89,7 @@ class Recording:
             action: Its record, which also knows what its arguments derived from.
         """
         recorded = action.inputs if action is not None else ()
-        inputs = {each.name: (each.asset, each.seq) for each in recorded}
+        inputs = _by_name(recorded)
         inputs |= {each.name: (key_of(each.asset), each.seq) for each in decision.recipe.inputs}
         return Commit(
             fingerprint=decision.fingerprint,
@@ -128,6 +130,7 @@ class Recording:
     ) -> Action:
         recipe = decision.recipe
         code = self._workspace.code.of(task)
+        is_source = decision.action is Planned.CHECK
         return Action(
             fingerprint=fingerprint,
             task=task.name,
@@ -143,8 +146,9 @@ class Recording:
             parameters=dict(recipe.parameters),
             recipe=dict(recipe.settings),
             parts=parts_of(code),
-            unknowns=code.unknowns,
-            is_source=decision.action is Planned.CHECK,
+            reads=tuple([Read(kind=r.kind, name=r.name, digest=r.digest) for r in receipt.reads]),
+            unknowns=(*code.unknowns, *(() if is_source else map(_unseen, receipt.blind))),
+            is_source=is_source,
             sources=self._workspace.code.sources(task),
             shown=dict(recipe.shown),
         )
@@ -173,6 +177,15 @@ def texts_of(action: Action, code: CodeReader, kept: Set[str]) -> dict[str, byte
     }
 
 
+def _by_name(inputs: Iterable[Input]) -> dict[str, tuple[str, int]]:
+    """Map inputs by name; a further one that an argument derives from goes by its own key."""
+    found: dict[str, tuple[str, int]] = {}
+    for each in inputs:
+        name = each.name if each.name not in found else slot(each.asset, each.partition)
+        found[name] = (each.asset, each.seq)
+    return found
+
+
 def _input(version: InputVersion) -> Input:
     return Input(
         parameter=version.parameter,
@@ -184,5 +197,20 @@ def _input(version: InputVersion) -> Input:
     )
 
 
+def _unseen(phrase: str) -> str:
+    return (
+        f"it {phrase}, and nobody can see whether what it gets there changed: cache_expiration= or NO_CACHE"
+    )
+
+
 def _as_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def failing(error: BaseException) -> Failing | None:
+    """Keep the line of the user's code that failed, so that it can still be shown when the process is gone."""
+    user = split(error).user
+    if not user:
+        return None
+    at = user[-1]
+    return Failing(place=at.place, function=at.function, lines=tuple(source_lines(at)), held=shapes(at))

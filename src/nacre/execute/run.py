@@ -80,7 +80,10 @@ class PlanRun:
         """Make what an executor runs for a step."""
         run = self._run
         context = run.start_step(step.task, step.decision)
-        effects = run_step(context, self._arguments(step), run.workspace)
+        arguments = self._arguments(step)
+        if (error := run.shared.key_errors.get(step.key)) is not None:
+            arguments = partial(_fail, error)  # with what its cache key function raised when it was planned
+        effects = run_step(context, arguments, run.workspace)
         return partial(drive, effects, run.workspace.clock)
 
     def _parallel(self) -> Growing[Receipt]:
@@ -139,6 +142,8 @@ class PlanRun:
             outlines = {asset: output.outline for asset, output in receipt.outputs.items()}
             versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
             _, is_new = self._run.recorded_as(step.decision, receipt)
+            if self._plan.asks:  # a cache key function below may look at the value
+                self._run.shared.made.update(self._run.make(receipt, is_new))
             settled = self._plan.advance(step.key, Outcome(versions, outlines, is_new))
             made = self._run.finish(step.task, step.decision, receipt, step.reason)
             self._run.shared.made.update(made)
@@ -151,7 +156,7 @@ class PlanRun:
         self._take_reused(settled)
 
     def _release_readers(self, step: Step) -> None:
-        """Let go of values that no step still wants, so that memory holds only what is in use."""
+        """Let go of values that no step still wants; what was made of them stays known, for steps that call for it."""
         made = self._run.shared.made
         for edge in self._plan.graph.upstream[step.key]:
             if edge.asset in self._readers:
@@ -159,8 +164,8 @@ class PlanRun:
             if edge.asset in made:
                 made[edge.asset].give_back(step.task.name)
         for asset in [*(edge.asset for edge in self._plan.graph.upstream[step.key]), *step.assets]:
-            if self._readers.get(asset) == 0 and self._run.kind == "build":
-                made.pop(asset, None)
+            if self._readers.get(asset) == 0 and self._run.kind == "build" and asset in made:
+                made[asset].forget()
 
     def _take_reused(self, steps: list[Step]) -> None:
         """Report the steps that were settled without running, and move heads to known results."""
@@ -203,6 +208,10 @@ class PlanRun:
             if line:
                 remedies[remedy_line(key_of(step.key), line)] = None
         return RunResult(self._run.id, self._run.name, tuple(steps), duration_s, tuple(remedies), self.errors)
+
+
+def _fail(error: BaseException) -> Mapping[str, object]:
+    raise error
 
 
 def _result(made: str, step: Step, record: StepRecord | None) -> StepResult:

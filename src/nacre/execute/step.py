@@ -21,13 +21,15 @@ from nacre.declare.options import Hook
 from nacre.declare.parameters import call_arguments
 from nacre.errors import NacreError, OutputMismatch, StepFailed, StepTimedOut, said
 from nacre.execute.effects import Call, Effects, Pause, call_back
+from nacre.execute.executing import IS_POSSIBLE, listen, rest, unforeseen
 from nacre.execute.prints import Sink, install, print_sink
+from nacre.execute.reading import Noted, Reading, begin, current, going
 from nacre.execute.state import Completed, Running, State, failed_with
 from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, resolved, slot
 from nacre.store.records import Output
-from nacre.values import identify
+from nacre.values import identify, unordered_version
 from nacre.version.fingerprint import InputVersion
 
 log = logging.getLogger(__name__)
@@ -47,9 +49,10 @@ class StepRun:
         log_prints: True where prints become log lines.
         previous: Slot to its current stored content, so that unchanged content is not written again.
         caller: The step whose function called this one, if any.
-        fingerprint: Of the recipe it makes; empty for a plain task.
+        fingerprint: Of the recipe it makes; empty for a plain task that is not reused.
         partition: Which slice it makes; empty for the whole.
         inputs: The versions it reads, by slot.
+        readings: What notes what it reads besides: its own first, then those of the steps that called it.
     """
 
     task: AnyTask
@@ -62,6 +65,7 @@ class StepRun:
     fingerprint: str = ""
     partition: str = ""
     inputs: Sequence[InputVersion] = ()
+    readings: tuple[Reading, ...] = ()
     run_count: int = 0
     metadata: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -116,6 +120,8 @@ class Receipt(NamedTuple):
         digests: Slot to the content of its whole value.
         outputs: Slot to what was stored.
         metadata: Asset key to what the function attached.
+        reads: What it read besides its inputs, as it was.
+        blind: What it did of which nobody can tell what it brought, each a phrase.
         error: Why nothing was made.
     """
 
@@ -129,6 +135,8 @@ class Receipt(NamedTuple):
     digests: Mapping[str, str] = _NOTHING
     outputs: Mapping[str, Output] = _NOTHING
     metadata: Mapping[str, Mapping[str, object]] = _NOTHING
+    reads: tuple[Noted, ...] = ()
+    blind: tuple[str, ...] = ()
     error: BaseException | None = None
 
 
@@ -151,9 +159,16 @@ def run_step(
     outputs: dict[str, Output] = {}
     digests: dict[str, str] = {}
     error: BaseException | None = None
+    reads: tuple[Noted, ...] = ()
+    blind: tuple[str, ...] = ()
     try:
         _run_hooks(step, step.task.options.on_running, Running)
         value = yield from _attempts(step, arguments())
+        if step.readings:
+            own = step.readings[0]
+            sources = _unforeseen(step, workspace) if own.executed else ()
+            reads = tuple(own.noted(step.task.code, workspace.reads.digest, sources))
+            blind = tuple(own.blind)
         for key, each in split_outputs(step.task, value).items():
             made = slot(key, step.partition)
             values[made] = each
@@ -180,8 +195,17 @@ def run_step(
         digests=digests,
         outputs=outputs,
         metadata=step.metadata,
+        reads=reads,
+        blind=blind,
         error=error,
     )
+
+
+def _unforeseen(step: StepRun, workspace: Workspace) -> Iterator[str]:
+    def parts() -> Iterator[tuple[str, str]]:
+        return ((part.name, part.place) for part in workspace.code.of(step.task).parts)
+
+    return unforeseen(step.readings[0].executed.values(), workspace.root, parts)
 
 
 def _left(step: StepRun, raised: SystemExit) -> StepFailed:
@@ -279,13 +303,15 @@ def split_outputs(task: AnyTask, value: object) -> dict[str, object]:
 def data_version_of(task: AnyTask, value: object) -> str:
     """Digest what counts as a value's content, by the task's own rule where it has one."""
     rule = task.options.data_version
-    return identify(value if rule is None else rule(value)).digest
+    counts = value if rule is None else rule(value)
+    return unordered_version(counts) if task.options.unordered else identify(counts).digest
 
 
 def rule_name(task: AnyTask) -> str:
     """Name a task's data version rule; empty where it has none."""
     rule = task.options.data_version
-    return "" if rule is None else getattr(rule, "__qualname__", None) or repr(rule)
+    name = "" if rule is None else getattr(rule, "__qualname__", None) or repr(rule)
+    return f"{name} unordered".lstrip() if task.options.unordered else name
 
 
 def _store(step: StepRun, made: str, value: object, workspace: Workspace) -> tuple[Output, str]:
@@ -350,17 +376,28 @@ class Inside:
         if self._log_prints:
             install()
             sink = self._log_print
+        readings = self._step.readings if self._step is not None else ()
+        if readings:
+            begin(readings[0])
+            if IS_POSSIBLE:
+                listen()
         self._tokens = (
             context.current_run.set(self._run),
             context.current_step.set(self._step),
             print_sink.set(sink),
+            current.set(readings),
         )
 
     def __exit__(self, *error: object) -> None:
-        run, step, sink = self._tokens
+        run, step, sink, readings = self._tokens
+        current.reset(readings)
         context.current_run.reset(run)
         context.current_step.reset(step)
         print_sink.reset(sink)
+        if self._step is not None and self._step.readings:
+            going.discard(self._step.readings[0])
+            if IS_POSSIBLE:
+                rest()
 
     def _log_print(self, line: str) -> None:
         (self._step or self._run).log(logging.INFO, line)

@@ -45,9 +45,9 @@ class Stored:
         for each in decision.recipe.assets:
             head = heads.get(each)
             if decision.moves_head or head is None:
-                made[each] = self._stored(each, decision.fingerprint, head.seq + 1 if head else 1)
+                made[each] = self.at(each, decision.fingerprint, head.seq + 1 if head else 1)
             else:
-                made[each] = self._stored(each, head.fingerprint, head.seq)
+                made[each] = self.at(each, head.fingerprint, head.seq)
         return made
 
     def current(self, asset: str, heads: Heads) -> Made:
@@ -62,9 +62,14 @@ class Stored:
             raise NotMaterialized(
                 f"{asset} has no version yet", facts, "nobody here makes it: materialize it first"
             )
-        return self._stored(asset, head.fingerprint, head.seq)
+        return self.at(asset, head.fingerprint, head.seq)
 
-    def _stored(self, asset: str, fingerprint: str, seq: int) -> Made:
+    def at(self, asset: str, fingerprint: str, seq: int = 0) -> Made:
+        """Find the version that a recipe made of an asset.
+
+        Raises:
+            CorruptRecord: There is no such record.
+        """
         output = self._versions.output(fingerprint, asset)
         if output is None:
             facts = {"asset": asset, "record": f"ac/{fingerprint[:16]}…", "store": self._workspace.location}

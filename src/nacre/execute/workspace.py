@@ -13,6 +13,7 @@ from nacre.planning.facts import CodeFact
 from nacre.store.contents import Contents
 from nacre.store.port import RecordStore
 from nacre.store.publish.publisher import Publisher
+from nacre.survey.reads import Reads
 
 
 class CodeReader(Protocol):
@@ -63,6 +64,7 @@ class Workspace(NamedTuple):
         contents: Values.
         catalog: Index over the records.
         code: Code versions.
+        reads: What files and variables are like now.
         clock: Time.
         new_id: Time-sortable unique ids.
         append_events: Makes live progress visible to other processes.
@@ -76,6 +78,7 @@ class Workspace(NamedTuple):
     contents: Contents
     catalog: Catalog
     code: CodeReader
+    reads: Reads
     clock: Clock
     new_id: Callable[[], str]
     append_events: Callable[[str, Sequence[Event]], None]

@@ -64,6 +64,20 @@ class Graph(NamedTuple):
                 found.add(step)
         return found
 
+    def after(self, reads: Mapping[str, Iterable[str]]) -> Graph:
+        """Let steps wait for what they read besides their inputs; what would close a circle is left out.
+
+        Args:
+            reads: Step key to the assets it reads.
+        """
+        above = dict(self.above)
+        for step, assets in reads.items():
+            others = {self.producer[asset] for asset in assets if asset in self.producer} - {step}
+            later = self.descendants([step])
+            above[step] = tuple(dict.fromkeys([*above[step], *sorted(others - later)]))
+        order = topological(self.tasks, above)
+        return self._replace(above=above, order=order) if len(order) == len(self.order) else self
+
     def restrict(self, steps: set[str]) -> Graph:
         """Keep only some steps; edges to others stay, as edges to assets nobody here makes."""
         if len(steps) == len(self.tasks):

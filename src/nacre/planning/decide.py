@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
 from nacre.declare.options import Options
 from nacre.keys import key_of
-from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact
-from nacre.planning.reason import Cause, Reason
-from nacre.version.fingerprint import HIDDEN, Recipe, observed_fingerprint
+from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact, ReadFact
+from nacre.planning.reason import CACHE_KEY, FLOW, Cause, Reason
+from nacre.version.fingerprint import ALL, HIDDEN, Recipe, observed_fingerprint
 from nacre.version.outline import compare
 
 
@@ -55,6 +55,7 @@ class Decision(NamedTuple):
 
 
 _UNCHANGED = Reason(Cause.UNCHANGED)
+_KNOWN = Reason(Cause.KNOWN)
 #: A setting of the recipe of a source's partition into which nothing more comes: run once more, and then never again.
 CLOSED = "closed"
 
@@ -74,7 +75,9 @@ def runs_every_time(options: Options, is_source: bool, reuse_sources: bool = Fal
     return is_source and options.cache_expiration is None and not reuse_sources
 
 
-def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> Decision:
+def decide(
+    options: Options, recipe: Recipe, is_source: bool, facts: Facts, problem: Reason | None = None
+) -> Decision:
     """Decide on one step whose inputs are all known.
 
     Args:
@@ -82,11 +85,16 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
         recipe: Everything its result depends on.
         is_source: True where it has no upstream assets.
         facts: What is known.
+        problem: Why it runs whatever is known; None where it need not.
 
     Returns:
         The decision; constant work, plus evidence lookups only where the step must run.
     """
     fingerprint = recipe.fingerprint()
+    if problem is not None:
+        # Without a key it runs every time: what it brings is recorded with its content, and not taken by its recipe.
+        action = Action.CHECK if problem.cause is Cause.KEY and not problem.subject else Action.BUILD
+        return Decision(action, problem, fingerprint, recipe)
     refresh = facts.refresh
     asked = options.refresh_cache or (
         bool(refresh) and ("*" in refresh or key_of(recipe.assets[0]) in refresh)
@@ -110,24 +118,36 @@ def decide(options: Options, recipe: Recipe, is_source: bool, facts: Facts) -> D
         return Decision(Action.CHECK, reason, fingerprint, recipe, overwrites=asked)
     if asked:
         return Decision(Action.BUILD, Reason(Cause.ASKED), fingerprint, recipe, overwrites=True)
-    return _from_known(options, recipe, fingerprint, facts)
+    # Where sources are taken as they are, none is too old.
+    limit = None if is_source and facts.reuse_sources else options.cache_expiration
+    return _from_known(limit, recipe, fingerprint, facts)
 
 
-def _from_known(options: Options, recipe: Recipe, fingerprint: str, facts: Facts) -> Decision:
+def _from_known(limit: timedelta | None, recipe: Recipe, fingerprint: str, facts: Facts) -> Decision:
     """Take the head or another recorded result of this fingerprint, else explain what differs."""
     heads = facts.heads
     first = heads.get(recipe.assets[0])
-    if first is not None and first.fingerprint == fingerprint and _all_at(recipe.assets, fingerprint, heads):
-        if options.cache_expiration is None or not _expired(options, datetime.fromisoformat(first.at), facts):
+    is_at = first is not None and first.fingerprint == fingerprint
+    if (
+        first is not None
+        and is_at
+        and (len(recipe.assets) == 1 or _all_at(recipe.assets, fingerprint, heads))
+    ):
+        if limit is None or (expired := _expired(limit, _made_at(first, recipe, facts), facts.now)) is None:
             versions = {asset: heads[asset].data_version for asset in recipe.assets}
             return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
-        return Decision(Action.BUILD, Reason(Cause.EXPIRED), fingerprint, recipe, overwrites=True)
-    known = facts.known(fingerprint)
-    if known is not None:
-        if _expired(options, known.at, facts):
-            return Decision(Action.BUILD, Reason(Cause.EXPIRED), fingerprint, recipe, overwrites=True)
-        reason = Reason(Cause.KNOWN)
-        return Decision(Action.REUSE, reason, fingerprint, recipe, known.data_versions, moves_head=True)
+        return Decision(Action.BUILD, expired, fingerprint, recipe, overwrites=True)
+    for known in facts.known(fingerprint, recipe.assets[0]):
+        if any(_read_causes(known.reads, facts)):
+            continue
+        if limit is not None and (expired := _expired(limit, known.at, facts.now)) is not None:
+            return Decision(Action.BUILD, expired, fingerprint, recipe, overwrites=True)
+        is_current = _all_at(recipe.assets, known.fingerprint, heads)
+        as_before = _under_policy(Cause.KNOWN, recipe) if recipe.uncounted else _KNOWN
+        reason = _unchanged(recipe, facts) if is_current else as_before
+        return Decision(
+            Action.REUSE, reason, known.fingerprint, recipe, known.data_versions, moves_head=not is_current
+        )
     if first is None:
         return Decision(Action.BUILD, Reason(Cause.FIRST), fingerprint, recipe)
     evidence = facts.evidence(first.fingerprint)
@@ -135,11 +155,25 @@ def _from_known(options: Options, recipe: Recipe, fingerprint: str, facts: Facts
     return Decision(Action.BUILD, reason, fingerprint, recipe)
 
 
+def shown_key(setting: str) -> str:
+    """Give of a cache key what may be shown: its beginning, without the digest of a long one."""
+    return setting.partition("… ")[0] + "…" if "… " in setting else setting
+
+
 def _unchanged(recipe: Recipe, facts: Facts, cause: Cause = Cause.UNCHANGED) -> Reason:
     """Say that the current version is taken, and that its file must be put back where it is not as published."""
     if facts.drifted and not facts.drifted.isdisjoint(recipe.assets):
         return Reason(Cause.DRIFT, recipe.assets[0])
+    if recipe.uncounted:
+        return _under_policy(cause, recipe)
     return _UNCHANGED if cause is Cause.UNCHANGED else Reason(cause)
+
+
+def _under_policy(cause: Cause, recipe: Recipe) -> Reason:
+    """Say what a result was taken by, where not all inputs count: its cache key, else what does not count."""
+    key = shown_key(recipe.settings.get(CACHE_KEY, ""))
+    uncounted = ALL if ALL in recipe.uncounted else ", ".join(sorted(recipe.uncounted))
+    return Reason(cause, "" if key else uncounted, new=key)
 
 
 def _observed(recipe: Recipe, fingerprint: str, heads: Mapping[str, HeadFact]) -> dict[str, str]:
@@ -153,11 +187,21 @@ def _observed(recipe: Recipe, fingerprint: str, heads: Mapping[str, HeadFact]) -
 
 
 def _all_at(assets: Sequence[str], fingerprint: str, heads: Mapping[str, HeadFact]) -> bool:
-    return len(assets) == 1 or all(a in heads and heads[a].fingerprint == fingerprint for a in assets)
+    return all(a in heads and heads[a].fingerprint == fingerprint for a in assets)
 
 
-def _expired(options: Options, at: datetime, facts: Facts) -> bool:
-    return options.cache_expiration is not None and facts.now - at >= options.cache_expiration
+def _made_at(head: HeadFact, recipe: Recipe, facts: Facts) -> datetime:
+    """Say when the current version was made: it may have become current again long after."""
+    known = facts.known(head.fingerprint, recipe.assets[0])
+    made = [each.at for each in known if each.fingerprint == head.fingerprint]
+    return min([datetime.fromisoformat(head.at), *made])
+
+
+def _expired(limit: timedelta, at: datetime, now: datetime) -> Reason | None:
+    age = now - at
+    if age < limit:
+        return None
+    return Reason(Cause.EXPIRED, old=f"{age.total_seconds():.0f}", new=f"{limit.total_seconds():.0f}")
 
 
 def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts) -> Reason:
@@ -177,7 +221,8 @@ def differences(recipe: Recipe, code: CodeFact, evidence: Evidence, facts: Facts
         *_code_causes(recipe, code, evidence),
         *_input_causes(recipe, evidence, facts),
         *_parameter_causes(recipe, evidence),
-        *_mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings),
+        *map(_of_policy, _mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings, limit=None)),
+        *_read_causes(evidence.reads, facts),
     ]
 
 
@@ -250,6 +295,8 @@ def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reas
     causes = []
     now = {each.name: each for each in recipe.inputs}
     for name, each in now.items():
+        if each.argument in recipe.uncounted:
+            continue
         before = evidence.inputs.get(name)
         if before is None or before[0] != each.asset:
             causes.append(
@@ -278,10 +325,34 @@ def _parameter_causes(recipe: Recipe, evidence: Evidence) -> list[Reason]:
     ]
 
 
-def _mapping_causes(cause: Cause, before: Mapping[str, str], now: Mapping[str, str]) -> list[Reason]:
+def _read_causes(reads: Iterable[ReadFact], facts: Facts) -> Iterator[Reason]:
+    for kind, name, digest in reads:
+        now = facts.digest_now(kind, name)
+        if now != digest:
+            yield Reason(Cause.READ, f"{kind} {name}", old=digest[:8], new=now[:8])
+
+
+def _mapping_causes(
+    cause: Cause, before: Mapping[str, str], now: Mapping[str, str], limit: int | None = 8
+) -> list[Reason]:
     names = sorted({*before, *now})
     return [
-        Reason(cause, name, old=before.get(name, "")[:8], new=now.get(name, "")[:8])
+        Reason(
+            Cause.READ if " " in name else cause,
+            name,
+            old=before.get(name, "")[:limit],
+            new=now.get(name, "")[:limit],
+        )
         for name in names
         if before.get(name) != now.get(name)
     ]
+
+
+def _of_policy(reason: Reason) -> Reason:
+    """Say of a changed setting what it means, where a cache policy made it."""
+    if reason.subject == CACHE_KEY:
+        return Reason(Cause.KEY, old=shown_key(reason.old), new=shown_key(reason.new))
+    old, new = reason.old[:8], reason.new[:8]
+    if reason.subject.startswith(FLOW):
+        return Reason(Cause.PARAMETER, reason.subject, old=old, new=new)
+    return replace(reason, old=old, new=new)

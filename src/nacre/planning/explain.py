@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from nacre.keys import key_name, key_of, partition_of
-from nacre.planning.reason import Cause, Reason
+from nacre.planning.reason import RUN_ID, Cause, Reason
 from nacre.version.fingerprint import HIDDEN
 from nacre.version.outline import Change
 
@@ -68,6 +68,9 @@ def describe_change(change: Change | None, name: str) -> str:
             f"{_counted(noun, names)}{_named(names)} {verb}" for names, verb in _renamed(change) if names
         ]
     parts += [f"`{column}` {old} → {new}" for column, old, new in change.retyped[:MAX_NAMED]]
+    others = tuple(each for each in change.changed if each not in {name for name, _, _ in change.retyped})
+    if change.retyped and others and not change.size:
+        parts.append(f"{_named(others)} changed")
     if len(change.retyped) > MAX_NAMED:
         parts.append(f"{len(change.retyped) - MAX_NAMED} more of another type")
     if parts:
@@ -173,6 +176,8 @@ def _parameter(reason: Reason) -> str:
 
 
 def _recipe(reason: Reason) -> str:
+    if reason.subject == RUN_ID:
+        return "made in another run, and its cache_policy has RUN_ID"
     was = f": {reason.old or 'none'} → {reason.new or 'none'}" if reason.subject == "version" else ""
     return f"option `{reason.subject}` changed{was}"
 
@@ -205,9 +210,49 @@ def unfollowed(names: Sequence[str]) -> str:
     return f"the code of {shown} cannot be followed wholly: nacre why {names[0]}"
 
 
+def _unchanged(reason: Reason) -> str:
+    return "cache key unchanged" if reason.new else f"{_what_counts(reason)} unchanged"
+
+
+def _known(reason: Reason) -> str:
+    if reason.new:
+        return f"made before under the cache key {reason.new}"
+    return f"made before from the same {_what_counts(reason)}"
+
+
+def _what_counts(reason: Reason) -> str:
+    """Name what was compared; a cache policy leaves out a few inputs (``subject``), or all of them (``*``)."""
+    if reason.subject == "*":
+        return "code (its cache_policy has no INPUTS)"
+    return f"inputs (but {reason.subject}) and code" if reason.subject else "inputs and code"
+
+
+def _key(reason: Reason) -> str:
+    if reason.subject:
+        return f"cache_key_fn failed: {reason.subject}"
+    if not reason.old and not reason.new:
+        return "cache_key_fn gave no key, so it runs"
+    return f"cache key changed: {reason.old or 'none'} → {reason.new or 'none'}"
+
+
+def _expired(reason: Reason) -> str:
+    if not reason.old:
+        return "cache_expiration has passed"
+    return f"made {_span(reason.old)} ago; cache_expiration is {_span(reason.new)}"
+
+
+def _span(seconds: str) -> str:
+    count = float(seconds)
+    unit, name = next(((unit, name) for least, unit, name in _UNITS_OF_TIME if count >= least), (1, "s"))
+    return f"{f'{count / unit:.1f}'.removesuffix('.0')} {name}"
+
+
+#: By their seconds; hours go on up to two days.
+_UNITS_OF_TIME = ((172_800, 86_400, "d"), (3_600, 3_600, "h"), (60, 60, "min"))
+
 _SENTENCES: dict[Cause, Callable[[Reason], str]] = {
-    Cause.UNCHANGED: lambda r: "inputs and code unchanged",
-    Cause.KNOWN: lambda r: "made before from the same inputs and code",
+    Cause.UNCHANGED: _unchanged,
+    Cause.KNOWN: _known,
     Cause.THIS_RUN: lambda r: "already made in this run",
     Cause.FIRST: lambda r: "not made yet",
     Cause.SOURCE: _source,
@@ -216,8 +261,9 @@ _SENTENCES: dict[Cause, Callable[[Reason], str]] = {
     Cause.INPUT_SET: _input_set,
     Cause.PARAMETER: _parameter,
     Cause.RECIPE: _recipe,
+    Cause.KEY: _key,
     Cause.READ: _read,
-    Cause.EXPIRED: lambda r: "cache_expiration has passed",
+    Cause.EXPIRED: _expired,
     Cause.ASKED: lambda r: "you asked for a fresh result",
     Cause.LOST: lambda r: "its stored result is missing",
     Cause.UNKNOWN: lambda r: f"{r.subject or 'something it uses'} cannot be followed, so it runs",

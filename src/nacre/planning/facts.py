@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -34,11 +34,34 @@ class HeadFact(Protocol):
         ...
 
 
-class KnownResult(NamedTuple):
-    """A result recorded under a fingerprint: asset key to data version, and when it was made."""
+class ReadFact(NamedTuple):
+    """Something a step read that is no parameter of it, and what it was like then.
 
+    Args:
+        kind: ``file``, ``folder``, ``source``, ``env`` or ``asset``.
+        name: A path relative to the project, a variable, or a slot.
+        digest: Of its content; empty where it was not there.
+    """
+
+    kind: str
+    name: str
+    digest: str
+
+
+class KnownResult(NamedTuple):
+    """A recorded result of a recipe.
+
+    Args:
+        fingerprint: What it is recorded under: the recipe's, with the digest of what was read besides.
+        data_versions: Asset key to content.
+        at: When it was made.
+        reads: What must be as it was for the result to hold.
+    """
+
+    fingerprint: str
     data_versions: Mapping[str, str]
     at: datetime
+    reads: Sequence[ReadFact] = ()
 
 
 class Evidence(NamedTuple):
@@ -50,6 +73,7 @@ class Evidence(NamedTuple):
         inputs: Name of each input, as ``InputVersion.name``, to ``(slot, data version)``.
         parameters: Name to digest.
         settings: Name to value.
+        reads: What was read besides.
         shown: Parameters whose values are short enough to show.
         duration_s: How long it took to make.
         sizes: Asset key to the bytes that were stored.
@@ -60,6 +84,7 @@ class Evidence(NamedTuple):
     inputs: Mapping[str, tuple[str, str]] = MappingProxyType({})
     parameters: Mapping[str, str] = MappingProxyType({})
     settings: Mapping[str, str] = MappingProxyType({})
+    reads: Sequence[ReadFact] = ()
     shown: Mapping[str, str] = MappingProxyType({})
     duration_s: float = 0.0
     sizes: Mapping[str, int] = MappingProxyType({})
@@ -108,6 +133,28 @@ class CodeFact(Protocol):
         ...
 
 
+class Asked(NamedTuple):
+    """What cache policies ask for besides code and inputs.
+
+    Args:
+        run: Id of the run at the root of the tree, for ``RUN_ID``.
+        flow: Name of each parameter of the flow to the digest of its value, for ``FLOW_PARAMETERS``.
+        key: The text of ``cache_key_fn``; None where it gave none.
+        unknown: What has no identity, in words.
+        failed: What ``cache_key_fn`` raised, in words.
+    """
+
+    run: str = ""
+    flow: Mapping[str, str] = MappingProxyType({})
+    key: str | None = None
+    unknown: str = ""
+    failed: str = ""
+
+
+def _nothing(step: str, edges: Sequence[tuple[str, str, bool]], taken: Mapping[str, str]) -> Asked:
+    return Asked()
+
+
 class Facts(NamedTuple):
     """All that a decision may rest on.
 
@@ -115,22 +162,27 @@ class Facts(NamedTuple):
         now: Aware UTC.
         heads: Slot to what is current there.
         code: Step key to its code version.
-        known: Fingerprint to the recorded result, None where there is none.
+        known: Fingerprint and first slot of a recipe to its recorded results: one, or one a set of things it read.
         evidence: Fingerprint to what that version was made of.
         outline: ``(asset, data version)`` to what that version looked like.
+        digest_now: Kind and name of something that is read to its digest as it is now.
         refresh: Assets to run whatever is known; ``*`` means all.
         reuse_sources: True where sources with a current version are not looked at again.
         drifted: Slots whose published file is gone or no longer what was published.
+        asked: Step key, its edges, and the fingerprints of upstreams that are taken without being current, to what the
+            step's cache policy asks for besides; called only where a policy does.
         doubts: By the identity of a task: sentences on what of its code could not be followed. Most have none.
     """
 
     now: datetime
     heads: Mapping[str, HeadFact]
     code: Callable[[str], CodeFact]
-    known: Callable[[str], KnownResult | None]
+    known: Callable[[str, str], Sequence[KnownResult]]
     evidence: Callable[[str], Evidence | None]
     outline: Callable[[str, str], Outline | None]
+    digest_now: Callable[[str, str], str]
     refresh: frozenset[str] = frozenset()
     reuse_sources: bool = False
     drifted: frozenset[str] = frozenset()
+    asked: Callable[[str, Sequence[tuple[str, str, bool]], Mapping[str, str]], Asked] = _nothing
     doubts: Mapping[int, tuple[str, ...]] = MappingProxyType({})

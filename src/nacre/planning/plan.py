@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from nacre.graph.graph import AnyTask, Graph
 from nacre.keys import key_of, partition_of, slot
+from nacre.planning.counted import counted
 from nacre.planning.decide import Action, Decision, closed, decide, observed
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
@@ -84,14 +85,26 @@ class Plan:
     ) -> None:
         self.graph = graph
         self._outlines: dict[tuple[str, str], Outline] = {}
-        self.facts = facts._replace(outline=outline_in(self._outlines, facts.outline))
-        self.steps: dict[str, Step] = {}
         self._settings = settings
         self._given = given or {}
-        self._versions: dict[str, InputVersion] = dict(self._given)
+        made: dict[str, InputVersion] = dict(self._given)
+        self._versions = made
+        stored = facts.digest_now
+        self.facts = facts._replace(
+            outline=outline_in(self._outlines, facts.outline),
+            # What this plan stands on counts, before what is stored. As with outlines: it holds no plan.
+            digest_now=lambda kind, name: (
+                made[name].data_version if kind == "asset" and name in made else stored(kind, name)
+            ),
+        )
+        self.steps: dict[str, Step] = {}
         self._waiting: dict[str, int] = {}
         self._below: dict[str, list[str]] = {}
         self._ready: list[Step] = []
+        #: Slots whose version is taken without being current, to its fingerprint.
+        self._taken: dict[str, str] = {}
+        #: True where a cache policy asks for more than code and inputs.
+        self.asks = False
         #: Asset of a partitioned step to how many of its partitions are here.
         self.n_partitions: dict[str, int] = {}
 
@@ -136,6 +149,8 @@ class Plan:
             above = graph.above[key]
             step = Step(key, graph.tasks[key], Action.PENDING, _FIRST, is_source=not graph.upstream[key])
             steps[key] = step
+            if (policy := step.task.options.cache_policy) is not None:
+                self.asks = self.asks or not policy.is_plain
             if "#" in key:
                 self.n_partitions[key_of(key)] = self.n_partitions.get(key_of(key), 0) + 1
             if self._is_given(step):
@@ -157,10 +172,17 @@ class Plan:
 
     def _decide(self, step: Step) -> None:
         """Decide a step whose upstreams are all settled."""
-        decision = decide(step.task.options, self._recipe(step), step.is_source, self.facts)
+        options, recipe = step.task.options, self._recipe(step)
+        problem = None
+        if options.cache_policy is not None and not options.cache_policy.is_plain:
+            asked = self.facts.asked(step.key, self.graph.upstream[step.key], self._taken)
+            recipe, problem = counted(options.cache_policy, recipe, asked)
+        decision = decide(options, recipe, step.is_source, self.facts, problem)
         step.decision, step.action, step.reason = decision, decision.action, decision.reason
         if decision.action is Action.REUSE:
             step.is_done = True
+            if decision.moves_head:
+                self._taken.update(dict.fromkeys(decision.recipe.assets, decision.fingerprint))
             self._settle(step, decision.data_versions, decision.moves_head)
         else:
             self._ready.append(step)

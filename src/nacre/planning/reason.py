@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from nacre.version.outline import Change
 
+#: Settings of a recipe that a cache policy adds: itself, the key, the run, and each parameter of the flow by name.
+POLICY, CACHE_KEY, RUN_ID, FLOW = "cache_policy", "cache_key", "run_id", "flow."
+
 
 class Cause(enum.StrEnum):
     """What a decision rests on; the values are stored, so they are never renamed or reused."""
 
-    #: Fingerprint equals the head's: nothing it depends on changed.
+    #: Fingerprint equals the head's: nothing it depends on changed. ``new`` is its cache key, if it has one;
+    #: ``subject`` names the parameters that do not count.
     UNCHANGED = "unchanged"
     #: The fingerprint was built before and is not the head's: that version becomes current again.
     KNOWN = "known"
@@ -33,12 +37,14 @@ class Cause(enum.StrEnum):
     RECIPE = "recipe"
     #: Something that the step reads by itself changed; ``subject`` is ``file q.sql``, ``env REGION`` or ``asset raw``.
     READ = "read"
-    #: ``cache_expiration`` passed.
+    #: ``cache_expiration`` passed; ``old`` is its age and ``new`` what it may be, in seconds.
     EXPIRED = "expired"
     #: The user asked: ``refresh_cache``, ``--refresh`` or NO_CACHE.
     ASKED = "asked"
     #: The record's object is gone or damaged, so it counts as never built.
     LOST = "lost"
+    #: The text of ``cache_key_fn`` differs (``old``, ``new``), or there is none, or ``subject`` is what it raised.
+    KEY = "key"
     #: Its lineage or identity cannot be known, so it runs.
     UNKNOWN = "unknown"
     #: Nothing more comes into this partition of a source, and it was built after it had closed.

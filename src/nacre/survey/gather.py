@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from types import MappingProxyType
 
 from nacre.catalog.history import Catalog
 from nacre.keys import key_of, partition_of, slot
-from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult
+from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
 from nacre.store.port import RecordStore
 from nacre.store.records import Action, Output, Sources, action_path, decode, source_path
 from nacre.version.outline import Outline
@@ -61,13 +60,29 @@ class Versions:
         asset = key_of(slot)
         return next((output for output in action.outputs if output.asset == asset), None)
 
-    def known(self, fingerprint: str) -> KnownResult | None:
-        """Return the recorded result of a fingerprint, for planning."""
-        action = self.action(fingerprint)
-        if action is None:
-            return None
-        made = {slot(out.asset, action.partition): out.data_version for out in action.outputs}
-        return KnownResult(made, action.started_at)
+    def known(self, fingerprint: str, made: str, *, has_head: bool) -> list[KnownResult]:
+        """Return the recorded results of a recipe, for planning: one, or one for each set of things it read besides.
+
+        Args:
+            fingerprint: Of the recipe.
+            made: The first slot it makes; those with reads are found in its history. A plain task has none: they
+                are listed.
+            has_head: False where it has none.
+        """
+        found = [fingerprint]
+        if has_head:
+            rows = self._catalog.history(self._env, key_of(made), partition_of(made))
+            with_reads = dict.fromkeys(
+                r.fingerprint for r in rows if r.fingerprint.startswith(f"{fingerprint}/")
+            )
+            found = [*with_reads, fingerprint]
+        elif made.startswith("task://"):
+            listed = [
+                each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
+            ]
+            found = [*listed, fingerprint]
+        actions = filter(None, map(self.action, found))
+        return [_result(action) for action in actions]
 
     def evidence(self, fingerprint: str) -> Evidence | None:
         """Return what a version was made of, for planning."""
@@ -86,6 +101,7 @@ class Versions:
             inputs,
             action.parameters,
             action.recipe,
+            _reads(action),
             action.shown,
             action.duration_s,
             {out.asset: out.size_bytes for out in action.outputs},
@@ -100,16 +116,25 @@ class Versions:
         return None
 
 
+def _reads(action: Action) -> tuple[ReadFact, ...]:
+    return tuple([ReadFact(read.kind, read.name, read.digest) for read in action.reads])
+
+
+def _result(action: Action) -> KnownResult:
+    made = {slot(out.asset, action.partition): out.data_version for out in action.outputs}
+    return KnownResult(action.fingerprint, made, action.started_at, _reads(action))
+
+
 def gather(
     catalog: Catalog,
     versions: Versions,
     code: Callable[[str], CodeFact],
+    digest: Callable[[str, str], str],
     now: datetime,
     env: str,
     *,
     refresh: frozenset[str] = frozenset(),
     reuse_sources: bool = False,
-    doubts: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
 ) -> Facts:
     """Gather the facts for one plan.
 
@@ -117,24 +142,31 @@ def gather(
         catalog: Where heads are listed; one query, whatever their number.
         versions: Stored versions, read when planning asks.
         code: Step key to its code version.
+        digest: Kind and name of a file, folder or variable to its digest.
         now: Aware UTC.
         env: Environment.
         refresh: Steps to run whatever is known; ``*`` means all.
         reuse_sources: True where sources with a current version are not looked at again.
-        doubts: By the identity of a task: what of its code could not be followed, as far as it was looked at.
 
     Returns:
         The facts; linear in heads.
     """
     heads = {row.slot: row for row in catalog.heads(env)}
+
+    def digest_now(kind: str, name: str) -> str:
+        if kind != "asset":
+            return digest(kind, name)
+        head = heads.get(name)
+        return head.data_version if head is not None else ""
+
     return Facts(
         now=now,
         heads=heads,
         code=code,
-        known=versions.known,
+        known=lambda fingerprint, made: versions.known(fingerprint, made, has_head=made in heads),
         evidence=versions.evidence,
         outline=versions.outline,
+        digest_now=digest_now,
         refresh=refresh,
         reuse_sources=reuse_sources,
-        doubts=doubts,
     )

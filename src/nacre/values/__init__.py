@@ -8,6 +8,7 @@ from __future__ import annotations
 from nacre.values.dispatch import identify, settle
 from nacre.values.glimpse import Preview, preview
 from nacre.values.identity import ValueIdentity
+from nacre.values.unordered import unordered_version
 from nacre.values.without import Without, without
 
 
@@ -26,4 +27,14 @@ def data_version(value: object) -> str:
     return identify(value).digest
 
 
-__all__ = ["Preview", "ValueIdentity", "Without", "data_version", "identify", "preview", "settle", "without"]
+__all__ = [
+    "Preview",
+    "ValueIdentity",
+    "Without",
+    "data_version",
+    "identify",
+    "preview",
+    "settle",
+    "unordered_version",
+    "without",
+]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nacre.values import arrow, duckdb, files, numpy, pandas, polars, python
+from nacre.values.forms import is_registered
 from nacre.values.identity import Nested, ValueIdentity
 
 _ADAPTERS: dict[str, Callable[[Any, Nested], ValueIdentity | None]] = {
@@ -36,7 +37,7 @@ def identify(value: object) -> ValueIdentity:
     Raises:
         UnserialisableValue: A part has a type without identity; the text names where and what to return instead.
     """
-    if type(value) in python.BUILTIN_TYPES:
+    if type(value) in python.BUILTIN_TYPES or is_registered(type(value)):
         return python.identify(value, _foreign)
     return _foreign(value) or python.identify(value, _foreign)
 
@@ -51,7 +52,7 @@ def settle(value: object) -> object:
 
 def _foreign(value: object) -> ValueIdentity | None:
     adapter = _ADAPTERS.get(library(value))
-    return None if adapter is None else adapter(value, _nested)
+    return None if adapter is None else adapter(value, nested)
 
 
-_nested = python.nested_digest(_foreign)
+nested = python.nested_digest(_foreign)

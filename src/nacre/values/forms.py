@@ -169,7 +169,25 @@ _BY_NAME: dict[str, Leaf | Branch] = {
     "collections.Counter": Branch(_pairs("Counter"), mutable=True),
     "collections.deque": Branch(_deque, mutable=True),
 }
+#: What gives the key of a class that has no ``__data_key__`` of its own.
+_registered: dict[type, Callable[[Any], object]] = {}
 _found: dict[type, Leaf | Branch | Unordered | None] = {}
+
+
+def register(kind: type, function: Callable[[Any], object]) -> None:
+    """Let a function give the key by which the values of a class are identified."""
+    _registered[kind] = function
+    _found.pop(kind, None)
+
+
+def is_registered(kind: type) -> bool:
+    """Say whether a class has such a function."""
+    return kind in _registered
+
+
+def is_keyed(kind: type) -> bool:
+    """Say whether a key identifies the values of a class, and not what they consist of."""
+    return kind in _registered or hasattr(kind, "__data_key__")
 
 
 def form_of(kind: type) -> Leaf | Branch | Unordered | None:
@@ -184,8 +202,9 @@ def form_of(kind: type) -> Leaf | Branch | Unordered | None:
 
 
 def _find_form(kind: type) -> Leaf | Branch | None:
-    if hasattr(kind, "__data_key__"):
-        return Branch(lambda value: (b"k" + text(type_name(kind)), (value.__data_key__(),)), mutable=True)
+    if is_keyed(kind):
+        key = _registered.get(kind) or kind.__data_key__  # type: ignore[attr-defined]  # one of both is there
+        return Branch(lambda value: (b"k" + text(type_name(kind)), (key(value),)), mutable=True)
     if issubclass(kind, enum.Enum):
         return Leaf(_enum)
     # pathlib is a package with a private submodule on some versions.

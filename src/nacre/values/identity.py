@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from blake3 import blake3
+
 from nacre.version.outline import MAX_PATHS, Outline
 
-T = TypeVar("T")
+T = TypeVar("T", str, tuple[str, str])
 
 #: Bytes the entries of an outline may take when encoded; the rest of the 16 KiB is for its other fields.
 OUTLINE_BYTES = 15 * 1024
+#: Characters of a name and of a type that an outline keeps.
+MAX_NAME = 200
+MAX_TYPE = 80
 #: Hexadecimal digits kept of the digest of a column or a leaf.
 SHORT = 16
 
@@ -43,26 +48,48 @@ class ValueIdentity:
         return self.made_outline
 
 
-def fit(entries: Iterable[tuple[str, T]], extra: int = 0) -> tuple[dict[str, T], bool]:
+def fit(entries: Iterable[tuple[str, T]]) -> tuple[dict[str, T], bool]:
     """Keep as many outline entries as fit.
 
     Args:
-        entries: Name to what is kept of it, in order; read only as far as needed.
-        extra: Bytes each entry takes beside its name and one short digest.
+        entries: Name to what is kept of it, a digest or a type and a digest, in order; read only as far as needed.
 
     Returns:
-        The entries kept, and whether some were left out.
+        The entries kept, and whether some were left out. A name that occurs again gets a number.
     """
     kept: dict[str, T] = {}
     room = OUTLINE_BYTES
     for name, what in entries:
-        # A control character or quote takes up to six bytes in JSON, a letter of any script at most four.
-        size = len(name) if name.isascii() and name.isprintable() and '"' not in name else 6 * len(name)
-        room -= size + SHORT + 8 + extra
+        name = told_apart(name)
+        if name in kept:
+            name = f"{name} ({len(kept) + 1})"
+        texts = (what,) if isinstance(what, str) else what
+        room -= _encoded(name) + sum(map(_encoded, texts))
         if room < 0 or len(kept) == MAX_PATHS:
             return kept, True
         kept[name] = what
     return kept, False
+
+
+def _encoded(text: str) -> int:
+    """Say how many bytes a text takes in JSON at most, with its quotes and what separates it from the next."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return len(text) + 5
+    escaped = sum(not letter.isprintable() or letter in '"\\' for letter in text)
+    return len(text.encode("utf-8", "surrogatepass")) + 5 * escaped + 5
+
+
+def told_apart(name: str) -> str:
+    """Shorten a name that is too long for an outline, so that two different ones stay different."""
+    if len(name) <= MAX_NAME:
+        return name
+    known = blake3(name.encode("utf-8", "surrogatepass")).hexdigest(8)
+    return f"{name[: MAX_NAME // 2]}…{known}…{name[-MAX_NAME // 4 :]}"
+
+
+def type_for_outline(label: str) -> str:
+    """Shorten the name of a type; what it leaves out is in the digest."""
+    return label if len(label) <= MAX_TYPE else f"{label[: MAX_TYPE - 1]}…"
 
 
 def text_for_outline(name: str) -> str:

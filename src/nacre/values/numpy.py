@@ -5,17 +5,20 @@ Memory layout, strides and byte order do not count. The library is never importe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from blake3 import blake3
 
 from nacre.encoding import digest
-from nacre.values.identity import Nested, ValueIdentity
+from nacre.values.identity import Nested, ValueIdentity, type_for_outline
 from nacre.version.outline import Outline
 
-#: Kinds whose bytes are their value: booleans, integers, floats, complex, times and fixed-width text and bytes.
-_PLAIN = frozenset("biufcmMSU")
+#: Kinds whose bytes are their value: booleans, integers, floats, complex, times, fixed-width text and bytes, raw bytes.
+_PLAIN = frozenset("biufcmMSUV")
+#: Bytes of an extended float that are its value, by the bits of its mantissa; the others are whatever was there.
+_SIGNIFICANT = {52: 8, 63: 10, 112: 16}
 _BLOCK_BYTES = 1 << 20
 
 
@@ -29,15 +32,56 @@ def identify(value: Any, nested: Nested) -> ValueIdentity | None:
         hasher.update(part)
     shape = ",".join(map(str, value.shape))
     found = digest("ndarray", repr(describe(dtype)), shape, hasher.digest())
-    return ValueIdentity(found, Outline(f"ndarray[{dtype}]", value.shape[0] if value.ndim else None), True)
+    return ValueIdentity(
+        found, Outline(type_for_outline(f"ndarray[{dtype}]"), value.shape[0] if value.ndim else None), True
+    )
+
+
+def unordered(array: Any, nested: Nested) -> str:
+    """Digest an array by what lies along its first axis, in whatever order."""
+    shape = ",".join(map(str, array.shape))
+    return digest("unordered ndarray", repr(describe(array.dtype)), shape, *_in_order(array, nested))
+
+
+def _in_order(array: Any, nested: Nested) -> Iterator[bytes]:
+    if array.dtype.hasobject or array.dtype.kind == "T":
+        yield from sorted(nested(row) for row in array.tolist())
+        return
+    np = sys.modules["numpy"]
+    blocks = [_bytes_of_rows(part, nested) for part in _fields(array)]
+    whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+    width = whole.shape[1]
+    if width:
+        kind = f"<u{width}" if width in (1, 2, 4, 8) else f"V{width}"
+        yield blake3(memoryview(np.sort(whole.view(kind), axis=0).view("u1"))).digest()
+
+
+def _fields(array: Any) -> Iterator[Any]:
+    if array.dtype.fields is None:
+        yield array
+        return
+    for name in array.dtype.names:
+        yield from _fields(array[name])
+
+
+def _bytes_of_rows(array: Any, nested: Nested) -> Any:
+    """Show the canonical bytes of an array of plain elements, a line for each row."""
+    np = sys.modules["numpy"]
+    whole = np.frombuffer(b"".join(_parts(array, nested)), "u1")
+    return whole.reshape(len(array), -1) if whole.size else whole.reshape(len(array), 0)
 
 
 def describe(dtype: Any) -> object:
     """Describe a dtype by plain text and tuples, fields included, always little-endian."""
+    if dtype.char in "gG":
+        # What an extended float is differs between processors, so how precise it is belongs to its name.
+        return f"{dtype.newbyteorder('<').str}:{_mantissa(dtype)}"
     if dtype.fields is None:
         if dtype.subdtype is not None:
             inner, shape = dtype.subdtype
             return (describe(inner), tuple(shape))
+        if dtype.kind == "T":
+            return repr(dtype)
         return str(dtype.newbyteorder("<").str)
     return tuple((name, describe(dtype.fields[name][0])) for name in dtype.names)
 
@@ -54,8 +98,8 @@ def _parts(array: Any, nested: Nested) -> Iterator[bytes | memoryview]:
         for item in array.reshape(-1).tolist():
             yield nested(item)
         return
-    if dtype.kind not in _PLAIN or dtype.char in "gG":
-        # Extended precision has undefined bytes; nested refuses the dtype by name.
+    if dtype.kind not in _PLAIN or (dtype.char in "gG" and _mantissa(dtype) not in _SIGNIFICANT):
+        # nested refuses the dtype by name.
         yield nested(dtype)
         return
     for block in _blocks(array):
@@ -80,7 +124,15 @@ def _canonical(block: Any) -> bytes | memoryview:
         if wrong.any():
             little = little.copy(order="C")
             _one_nan(little, wrong)
-    return memoryview(little.reshape(-1).view("u1"))
+    raw = little.reshape(-1).view("u1")
+    if little.dtype.char in "gG":
+        size = little.dtype.itemsize // (2 if little.dtype.char == "G" else 1)
+        raw = raw.reshape(-1, size)[:, : _SIGNIFICANT[_mantissa(little.dtype)]].reshape(-1)
+    return memoryview(raw)
+
+
+def _mantissa(dtype: Any) -> int:
+    return int(sys.modules["numpy"].finfo(dtype).nmant)
 
 
 def _one_nan(block: Any, wrong: Any) -> None:
@@ -93,11 +145,9 @@ def _one_nan(block: Any, wrong: Any) -> None:
 
 def scalar(kind: type) -> Callable[[Any], tuple[str, bytes]] | None:
     """Give the encoder of a numpy scalar type, ``(name, bytes)``, or None for any other type."""
-    if (
-        kind.__module__ != "numpy"
-        or not hasattr(kind, "dtype")
-        or kind.__name__ in ("ndarray", "longdouble", "void")
-    ):
+    if kind.__module__ != "numpy" or not issubclass(kind, sys.modules["numpy"].generic):
+        return None
+    if kind.__name__ in ("longdouble", "clongdouble", "void"):
         return None
 
     def encode(value: Any) -> tuple[str, bytes]:

@@ -19,12 +19,35 @@ def identify(value: Any, nested: Nested) -> ValueIdentity | None:
     """Identify a frame or series, or give None for any other type."""
     if type(value).__name__ == "DataFrame":
         extra = _index(value.index, nested) + _labels(value.columns, nested) + _types(value.dtypes, nested)
+        if not value.shape[1] and len(value):
+            # Without a column, Arrow does not know how many rows there are.
+            extra += b"rows" + nested(len(value))
         return arrow.identity(to_arrow(value), extra=extra, mutable=True)
     if type(value).__name__ == "Series":
         frame = value.to_frame("value")
         extra = b"series" + nested(value.name) + _index(value.index, nested) + _types([value.dtype], nested)
         return arrow.identity(to_arrow(frame), extra=extra, mutable=True, label="series")
     return None
+
+
+def rows(value: Any, nested: Nested) -> tuple[Any, bytes, str]:
+    """Give a frame or series as rows: its columns and index in one table, what else there is, and what it is called.
+
+    The default index belongs to no row: it only counts them.
+    """
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    is_series = type(value).__name__ == "Series"
+    frame = value.to_frame("value") if is_series else value
+    extra = b"series" + nested(value.name) if is_series else _labels(frame.columns, nested)
+    table = to_arrow(frame)
+    levels = [] if is_default_index(value.index) else _levels(value.index)
+    for level in levels:
+        table = table.append_column("", pa.array(level, from_pandas=True))
+    if levels:
+        extra += b"index" + nested(list(value.index.names))
+    extra += _types([*frame.dtypes, *(level.dtype for level in levels)], nested)
+    return table, extra, "series" if is_series else "table"
 
 
 def to_arrow(frame: Any) -> Any:
@@ -67,12 +90,16 @@ def _index(index: Any, nested: Nested) -> bytes:
         return b""
     if type(index).__name__ == "RangeIndex":
         return b"range" + nested((index.start, index.stop, index.step, index.name))
-    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    levels = _levels(index)
     table = pa.table(
         [pa.array(level, from_pandas=True) for level in levels], names=[str(i) for i in range(len(levels))]
     )
     found = b"index" + nested(list(index.names)) + bytes.fromhex(arrow.identity(table).digest)
     return found + _types([level.dtype for level in levels], nested)
+
+
+def _levels(index: Any) -> list[Any]:
+    return [index.get_level_values(level) for level in range(index.nlevels)]
 
 
 def _types(dtypes: Iterable[Any], nested: Nested) -> bytes:
@@ -100,7 +127,11 @@ def _categories(categories: Any) -> str:
     import pyarrow as pa  # heavy, so imported when a table is met
 
     values = pa.array(categories, from_pandas=True)
-    return arrow.identity(pa.table([values], names=[str(categories.dtype)])).digest
+    name = str(categories.dtype)
+    # What pandas 3 calls str was an object before; Arrow tells texts from other objects.
+    if name == "object" and str(values.type) in ("string", "large_string"):
+        name = "str"
+    return arrow.identity(pa.table([values], names=[name])).digest
 
 
 def is_own(dtype: Any) -> bool:

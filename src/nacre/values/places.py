@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from nacre.errors import UnserialisableValue
-from nacre.values.identity import text_for_outline
+from nacre.values.forms import is_keyed
+from nacre.values.identity import text_for_outline, told_apart
 from nacre.values.kinds import field_values, record_kind
 
 #: Longer paths are shortened in the middle.
@@ -23,6 +24,12 @@ _HINTS = {
     "filter": "return list(…) of it",
     "zip": "return list(…) of it",
     "RecordBatchReader": "return its .read_all(), a pyarrow.Table",
+    "MaskedArray": "return .filled(…) of it, or a table with nulls",
+    "matrix": "return numpy.asarray(…) of it",
+    "memmap": "return numpy.asarray(…) of it",
+    "recarray": "return .view(type=numpy.ndarray) of it, or a table",
+    "Index": "return its .to_series(), or list(…) of it",
+    "memoryview": "return bytes(…) of it",
     "ChunkedArray": "return a pyarrow.Table with it as a column",
     "function": "return what it computes",
     "coroutine": "await it and return the result",
@@ -31,9 +38,7 @@ _HINTS = {
     "Connection": "return what was read through it",
     "Response": "return its .json(), .text or .content",
 }
-ANYTHING = (
-    "return plain data, a dataclass, a table, bytes or a Path; or give the class a __data_key__() method"
-)
+ANYTHING = "return plain data, a dataclass of it, a table, bytes or a Path"
 
 
 def steps(value: object) -> Iterator[tuple[str, object]] | None:
@@ -44,7 +49,7 @@ def steps(value: object) -> Iterator[tuple[str, object]] | None:
     if kind in _SEQUENCES:
         items: Iterable[object] = value  # type: ignore[assignment]  # one of the sequence types
         return ((f"[{i}]", item) for i, item in enumerate(items))
-    if hasattr(kind, "__data_key__"):
+    if is_keyed(kind):
         return None
     record = record_kind(kind)
     if record is None:
@@ -54,11 +59,12 @@ def steps(value: object) -> Iterator[tuple[str, object]] | None:
 
 def _key_step(key: object) -> str:
     if type(key) is str:
+        key = told_apart(key)
         if key.isidentifier() and key.isascii():
             return f".{key}"
-        shown = text_for_outline(key[:MAX_PATH]).replace("\\", "\\\\").replace('"', '\\"')
+        shown = text_for_outline(key).replace("\\", "\\\\").replace('"', '\\"')
         return f'["{shown}"]'
-    return f"[{text_for_outline(repr(key)[:60])}]"
+    return f"[{text_for_outline(told_apart(repr(key)))}]"
 
 
 def leaves(value: object) -> Iterator[tuple[str, object]]:
@@ -73,7 +79,7 @@ def leaves(value: object) -> Iterator[tuple[str, object]]:
             inner = steps(item) if type(item) not in _PLAIN else None
             path = prefix + step
             if inner is not None and (head := next(inner, None)) is not None:
-                stack.append((shorten(path), _again(head, inner)))
+                stack.append((told_apart(path), _again(head, inner)))
                 break
             yield path.removeprefix("."), item
         else:

@@ -44,4 +44,39 @@ def to_arrow(frame: Any) -> Any:
             facts = {"place": f"result[{name!r}]", "type": "polars.Object"}
             hint = "give the column a type, for example with .cast or map_elements"
             raise UnserialisableValue("A column of a table cannot be stored", facts, hint)
-    return frame.to_arrow(compat_level=polars.CompatLevel.newest())
+    # Before polars 1 there is no choice of levels, nor are there types that need one.
+    level = {"compat_level": polars.CompatLevel.newest()} if hasattr(polars, "CompatLevel") else {}
+    try:
+        table = frame.to_arrow(**level)
+    except ValueError as error:  # what Arrow's errors are; the adapter does not import it for that
+        raise _no_type(frame, str(error)) from error
+    for position, kind in enumerate(frame.dtypes):
+        if kind == polars.Enum and not table.schema.field(position).type.ordered:
+            field = table.schema.field(position)
+            table = table.set_column(position, *_ordered(field, table.column(position)))
+    return table
+
+
+def _no_type(frame: Any, problem: str) -> UnserialisableValue:
+    """Name the first column whose type Arrow does not have."""
+    for column in frame.get_columns():
+        try:
+            column.head(0).to_arrow()
+        except ValueError as error:
+            facts = {"place": f"result[{column.name!r}]", "type": f"polars {column.dtype}", "problem": error}
+            return UnserialisableValue(
+                "A column of a table cannot be stored", facts, "cast it to another type, or leave it out"
+            )
+    return UnserialisableValue("A table cannot be stored", {"type": "polars.DataFrame", "problem": problem})
+
+
+def _ordered(field: Any, column: Any) -> tuple[Any, Any]:
+    """Say that the categories of an Enum have an order, as newer versions of polars say themselves."""
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    kind = pa.dictionary(field.type.index_type, field.type.value_type, ordered=True)
+    chunks = [
+        pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary, ordered=True)
+        for chunk in column.chunks
+    ]
+    return field.with_type(kind), pa.chunked_array(chunks, kind)

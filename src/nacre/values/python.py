@@ -15,7 +15,7 @@ from nacre.encoding import FORMAT
 from nacre.errors import UnserialisableValue
 from nacre.values import places
 from nacre.values.forms import FLOAT, FORMS, NAN, SIZED, Branch, Leaf, UnknownPart, form_of, int_bytes, text
-from nacre.values.identity import Nested, ValueIdentity, fit
+from nacre.values.identity import Nested, ValueIdentity, fit, type_for_outline
 from nacre.version.outline import Outline
 
 BUILTIN_TYPES = frozenset(FORMS)
@@ -218,7 +218,7 @@ def _outline(value: object, foreign: Foreign, embedded: Embedded) -> Outline:
     if kind in _ATOMS:
         return Outline(kind.__name__, size)
     paths, truncated = fit(_leaf_digests(value, foreign, embedded))
-    return Outline(kind.__name__, size, {}, paths, truncated)
+    return Outline(type_for_outline(kind.__name__), size, {}, paths, truncated)
 
 
 _SIZES = (str, bytes, bytearray, list, tuple, dict, set, frozenset)

@@ -8,7 +8,7 @@ The values here are made by the ten thousand when nothing has to run, hence name
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from typing import NamedTuple
 from nacre.encoding import digest_texts
 from nacre.keys import key_of, partition_of, slot
 
+#: In ``Recipe.uncounted``: all inputs.
+ALL = "*"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 #: What stands for a value that is not shown.
 HIDDEN = "•••"
@@ -45,7 +47,12 @@ class InputVersion(NamedTuple):
     def name(self) -> str:
         """What tells it from the other inputs of a step: parameter or key, with the partition where it is one."""
         partition = partition_of(self.asset)
-        return slot(self.parameter or key_of(self.asset), partition)
+        return slot(self.argument, partition)
+
+    @property
+    def argument(self) -> str:
+        """The parameter it is passed by, else its key."""
+        return self.parameter or key_of(self.asset)
 
 
 class Recipe(NamedTuple):
@@ -58,6 +65,8 @@ class Recipe(NamedTuple):
         parameters: Other parameters: name to the digest of the value.
         settings: What else matters: ``version=``, format, environment policy.
         partition: Which slice; empty for the whole.
+        uncounted: What a cache policy leaves out, by parameter, or key where there is none: lineage, but no part of the
+            fingerprint. ``*`` among them says that no input counts.
         shown: Parameters whose values are short enough to show a person; not part of the identity.
     """
 
@@ -67,12 +76,16 @@ class Recipe(NamedTuple):
     parameters: Mapping[str, str] = _NOTHING
     settings: Mapping[str, str] = _NOTHING
     partition: str = ""
+    uncounted: frozenset[str] = frozenset()
     shown: Mapping[str, str] = _NOTHING
 
     def fingerprint(self) -> str:
         """Digest the recipe; 64 hexadecimal digits."""
-        texts = [str(len(self.assets)), *self.assets, self.partition, self.code, str(len(self.inputs))]
-        for parameter, asset, data_version, _, _ in self.inputs:
+        inputs = self.inputs
+        if self.uncounted:
+            inputs = [each for each in inputs if each.argument not in self.uncounted]
+        texts = [str(len(self.assets)), *self.assets, self.partition, self.code, str(len(inputs))]
+        for parameter, asset, data_version, _, _ in inputs:
             if "#" in asset and (other := partition_of(asset)) != self.partition:
                 # A partition that is read by the one of its name is the same for each of them; others enter by name.
                 parameter = slot(parameter, other)
@@ -83,6 +96,14 @@ class Recipe(NamedTuple):
                 for name in sorted(part):
                     texts += (name, part[name])
         return digest_texts("recipe", texts)
+
+
+def fingerprint_with_reads(recipe: str, reads: Iterable[tuple[str, str, str]]) -> str:
+    """Extend the digest of a recipe by what the step read besides, which only running it told.
+
+    The recipe's own digest stays its beginning, so that all results of a recipe are found from it.
+    """
+    return f"{recipe}/{digest_texts('reads', [text for read in reads for text in read])}"
 
 
 def observed_fingerprint(recipe: str, data_versions: Sequence[str]) -> str:

@@ -38,11 +38,11 @@ class Change:
         size: ``(old, new)`` where the size differs.
         added: Columns or paths only the new one has.
         removed: Columns or paths only the old one has.
-        changed: Columns or paths that both have with other content.
+        changed: Columns or paths that both have with other content or type.
         type: ``(old, new)`` where the type differs.
+        retyped: Of the changed columns, those of another type: ``(name, old type, new type)``.
         complete: False where an outline was truncated, so something unseen may differ as well.
         kind: What the new value is: ``table``, or its type.
-        retyped: Columns that both have with another type, as ``(name, old, new)``; they are not in ``changed``.
     """
 
     size: tuple[int, int] | None = None
@@ -65,13 +65,9 @@ def compare(old: Outline, new: Outline) -> Change:
     Returns:
         The change; all fields empty when the outlines are equal. Linear in their entries.
     """
-    before: dict[str, object] = {**old.columns, **old.paths}
-    after: dict[str, object] = {**new.columns, **new.paths}
-    kinds = [
-        (name, old.columns[name][0], new.columns[name][0]) for name in new.columns if name in old.columns
-    ]
-    retyped = tuple(each for each in kinds if each[1] != each[2])
-    before |= {name: after[name] for name, _, _ in retyped}
+    # The digest of a column covers its type, which an outline may have shortened.
+    before = {name: found for name, (_, found) in old.columns.items()} | old.paths
+    after = {name: found for name, (_, found) in new.columns.items()} | new.paths
     sized = old.size is not None and new.size is not None and old.size != new.size
     return Change(
         size=(old.size, new.size) if sized else None,  # type: ignore[arg-type]  # both are int where sized
@@ -81,5 +77,9 @@ def compare(old: Outline, new: Outline) -> Change:
         type=(old.type, new.type) if old.type != new.type else None,
         complete=not (old.truncated or new.truncated),
         kind="table" if new.columns else new.type,
-        retyped=retyped,
+        retyped=tuple(
+            (name, old.columns[name][0], kind)
+            for name, (kind, _) in new.columns.items()
+            if name in old.columns and old.columns[name][0] != kind
+        ),
     )

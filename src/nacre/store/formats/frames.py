@@ -27,6 +27,10 @@ def to_arrow(frame: Any, noted: dict[bytes, bytes]) -> Any:
     """
     import pyarrow as pa  # heavy, so imported when a table is met
 
+    if frame.columns.nlevels == 1 and len(set(map(type, frame.columns))) > 1:
+        facts = {"type": "pandas.DataFrame", "labels": ", ".join(map(repr, frame.columns))}
+        hint = "give the columns labels of one type, for example frame.columns = frame.columns.map(str)"
+        raise UnserialisableValue("A table cannot be stored as Parquet", facts, hint)
     try:
         table = pa.Table.from_pandas(frame)
     except (pa.ArrowException, ValueError, TypeError) as error:

@@ -25,7 +25,7 @@ class Npy:
     def is_exact(self, value: object) -> bool:
         """Only plain dtypes certainly come back as they were."""
         array: Any = value
-        return array.dtype.kind in "biufc"
+        return array.dtype.kind in "biufc" or (array.dtype.kind == "V" and array.dtype.fields is None)
 
     def dump(self, value: object, sink: BinaryIO) -> None:
         """Write the array."""

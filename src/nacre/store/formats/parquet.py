@@ -16,7 +16,7 @@ import msgspec
 from nacre.errors import UnserialisableValue
 from nacre.store.formats import frames
 from nacre.store.formats.annotation import label, mismatch
-from nacre.values import arrow, dispatch, pandas, polars
+from nacre.values import columns, dispatch, pandas, polars
 
 _TYPE = b"nacre.type"
 _SCHEMA = b"nacre.schema"
@@ -81,19 +81,33 @@ class Parquet:
             with pq.ParquetWriter(
                 sink, schema, compression="zstd", compression_level=1, use_dictionary=_repeating(schema)
             ) as writer:
-                for start in range(0, table.num_rows, rows):
+                for start in range(0, max(table.num_rows, 1), rows):
                     part = table.slice(start, rows)
                     writer.write_table(
                         part.cast(schema) if part.schema != schema else part, row_group_size=rows
                     )
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            facts = {"type": label(type(value)), "problem": str(error).splitlines()[0]}
+            problem = str(error).splitlines()[0]
+            facts = {"place": _culprit(table), "type": label(type(value)), "problem": problem}
             hint = "cast the column to a type Parquet has, or leave it out"
             raise UnserialisableValue("A table cannot be stored as Parquet", facts, hint) from error
 
     def load(self, source: BinaryIO, as_type: object | None) -> object:
         """Read the table as the annotation asks, else as the library it came from, else as Arrow."""
         return _batches(source) if streams(as_type) else made_as(read_table(source), as_type)
+
+
+def _culprit(table: Any) -> str:
+    """Name the first column that Parquet does not take, empty though it be."""
+    import pyarrow as pa  # heavy, so imported when a table is met
+    import pyarrow.parquet as pq
+
+    for field in table.schema:
+        try:
+            pq.write_table(pa.schema([field]).empty_table(), pa.BufferOutputStream())
+        except pa.ArrowException:
+            return f"result[{field.name!r}]: {field.type}"
+    return ""
 
 
 def read_table(source: BinaryIO) -> Any:
@@ -203,7 +217,7 @@ def _writable(table: Any, noted: dict[bytes, bytes]) -> Any:
     import pyarrow as pa  # heavy, so imported when a table is met
 
     schema = table.schema
-    fields = [field.with_type(arrow.without_views(field.type)) for field in schema]
+    fields = [field.with_type(columns.without_views(field.type)) for field in schema]
     is_pandas = b"pandas" in (schema.metadata or {})
     categories = {
         _CATEGORIES + str(position).encode(): _categories(column)
@@ -241,7 +255,11 @@ _VARIABLE = frozenset({"string", "binary", "string_view", "binary_view"})
 
 def _group_rows(table: Any) -> int:
     fewest, most = _GROUP_ROWS
-    per_row = max(1, table.nbytes // max(1, table.num_rows))
+    try:
+        size = table.nbytes
+    except TypeError:  # older versions of Arrow cannot tell the bytes of views
+        size = table.get_total_buffer_size()
+    per_row = max(1, size // max(1, table.num_rows))
     return int(min(most, max(fewest, _GROUP_BYTES // per_row)))
 
 
@@ -286,7 +304,7 @@ def _categories(column: Any) -> bytes:
 
     unified = column.unify_dictionaries()
     values = unified.chunk(0).dictionary if unified.num_chunks else pa.nulls(0, column.type.value_type)
-    values = values.cast(arrow.without_views(values.type))
+    values = values.cast(columns.without_views(values.type))
     batch = pa.record_batch([values], names=["categories"])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
@@ -336,7 +354,31 @@ def _batch(table: Any) -> object:
 def _frame(table: Any) -> Any:
     import polars as pl  # heavy, so imported when asked for
 
-    return pl.from_arrow(_arrow(table))
+    frame: Any = pl.from_arrow(_arrow(table))
+    # polars calls a column "column_0" where Arrow says that it has no name.
+    if frame.columns != table.column_names and len(set(table.column_names)) == frame.width:
+        frame.columns = table.column_names
+    return frame.with_columns(_enums(table, frame))
+
+
+def _enums(table: Any, frame: Any) -> list[Any]:
+    """Give the Enum columns of a polars frame that an older polars reads as categories without order."""
+    import polars as pl  # heavy, so imported when asked for
+
+    if not (table.schema.metadata or {}).get(_TYPE, b"").startswith(b"polars."):
+        return []
+    lost = [
+        (column, table.column(position))
+        for position, column in enumerate(frame.get_columns())
+        if column.dtype == pl.Categorical and table.schema.field(position).type.ordered
+    ]
+    return [column.cast(pl.Enum(_values(found))) for column, found in lost]
+
+
+def _values(column: Any) -> list[str]:
+    """Give the categories of a column, which are the same in all chunks."""
+    found: list[str] = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
+    return found
 
 
 def _relation(table: Any) -> object:

@@ -1,0 +1,286 @@
+"""What a step reads that is no parameter of it, heard while its function runs.
+
+Files it opens, folders it lists, assets it loads or calls; and what it does of which nobody can tell what it brought.
+Python tells of every file it opens (PEP 578). Libraries that open files in C++ or Rust do not; for those a path that
+stands in the code as a text counts as read where it names a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+from nacre.execute.workspace import Workspace
+from nacre.graph.graph import AnyTask
+from nacre.survey.reads import PRIVATE
+from nacre.version.code import STATED
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_LISTS = frozenset({"os.listdir", "os.scandir"})
+_PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.startfile"})
+_HEARD = frozenset(
+    {"open", "os.rename", "os.remove", "sqlite3.connect", "socket.connect", *_LISTS, *_PROGRAMS}
+)
+# What Python itself opens to import code, and to show it.
+_PYTHONS = ("<frozen importlib", "<frozen zipimport", "linecache.py", "tokenize.py", "inspect.py")
+_CODE = (".py", ".pyc", ".pyi", ".pyd", ".so")
+_MAX_FRAMES = 12
+# A short text with a dot or a slash in it that is no URL.
+_MAYBE_PATH = re.compile(r"(?!.*://)(?=[^\n\0]{1,260}\Z).*[./].*")
+
+
+class Noted(NamedTuple):
+    """One thing that was read: kind, name and digest as in ``planning.facts.ReadFact``; of an asset, which version."""
+
+    kind: str
+    name: str
+    digest: str
+    seq: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """What one step has read so far.
+
+    Args:
+        root: Folder of the project, links resolved: only files below it are noted.
+        private: Folders below it that are nacre's own.
+    """
+
+    root: str
+    private: tuple[str, ...] = ()
+    opened: dict[str, tuple[int, int, int] | None] = field(default_factory=dict)
+    databases: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
+    assets: dict[str, Noted] = field(default_factory=dict)
+    #: By kind and name: what results rest on that were taken from plain tasks.
+    taken: dict[str, Noted] = field(default_factory=dict)
+    #: By id: hashing code costs more than running it.
+    executed: dict[int, CodeType] = field(default_factory=dict)
+    blind: dict[str, None] = field(default_factory=dict)
+    started_ns: int = 0
+
+    def open(self, path: str, *, writes: bool) -> None:
+        """Take that a file is about to be opened."""
+        if writes:
+            self.written.add(path)
+        elif path not in self.opened:
+            self.opened[path] = _status(path)
+
+    def holds(self, path: str) -> bool:
+        """Say whether a path lies where reads are noted."""
+        if not path.startswith(self.root + os.sep) or path.startswith(self.private):
+            return False
+        return PRIVATE.isdisjoint(path[len(self.root) + 1 :].split(os.sep))
+
+    def noted(
+        self, code: CodeType | None, digest: Callable[[str, str], str], sources: Iterable[str] = ()
+    ) -> Iterator[Noted]:
+        """List what was read and not written, by kind and name.
+
+        Args:
+            code: The step's function, in which paths may stand.
+            digest: Digests a file or folder as it is now. What changed meanwhile gets what no file will ever have.
+            sources: Source files of code that ran and that the code version does not cover.
+        """
+        for path in _literal_paths(code) if code is not None else ():
+            self._add_literal(path)
+        for path in sorted(self.opened.keys() - self.written):
+            name, is_steady = (
+                os.path.relpath(path, self.root).replace(os.sep, "/"),
+                self.opened[path] == _status(path),
+            )
+            if is_steady:
+                yield Noted("file", name, digest("file", name))
+            elif path not in self.databases:  # one that changed is what the step writes into
+                yield Noted("file", name, f"changed while it was read, at {self.started_ns}")
+        for path in sorted(self.listed):
+            name = os.path.relpath(path, self.root).replace(os.sep, "/")
+            yield Noted("folder", name, digest("folder", name))
+        for name in sources:
+            yield Noted("source", name, digest("source", name))
+        for slot in sorted(self.assets):
+            yield self.assets[slot]
+        for name in sorted(self.taken):
+            if not self._has(self.taken[name]):
+                yield self.taken[name]
+
+    def _has(self, noted: Noted) -> bool:
+        """Say whether the step itself read or wrote what a result that it took rests on."""
+        path = os.path.realpath(os.path.join(self.root, noted.name))
+        return {
+            "file": path in self.opened or path in self.written,
+            "folder": path in self.listed,
+            "asset": noted.name in self.assets,
+        }.get(noted.kind, False)
+
+    def _add_literal(self, path: str) -> None:
+        found = os.path.realpath(os.path.join(self.root, path))
+        if found not in self.opened and self.holds(found) and os.path.isfile(found):
+            status = _status(found)
+            if status is not None and status[2] < self.started_ns:  # else the step wrote it itself
+                self.opened[found] = status
+
+
+#: Those that note what is read here: the step that runs, and the steps that called it as a plain task.
+current: ContextVar[tuple[Reading, ...] | None] = ContextVar("nacre_reading", default=None)
+#: All that go on in this process: a thread that a step started by itself cannot say which it belongs to.
+going: set[Reading] = set()
+_is_listening = False
+
+
+def begin(reading: Reading) -> None:
+    """Let a step's own threads be heard too, until it is taken out of ``going``; the first time, begin to listen."""
+    global _is_listening
+    if not _is_listening:
+        _is_listening = True
+        sys.addaudithook(_hear)
+    reading.started_ns = time.time_ns()
+    going.add(reading)
+
+
+def note_asset(slot: str, data_version: str, seq: int) -> None:
+    """Note that the step that runs here, if any, loaded an asset or called it."""
+    for reading in current.get() or ():
+        reading.assets[slot] = Noted("asset", slot, data_version, seq)
+
+
+def note_taken(reads: Sequence[Noted]) -> None:
+    """Note what the result of a plain task rests on that the step here, if any, took instead of running it."""
+    for reading in current.get() or ():
+        reading.taken.update({f"{each.kind} {each.name}": each for each in reads})
+
+
+def readings_of(task: AnyTask, workspace: Workspace) -> tuple[Reading, ...]:
+    """Make what notes the reads of a step; those of a plain task are also reads of the step that called it."""
+    if hasattr(task.fn, STATED):  # it says itself what it is made of
+        return ()
+    own = Reading(workspace.root, (os.path.join(workspace.location, ""),))
+    return (own,) if task.assets else (own, *(current.get() or ()))
+
+
+def _hear(event: str, args: tuple[object, ...]) -> None:
+    """Hear one event of Python's; whatever goes wrong here must not reach what caused it."""
+    if event not in _HEARD:
+        return
+    readings = current.get()
+    if readings is None and going:
+        readings = _of_thread()
+    if not readings:
+        return
+    with suppress(Exception):  # an audit hook that raises would stop the user's own open()
+        _TAKES.get(event, _take_program)(event, args, readings)
+
+
+def _of_thread() -> tuple[Reading, ...]:
+    """Ask who may have started this thread: any step that goes on, unless it is the main one or ours."""
+    thread = threading.current_thread()
+    if thread is threading.main_thread() or thread.name.startswith("nacre"):
+        return ()
+    return tuple(going)
+
+
+def _take_open(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
+    path, mode, flags = args
+    if isinstance(path, int):
+        return
+    name = _resolved(path)
+    if name.endswith(_CODE) and _is_pythons():
+        return
+    writes = bool(int(flags) & _WRITES) if isinstance(flags, int) else False
+    for reading in readings:
+        if reading.holds(name):
+            reading.open(name, writes=writes or (isinstance(mode, str) and not set("wax+").isdisjoint(mode)))
+
+
+def _take_rename(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
+    for path in args[:2]:
+        if isinstance(path, (str, bytes, os.PathLike)):
+            for reading in readings:
+                reading.written.add(_resolved(path))
+
+
+def _take_sqlite(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
+    if isinstance(args[0], (str, bytes, os.PathLike)):
+        name = _resolved(args[0])
+        for reading in readings:
+            if reading.holds(name):
+                reading.databases.add(name)
+                reading.open(name, writes=False)
+
+
+def _take_list(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
+    if isinstance(args[0], int) or _is_pythons():
+        return
+    name = _resolved(args[0] or ".")
+    for reading in readings:
+        if name == reading.root or reading.holds(name):
+            reading.listed.add(name)
+
+
+def _take_connection(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
+    address = args[1]
+    if isinstance(address, tuple):  # a local socket has a path
+        for reading in readings:
+            reading.blind[f"connects to {address[0]}:{address[1]}"] = None
+
+
+def _take_program(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
+    name = args[0].decode(errors="replace") if isinstance(args[0], bytes) else str(args[0])
+    program = name.split()[0] if name.split() else name
+    for reading in readings:
+        reading.blind[f"starts a program ({os.path.basename(program)})"] = None
+
+
+_TAKES: Mapping[str, Callable[[str, tuple[object, ...], tuple[Reading, ...]], None]] = {
+    "open": _take_open,
+    "os.rename": _take_rename,
+    "os.remove": _take_rename,
+    "sqlite3.connect": _take_sqlite,
+    "socket.connect": _take_connection,
+    **dict.fromkeys(_LISTS, _take_list),
+}
+
+
+def _resolved(path: object) -> str:
+    return os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]  # what open() takes
+
+
+def _is_pythons() -> bool:
+    """Say whether it is Python that opens a file, to import or show code."""
+    frame: FrameType | None = sys._getframe(4)  # noqa: SLF001  # who opens it is nowhere else
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            return False
+        name = frame.f_code.co_filename
+        if name.startswith(_PYTHONS[:2]) or name.endswith(_PYTHONS[2:]):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _status(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _literal_paths(code: CodeType) -> Iterator[str]:
+    """List the texts in a function that may be paths of files: short ones with a dot or a slash in them."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _literal_paths(constant)
+        elif isinstance(constant, str) and _MAYBE_PATH.fullmatch(constant):
+            yield constant
