@@ -172,7 +172,7 @@ def _commit(
         ),
         code=code.digest,
         parts=parts_of(code),
-        unknowns=code.unknowns,
+        unknowns=tuple(dict.fromkeys((*code.unknowns, *record.unknowns))),
         sources=workspace.code.sources(step.task),
     )
     # Accepting makes nothing younger than it is: a result that expires does so when it would have.

@@ -255,3 +255,31 @@ def test_a_plan_says_what_it_will_take_for_each_step_and_in_all(liked: Shell) ->
     assert planned.forecast.n_bytes == 1
     assert planned.forecast.n_known == 1
     assert not planned.forecast.is_limit
+
+
+def test_an_asset_that_is_read_inside_a_step_is_told_with_what_differs(shell: Shell) -> None:
+    text = (
+        HEAD
+        + """
+import nacre
+
+@materialize("demo://rates")
+def rates() -> list:
+    return [1, 2]
+
+@materialize("demo://orders")
+def orders() -> list:
+    return [1]
+
+@materialize("demo://total")
+def total(orders: list) -> int:
+    return len(nacre.load("demo://rates")) + len(orders)
+"""
+    )
+    shell.write(text)
+    shell("build", "rates")
+    shell("build", "total")
+    shell.write(text.replace("return [1, 2]", "return [1, 2, 3]"))
+    shell("build", "rates")
+    shown = shell("plan", "total", "--reuse-sources").stdout
+    assert "rates changed: +1 item (read inside the step)" in shown

@@ -14,7 +14,7 @@ from nacre.keys import key_of
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact, ReadFact
 from nacre.planning.reason import CACHE_KEY, FLOW, Cause, Reason
 from nacre.version.fingerprint import ALL, HIDDEN, Recipe, observed_fingerprint
-from nacre.version.outline import compare
+from nacre.version.outline import Change, compare
 
 
 class Action(enum.StrEnum):
@@ -303,13 +303,18 @@ def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reas
                 Reason(Cause.INPUT_SET, each.asset, new=each.asset, old=before[0] if before else "")
             )
         elif before[1] != each.data_version:
-            old, new = facts.outline(each.asset, before[1]), facts.outline(each.asset, each.data_version)
-            change = compare(old, new) if old is not None and new is not None else None
+            change = _change(facts, each.asset, before[1], each.data_version)
             causes.append(Reason(Cause.INPUT, each.asset, change=change))
     for name, (asset, _) in evidence.inputs.items():
         if name not in now:
             causes.append(Reason(Cause.INPUT_SET, asset, old=asset))
     return causes
+
+
+def _change(facts: Facts, asset: str, before: str, now: str) -> Change | None:
+    """Compare two contents of an asset, where what they looked like is kept."""
+    old, new = facts.outline(asset, before), facts.outline(asset, now)
+    return compare(old, new) if old is not None and new is not None else None
 
 
 def _parameter_causes(recipe: Recipe, evidence: Evidence) -> list[Reason]:
@@ -329,7 +334,8 @@ def _read_causes(reads: Iterable[ReadFact], facts: Facts) -> Iterator[Reason]:
     for kind, name, digest in reads:
         now = facts.digest_now(kind, name)
         if now != digest:
-            yield Reason(Cause.READ, f"{kind} {name}", old=digest[:8], new=now[:8])
+            change = _change(facts, name, digest, now) if kind == "asset" else None
+            yield Reason(Cause.READ, f"{kind} {name}", old=digest[:8], new=now[:8], change=change)
 
 
 def _mapping_causes(

@@ -215,12 +215,16 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
         made=_made(session, made, record),
         code=tuple(compared.changes()) if compared else (),
         n_parts=compared.n_parts if compared else 0,
-        warnings=(
-            *plan.facts.doubts.get(id(step.task), ()),
-            *unknown_lineage(record, [edge.parameter for edge in edges]),
-        ),
+        warnings=_warnings(plan, step, record, edges),
         now=session.now,
     )
+
+
+def _warnings(plan: Plan, step: Step, record: Record | None, edges: Sequence[Edge]) -> tuple[str, ...]:
+    """Collect what cannot be followed: of the code, of what the current version was made with, and of its lineage."""
+    doubts = plan.facts.doubts.get(id(step.task), ())
+    lineage = unknown_lineage(record, [edge.parameter for edge in edges])
+    return tuple(dict.fromkeys([*doubts, *(record.unknowns if record else ()), *lineage]))
 
 
 def _stored(session: Session, asset: str, partition: str, error: Exception) -> WhyResult:

@@ -152,8 +152,8 @@ def asset(request: Request, page: Page) -> Response:
         )
     values: Values = {"tile": tile, "figure": around(page.tiles, key), **_stored(request, page, key)}
     record = values["version"].action if isinstance(values["version"], Version) else None
-    doubts = tile.told.warnings if tile.told is not None else record.unknowns if record else ()
-    values["doubts"] = [*doubts, *unknown_lineage(record, map(short, tile.upstream))]
+    doubts = (*(tile.told.warnings if tile.told else ()), *(record.unknowns if record else ()))
+    values["doubts"] = [*dict.fromkeys(doubts), *unknown_lineage(record, map(short, tile.upstream))]
     known = page.tiles.keys()
     below = dict.fromkeys([*used_by(page.session, key), *(k for k in known if key in page.tiles[k].upstream)])
     values["upstream"] = list(dict.fromkeys(tile.upstream))
