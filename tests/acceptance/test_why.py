@@ -282,4 +282,4 @@ def total(orders: list) -> int:
     shell.write(text.replace("return [1, 2]", "return [1, 2, 3]"))
     shell("build", "rates")
     shown = shell("plan", "total", "--reuse-sources").stdout
-    assert "rates changed: +1 item (read inside the step)" in shown
+    assert "rates changed: +1 item, read by it" in shown

@@ -360,5 +360,6 @@ def _of_policy(reason: Reason) -> Reason:
         return Reason(Cause.KEY, old=shown_key(reason.old), new=shown_key(reason.new))
     old, new = reason.old[:8], reason.new[:8]
     if reason.subject.startswith(FLOW):
-        return Reason(Cause.PARAMETER, reason.subject, old=old, new=new)
+        # Only their digests are kept.
+        return Reason(Cause.PARAMETER, reason.subject, old=old and HIDDEN, new=new and HIDDEN)
     return replace(reason, old=old, new=new)

@@ -182,17 +182,13 @@ def _recipe(reason: Reason) -> str:
     return f"option `{reason.subject}` changed{was}"
 
 
-_READS = {"file": "file", "env": "environment variable", "asset": "asset"}
-
-
 def _read(reason: Reason) -> str:
     """Say that something changed that the step read by itself, and how, where it is an asset."""
     kind, _, name = reason.subject.partition(" ")
-    if kind not in _READS or not name:
-        return f"{reason.subject or 'something'}, which it reads, changed"
-    if kind == "asset":
-        return f"{describe_change(reason.change, short(name))} (read inside the step)"
-    return f"{_READS[kind]} `{name}`, which it reads, changed"
+    told = describe_change(reason.change, short(name)) if kind == "asset" else ""
+    if told and told != describe_change(None, short(name)):
+        return f"{told}, read by it"
+    return f"{kind} {short(name) if kind == 'asset' else name}, read by it, changed"
 
 
 def lineage_unknown(parameter: str) -> str:
