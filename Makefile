@@ -74,6 +74,7 @@ test-long: test $(LANES)
 
 bench: venv
 	@$(PY) bench/run.py --rounds $(ROUNDS)
+	@$(PY) bench/code_identity.py --rounds $(ROUNDS)
 
 changelog: venv
 	@$(PY) tools/changelog.py

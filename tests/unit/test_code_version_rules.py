@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -11,90 +9,15 @@ from textwrap import dedent
 
 import pytest
 
-import nacre
 from code_project import Project
 from nacre.errors import SourceDrift, UnknownCode
 from nacre.version.code import CodeIdentity, CodeVersions, code_version, stable
-
-GOLDEN = {
-    "golden.py": dedent("""
-        import math
-        import re
-        from dataclasses import dataclass
-
-        NAMES = {"b", "a", "c"}
-        WORD = re.compile("[a-z]+", re.I)
-
-
-        @dataclass(frozen=True)
-        class Point:
-            x: float = 0.5
-
-            def scaled(self, by: int) -> "Point":
-                return Point(self.x * by)
-
-
-        def label(point, *, digits=2):
-            '''Write it.'''
-            match point:
-                case Point(x=0):
-                    return f"zero{'!'}"
-                case _:
-                    return f"x={point.x!r:>{digits}} {point.x=:.3f} {math.pi:g}"
-
-
-        async def asset(rows: list[dict], start: int = 1):
-            seen = [label(Point(row["x"]).scaled(start)) for row in rows if row["x"] not in NAMES]
-            pairs = {k: v for k, v in zip(seen, rows)}
-            try:
-                return sorted(pairs, key=lambda k: (-len(k), WORD.match(k))), 1e-3, 2**70, b"\\x00", "\\u2028 é"
-            except* ValueError as group:
-                raise group from None
-    """),
-}
 
 
 def identify(tmp_path: Path, text: str, function: str = "asset", **others: str) -> CodeIdentity:
     files = {"pipe.py": dedent(text), **{f"{name}.py": dedent(source) for name, source in others.items()}}
     with Project(tmp_path, files) as project:
         return project.identify("pipe", function)
-
-
-def in_a_process(directory: Path, *, seed: str = "0", as_script: bool = False) -> str:
-    """Identify the golden asset in a process of its own."""
-    tail = "import sys, pathlib\nfrom nacre.version.code import CodeVersions\n"
-    tail += f"print(CodeVersions([{str(directory)!r}]).identify(asset).digest)\n"
-    if as_script:
-        (directory / "golden.py").write_text(GOLDEN["golden.py"] + "\n\nif __name__ == '__main__':\n")
-        with (directory / "golden.py").open("a") as file:
-            file.writelines(f"    {line}\n" for line in tail.splitlines())
-        command = [sys.executable, str(directory / "golden.py")]
-    else:
-        (directory / "golden.py").write_text(GOLDEN["golden.py"])
-        command = [sys.executable, "-c", "from golden import asset\n" + tail]
-    source = str(Path(nacre.__file__).parent.parent)
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{source}{os.pathsep}{directory}"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_the_version_is_the_same_on_every_python(tmp_path: Path) -> None:
-    """A change of this digest means every asset runs again: raise FORMAT in code.py with it."""
-    with Project(tmp_path, GOLDEN) as project:
-        found = project.identify("golden", "asset").digest
-    assert found == "ddedbc826a9c70924b878109e9d853f0e368d00de0bea055c4229e3aaa012cc7"
-
-
-def test_the_version_is_the_same_in_another_process_checkout_and_hash_seed(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "other" / "deeper").mkdir(parents=True)
-    found = {
-        in_a_process(tmp_path / "one", seed="1"),
-        in_a_process(tmp_path / "other" / "deeper", seed="2"),
-        in_a_process(tmp_path / "one", as_script=True),
-    }
-    assert len(found) == 1
 
 
 def test_a_helper_moved_to_another_module_is_the_same_code(tmp_path: Path) -> None:
@@ -208,11 +131,10 @@ def test_a_comment_written_after_import_is_no_drift(tmp_path: Path) -> None:
         assert project.identify("pipe", "asset").unknowns == ()
 
 
-def test_an_open_thing_is_named_with_its_remedy(tmp_path: Path) -> None:
+def test_an_open_thing_is_named_with_its_place(tmp_path: Path) -> None:
     text = "import io\n\nclient = io.BytesIO()\n\ndef asset():\n    return client.read()\n"
     found = identify(tmp_path / "a", text)
-    remedy = "declare it `@stable`, build it inside the function, or give it __fp_key__"
-    assert found.unknowns == (f"global `client` (pipe.py:3) is _io.BytesIO: {remedy}",)
+    assert found.unknowns == ("global `client` (pipe.py:3) is _io.BytesIO",)
     assert not found.static
     assert found.digest != identify(tmp_path / "b", text.replace("BytesIO()", "BytesIO(b'x')")).digest
 
@@ -230,12 +152,6 @@ def test_a_class_can_say_what_identifies_its_instances(tmp_path: Path) -> None:
     found = identify(tmp_path / "a", text)
     assert found.unknowns == ()
     assert found.digest != identify(tmp_path / "b", text.replace("Client('a')", "Client('b')")).digest
-
-
-@pytest.mark.parametrize("call", ["eval('x')", "globals()['x']", "__import__('x')"])
-def test_dynamic_access_is_named(call: str, tmp_path: Path) -> None:
-    found = identify(tmp_path, f"def asset():\n    return {call}\n")
-    assert "nacre cannot see what it reaches" in found.unknowns[0]
 
 
 def test_a_module_used_as_a_value_counts_whole(tmp_path: Path) -> None:
@@ -258,7 +174,8 @@ def test_a_function_without_source_is_identified_by_its_bytecode() -> None:
     )
     assert one == again
     assert one.digest != two.digest
-    assert "source of asset not available" in one.unknowns[0]
+    assert one.unknowns == ()
+    assert one.warnings == ("`asset` (<made>:1) has no source, so its bytecode counts",)
     assert not one.static
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import marshal
 import os
+import re
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
+from nacre.declare.dependencies import PINNED, Env
 from nacre.encoding import digest_bytes, digest_texts
-from nacre.errors import SAFE, SourceDrift
+from nacre.errors import SAFE, SourceDrift, UnknownCode
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_path
 from nacre.store.port import RecordStore
@@ -19,9 +22,14 @@ from nacre.store.records import SOURCE_DIGITS, State, decode, encode
 from nacre.version.code import CodeIdentity, CodePart, CodeVersions
 from nacre.version.snippet import snippets
 
-MEMO_FORMAT = "m1"
+MEMO_FORMAT = "m2"
 
-Identify = Callable[[Callable[..., object]], CodeIdentity]
+#: So many functions are named by an error; the rest is counted.
+MAX_NAMED = 5
+
+_GLOBAL = re.compile(r"global `(\w+)`")
+
+Identify = Callable[[AnyTask], CodeIdentity]
 
 
 class RememberedCode:
@@ -43,7 +51,7 @@ class RememberedCode:
     @property
     def parts(self) -> tuple[CodePart, ...]:
         """The pieces of code the version is made of."""
-        return self._identify(self._task.fn).parts
+        return self._identify(self._task).parts
 
     #: A version with unknowns or warnings is never remembered.
     unknowns: tuple[str, ...] = ()
@@ -81,19 +89,24 @@ class Codes:
 
         Raises:
             SourceDrift: Its source file changed after it was imported.
+            UnknownCode: It reaches something that has no identity.
         """
         found = self._found.get(id(task))
         if found is not None:
             return found[1]
         identity: CodeIdentity | RememberedCode
-        name = _name(task)
+        options = task.options
+        # What the options add is not in the source files, so it is never remembered.
+        name = "" if options.code or options.deps or options.ignore else _name(task)
         remembered = self._memo.get(name) if name else None
         if remembered is not None:
             identity = RememberedCode(remembered, task, self._identify)
         else:
-            identity = self._identify(task.fn)
-            if doubts := (*identity.unknowns, *identity.warnings):
-                self.doubts[id(task)] = doubts
+            identity = self._identify(task)
+            if identity.unknowns:
+                raise _unknown_code({unknown: [task] for unknown in identity.unknowns}, self._roots)
+            if identity.warnings:
+                self.doubts[id(task)] = identity.warnings
             if identity.static and not identity.warnings and name and self._files:
                 self._memo[name] = identity.digest
                 self._is_changed = True
@@ -104,6 +117,10 @@ class Codes:
         """Begin a run: look at everything afresh, and take the versions of the tasks that are known already.
 
         Where the source files are unchanged, versions come from the memo.
+
+        Raises:
+            SourceDrift: A source file changed after it was imported.
+            UnknownCode: Tasks reach things that have no identity; names all of them.
         """
         self._versions = None
         self._found, self._sources, self._texts = {}, {}, {}
@@ -112,21 +129,32 @@ class Codes:
         if files != self._files:
             self._files = files
             self._memo = self._load()
+        refused: dict[str, list[AnyTask]] = {}
         for task in tasks:
-            self.of(task)
+            try:
+                self.of(task)
+            except UnknownCode:
+                for unknown in self._identify(task).unknowns:
+                    refused.setdefault(unknown, []).append(task)
         if self._versions is not None:
             if self._keeps_sources:  # now, since to parse the files again costs ten times as much
                 for file in self._versions.parsed():
                     if digest := self._source(file.place):
                         self._texts[digest] = snippets(file.data, file.tree)
             self._versions.forget_trees()
+        if refused:
+            raise _unknown_code(refused, self._roots)
 
-    def _identify(self, fn: Callable[..., object]) -> CodeIdentity:
+    def _identify(self, task: AnyTask) -> CodeIdentity:
         # A closure is walked step by step: two threads in it at once would each see half of the other's.
         with self._lock:
             if self._versions is None:  # made only when the memo does not suffice
                 self._versions = CodeVersions(self._roots)
-            return self._versions.identify(fn)
+            options = task.options
+            if options.code is not None:
+                return self._versions.pinned(task.fn, options.code.removeprefix(PINNED))
+            deps = [each for each in options.deps if not isinstance(each, Env | Path)]
+            return self._versions.identify(task.fn, deps, options.ignore)
 
     def sources(self, task: AnyTask) -> dict[str, str]:
         """Say which own files the code of a task is in: file, as in places, to the digest of its bytes.
@@ -250,6 +278,37 @@ def _runs_old_code(path: str, data: bytes) -> bool:
         return bool(marshal.loads(stored[16:]) != compile(data, path, "exec", dont_inherit=True))  # noqa: S302  # the very bytes Python ran
     except (ValueError, SyntaxError, EOFError):
         return True
+
+
+def _unknown_code(refused: Mapping[str, Sequence[AnyTask]], roots: Sequence[str]) -> UnknownCode:
+    """Make the one error that names everything without an identity, and who reaches it."""
+    tasks = list(dict.fromkeys(task for each in refused.values() for task in each))
+    shown = [f"{task.name} ({_place(task, roots)})" for task in tasks[:MAX_NAMED]]
+    if len(tasks) > MAX_NAMED:
+        shown.append(f"and {len(tasks) - MAX_NAMED} more")
+    names = ", ".join(name for each in sorted(refused) if (name := _global(each))) or "the object"
+    return UnknownCode(
+        "Code reaches what has no identity: nacre could not tell when it changes",
+        {"found": "\n".join(sorted(refused)), "reached by": "\n".join(shown)},
+        (
+            "build it inside the function that uses it",
+            "or say what identifies it: @stable on the function that uses it, or __fp_key__ on its class",
+            f"or leave it out: ignore=[{names}]",
+            'or keep the version of the whole function yourself: code="pinned:1"',
+        ),
+    )
+
+
+def _global(unknown: str) -> str:
+    found = _GLOBAL.match(unknown)
+    return found[1] if found else ""
+
+
+def _place(task: AnyTask, roots: Sequence[str]) -> str:
+    path, _, line = task.place.rpartition(":")
+    real = os.path.realpath(path)
+    root = next((root for root in roots if real.startswith(root + os.sep)), "")
+    return f"{os.path.relpath(real, root)}:{line}" if root else task.place
 
 
 def _drift(path: str, roots: Sequence[str]) -> SourceDrift:

@@ -8,16 +8,21 @@ from typing import NamedTuple
 
 from nacre.version.normal import dotted, is_literal, is_type_checking
 
-_MUTATORS = frozenset(
+#: Methods that change what they are called on, and functions that change their argument.
+MUTATORS = frozenset(
     {
         *("__delitem__", "__setitem__", "clear", "pop", "remove", "discard", "update", "write"),
         *("append", "appendleft", "extend", "extendleft", "insert", "popleft", "reverse", "rotate", "sort"),
         *("move_to_end", "popitem", "setdefault", "subtract"),
         *("add", "difference_update", "intersection_update", "symmetric_difference_update"),
-        *("put", "put_nowait", "set"),
+        *("put", "put_nowait", "set", "setattr", "delattr"),
     }
 )
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+_ACTING = (
+    *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.Expr),
+    *(ast.For, ast.If, ast.Match, ast.Try, ast.While, ast.With),
+)
 
 
 class Binding(NamedTuple):
@@ -39,17 +44,21 @@ class Binding(NamedTuple):
 
 
 class Bindings:
-    """The names a module's top level binds.
+    """The names that the top level of a module, or the body of a class, binds; and what else it does.
 
     Args:
-        tree: The parsed module.
+        tree: The parsed module or class.
+
+    Attributes:
+        names: Name to the statements that bind it; under ``*`` those that import whatever a module has.
+        statements: Statements that may change what is bound: all but definitions, imports, and what only a script does.
     """
 
-    __slots__ = ("has_star", "names")
+    __slots__ = ("names", "statements")
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module | ast.ClassDef) -> None:
         self.names: dict[str, list[Binding]] = {}
-        self.has_star = False
+        self.statements: list[ast.stmt] = []
         self._block(tree, conditional=False)
 
     def _block(self, tree: ast.AST, *, conditional: bool) -> None:
@@ -57,6 +66,8 @@ class Bindings:
             for statement in getattr(tree, field, ()):
                 if isinstance(statement, ast.If) and is_type_checking(statement.test):
                     continue
+                if isinstance(statement, _ACTING) and not conditional and not is_for_scripts(statement):
+                    self.statements.append(statement)
                 for name, binding in self._bound(statement, conditional):
                     self.names.setdefault(name, []).append(binding)
                 if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -74,7 +85,6 @@ class Bindings:
                 yield name, Binding("import", line, conditional, tree)
         elif isinstance(tree, ast.ImportFrom):
             for alias in tree.names:
-                self.has_star |= alias.name == "*"
                 yield alias.asname or alias.name, Binding("import", line, conditional, tree, alias.name)
         else:
             value: ast.AST | None = getattr(tree, "value", None)
@@ -113,7 +123,8 @@ def mutated(tree: ast.AST) -> set[str]:
     """List what a function changes: names it declares ``global``, and chains it assigns into or calls a mutator on.
 
     ``seen[key] = 1``, ``seen.update(…)``, ``del seen[key]``, ``config.limit = 3``, ``seen += …`` all count. For a chain
-    ``a.b.c`` its beginnings ``a`` and ``a.b`` are changed as well. Local names are listed too.
+    ``a.b.c`` its beginnings ``a`` and ``a.b`` are changed as well; of ``f().b`` only ``.b`` can be said. Local names
+    are listed too.
     """
     found: set[str] = set()
     for each in ast.walk(tree):
@@ -123,13 +134,23 @@ def mutated(tree: ast.AST) -> set[str]:
             found |= _beginnings(each)
         elif isinstance(each, ast.AugAssign):
             found |= _beginnings(each.target)
+        elif isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
+            if each.func.attr in MUTATORS:
+                found |= _beginnings(each.func.value)
         elif (
-            isinstance(each, ast.Call)
-            and isinstance(each.func, ast.Attribute)
-            and each.func.attr in _MUTATORS
+            isinstance(each, ast.Call) and dotted(each.func) in ("setattr", "delattr") and len(each.args) > 1
         ):
-            found |= _beginnings(each.func.value)
+            name = each.args[1]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                found |= _beginnings(ast.Attribute(each.args[0], name.value, ast.Store()))
     return found
+
+
+def is_for_scripts(tree: ast.stmt) -> bool:
+    """Recognise ``if __name__ == "__main__":``."""
+    return isinstance(tree, ast.If) and any(
+        isinstance(each, ast.Name) and each.id == "__name__" for each in ast.walk(tree.test)
+    )
 
 
 def _beginnings(tree: ast.AST) -> set[str]:
@@ -139,6 +160,7 @@ def _beginnings(tree: ast.AST) -> set[str]:
     chain = dotted(tree)
     if chain is None:
         inner = getattr(tree, "value", None)
-        return _beginnings(inner) if isinstance(inner, ast.AST) else set()
+        found = _beginnings(inner) if isinstance(inner, ast.AST) else set()
+        return {*found, f".{tree.attr}"} if isinstance(tree, ast.Attribute) else found
     steps = chain.split(".")
     return {".".join(steps[:n]) for n in range(1, len(steps) + 1)}

@@ -12,11 +12,28 @@ from nacre.encoding import digest
 
 _LOAD_GLOBAL = opcode.opmap["LOAD_GLOBAL"]
 _EXTENDED = opcode.opmap["EXTENDED_ARG"]
+_CHANGING = frozenset(
+    number
+    for name, number in opcode.opmap.items()
+    if name.startswith(("STORE_ATTR", "STORE_SUBSCR", "STORE_SLICE", "STORE_GLOBAL", "DELETE_"))
+)
 _NAMED = frozenset(
     opcode.opmap[name]
     for name in ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL")
     if name in opcode.opmap
 )
+
+
+def may_change(code: CodeType, mutators: frozenset[str]) -> bool:
+    """Tell whether a code object, or one nested in it, may rebind a global or change a value in place.
+
+    Args:
+        code: The code.
+        mutators: Names of methods and functions that change what they are called on.
+    """
+    if not mutators.isdisjoint(code.co_names) or not _CHANGING.isdisjoint(code.co_code[::2]):
+        return True
+    return any(may_change(each, mutators) for each in code.co_consts if isinstance(each, CodeType))
 
 
 def global_names(code: CodeType) -> set[str]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, ModuleType
 
-from nacre.encoding import digest, digest_texts
-from nacre.version.binding import mutated
+from nacre.encoding import digest, digest_bytes, digest_texts
+from nacre.version.binding import Bindings, mutated
 from nacre.version.bytecode import bytecode_digest, global_names
+from nacre.version.content import of_made_class
+from nacre.version.dynamic import Project
 from nacre.version.live import Speller, held, inside
-from nacre.version.names import FIX, Names, evaluated, looked_up
+from nacre.version.names import Names, evaluated, looked_up
 from nacre.version.normal import (
     Function,
     Normal,
@@ -24,19 +27,21 @@ from nacre.version.normal import (
     expressions_text,
     function_text,
     is_literal,
+    module_text,
 )
 from nacre.version.origin import Origins
 from nacre.version.piece import Piece, label_of
 from nacre.version.source import SourceFile, Sources
-from nacre.version.space import Space, Spaces
+from nacre.version.space import Space, Spaces, has_literal_value
 
+Members = list[tuple[str, object]]
 _DISPLAYS = (ast.List, ast.Dict, ast.Set)
 # Decorators of these modules mean the same everywhere.
 _KNOWN = frozenset({"abc", "builtins", "contextlib", "dataclasses", "enum", "functools", "typing"})
 _MAKERS = frozenset(
     {"__init__", "__post_init__", "__new__", "__set_name__", "__init_subclass__", "__setstate__"}
 )
-_NOTHING = Normal("", set(), set(), [])
+_NOTHING = Normal("")
 
 
 class Closure:
@@ -45,24 +50,29 @@ class Closure:
     Args:
         sources: The source files.
         origins: Whose code an object is.
+        spaces: The namespaces of modules.
+        ignored: Objects by id that count as their name only.
     """
 
-    def __init__(self, sources: Sources, origins: Origins) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        origins: Origins,
+        spaces: Spaces,
+        ignored: Mapping[int, object] = MappingProxyType({}),
+    ) -> None:
         self.origins = origins
+        self.ignored = ignored
         self._sources = sources
-        self._spaces = Spaces(sources, origins)
+        self._spaces = spaces
         self._pieces: dict[int, Piece] = {}
         # Ids stand for objects only as long as these live.
         self._alive: list[object] = []
         self._pending: list[tuple[Piece, FunctionType | type | ModuleType]] = []
         self._annotations: dict[tuple[int, str], Piece] = {}
-        self._names = Names(self, self._spaces)
+        self._names = Names(self, spaces)
+        self._project = Project(sources, self)
         self._distributions: dict[str, Piece] = {}
-
-    def forget_trees(self) -> None:
-        """Let go of the parsed files, which take far more room than what was found in them."""
-        self._sources.forget_trees()
-        self._spaces.forget_trees()
 
     def reach(self, value: object) -> Piece:
         """Make the piece of a value, with everything below it in place."""
@@ -82,6 +92,17 @@ class Closure:
             else:
                 self._class(todo, code)
 
+    def project(self) -> Piece:
+        """Reach every source file of the project."""
+        return self._project.piece()
+
+    def dependencies(self, values: Iterable[object]) -> Piece:
+        """Reach functions, classes and modules that a task says it depends on, in any order."""
+        piece = Piece(digest("dependencies"))
+        piece.is_unordered, piece.is_static = True, False
+        piece.links = [("", self.reach(getattr(value, "fn", value))) for value in values]
+        return piece
+
     def annotations(self, function: FunctionType) -> Piece:
         """Make the piece of the annotations of a function's parameters: they choose how inputs are loaded."""
         while isinstance(wrapped := getattr(function, "__wrapped__", None), FunctionType):
@@ -97,10 +118,14 @@ class Closure:
         piece = Piece(digest("annotations", normal.text))
         # An asset named in an annotation is an input: what it computes is its own affair.
         names, chains = (
-            {name for name in each if not self.origins.is_framework(looked_up(name, space))}
+            {
+                name: line
+                for name, line in each.items()
+                if not self.origins.is_framework(looked_up(name, space))
+            }
             for each in (normal.names, normal.chains)
         )
-        piece.links = self._names.links(piece, Normal("", names, chains, []), space, None)
+        piece.links = self._names.links(piece, Normal("", names, chains), space, None)
         piece.links.sort(key=label_of)
         self._drain()
         return piece
@@ -109,35 +134,64 @@ class Closure:
 
     def code(self, value: object) -> Piece | None:
         """Reach a function, class or module; None for anything else."""
-        kind = type(value)
         if not isinstance(value, FunctionType | type | ModuleType | BuiltinFunctionType):
             return None
         if id(value) in self._pieces:
             return self._pieces[id(value)]
-        pinned = getattr(value, "__nacre_stable__", None) if kind is not ModuleType else None
-        name = getattr(value, "__qualname__", "") or getattr(value, "__name__", "")
-        if pinned is not None:
-            piece = Piece(digest("stable", name, str(pinned)), f"stable {name}", "", str(pinned))
-        elif isinstance(value, BuiltinFunctionType):
-            if value.__self__ is not None and not isinstance(value.__self__, ModuleType):
-                return None
-            piece = self.external(value.__module__ or "builtins", name, [])
-        elif isinstance(value, FunctionType):
-            own = self.origins.owns_function(value)
-            module = str(value.__globals__.get("__name__"))
-            piece = Piece("") if own else self.external(module, value.__code__.co_name, self.hidden(value))
-        elif isinstance(value, ModuleType):
-            own = self.origins.owns_module(value)
-            piece = Piece("") if own else self.external(value.__name__, "", [])
-        else:
-            own = self.origins.owns_class(value)
-            piece = Piece("") if own else self.external(value.__module__, name, [])
+        piece = self._leaf(value)
+        if piece is None:
+            if isinstance(value, BuiltinFunctionType):
+                if value.__self__ is not None and not isinstance(value.__self__, ModuleType):
+                    return None
+                piece = self.external(value.__module__ or "builtins", _qualname(value), [])
+            else:
+                piece = self._written(value)
         self._pieces[id(value)] = piece
         self._alive.append(value)
         if not piece.local:
             # Content comes later, so that functions may reach each other.
             self._pending.append((piece, value))  # type: ignore[arg-type]  # only the three kinds are left empty
         return piece
+
+    def _leaf(self, value: FunctionType | type | ModuleType | BuiltinFunctionType) -> Piece | None:
+        """Make the piece of code that does not count by what it contains; None for all other."""
+        name = _qualname(value)
+        if id(value) in self.ignored:
+            return Piece(digest("ignored", name))
+        pin = _pin(value)
+        if pin is not None:
+            return Piece(digest("stable", name, pin), f"stable {name}", self._place(value), pin)
+        key = vars(value).get("__fp_key__") if isinstance(value, type) else None
+        if key is None or (callable(key) and not isinstance(key, classmethod | staticmethod)):
+            return None
+        piece = Piece(digest("key", name), name, self._place(value))
+        called = value.__fp_key__() if callable(key) else key  # type: ignore[union-attr]  # a class that has it
+        piece.links, piece.is_static = [("", self._value(piece, called, "the key"))], False
+        return piece
+
+    def _written(self, value: FunctionType | type | ModuleType) -> Piece:
+        """Make the piece of code that was written down: empty as yet where the project's own, else by distribution."""
+        if isinstance(value, FunctionType):
+            if not self.origins.owns_function(value):
+                module = str(value.__globals__.get("__name__"))
+                return self.external(module, value.__code__.co_name, self.hidden(value))
+        elif isinstance(value, ModuleType):
+            if not self.origins.owns_module(value):
+                return self.external(value.__name__, "", [])
+        elif not self.origins.owns_class(value):
+            return self.external(value.__module__, _qualname(value), [])
+        piece = Piece("")
+        piece.is_whole = isinstance(value, ModuleType)
+        return piece
+
+    def _place(self, value: object) -> str:
+        """Say where a function or class is defined, without asking whether it still is what runs."""
+        if isinstance(value, FunctionType):
+            code, source = value.__code__, self._source(value)
+            tree = source.definitions.get((code.co_name, code.co_firstlineno)) if source else None
+            return f"{self.origins.place(code.co_filename)}:{tree.lineno if tree else code.co_firstlineno}"
+        found = self._class_source(value) if isinstance(value, type) else None
+        return f"{found[0].place}:{found[1].lineno}" if found else ""
 
     def hidden(self, value: object) -> list[Piece]:
         """Reach the project's functions inside an object that is not the project's: wrappers, registries."""
@@ -192,7 +246,8 @@ class Closure:
 
     def _function(self, piece: Piece, function: FunctionType) -> None:
         code, space, source = function.__code__, function.__globals__, self._source(function)
-        piece.name = function.__qualname__
+        # What ``wraps`` copied is the name of another function.
+        piece.name = code.co_qualname if "__wrapped__" in function.__dict__ else function.__qualname__
         if source is None:
             self._sourceless(piece, function)
             return
@@ -237,10 +292,13 @@ class Closure:
         return all((getattr(v, "__module__", None) or "builtins").partition(".")[0] in _KNOWN for v in values)
 
     def _sourceless(self, piece: Piece, function: FunctionType) -> None:
-        piece.local = bytecode_digest(function.__code__)
-        piece.unknowns = (f"source of {function.__qualname__} not available: identified by its bytecode",)
-        names = global_names(function.__code__)
-        piece.links += self._names.links(piece, Normal("", names, set(), []), function.__globals__, names)
+        code = function.__code__
+        piece.local = bytecode_digest(code)
+        piece.place = f"{self.origins.place(code.co_filename)}:{code.co_firstlineno}"
+        piece.warnings += (f"`{piece.name}` ({piece.place}) has no source, so its bytecode counts",)
+        names = global_names(code)
+        normal = Normal("", dict.fromkeys(names, code.co_firstlineno))
+        piece.links += self._names.links(piece, normal, function.__globals__, names)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
             piece.links.append((f"cell {name}", self._value(piece, held(cell), f"variable `{name}`")))
         for at, default in enumerate(function.__defaults__ or ()):
@@ -293,7 +351,7 @@ class Closure:
         speller = Speller(self)
         found = speller.piece(value)
         for kind in speller.unknown:
-            piece.unknowns += (f"{what} of {piece.name} ({piece.place}) is {kind}: {FIX}",)
+            piece.unknowns += (f"{what} of {piece.name} ({piece.place}) is {kind}",)
         return found
 
     # Classes and modules.
@@ -316,40 +374,103 @@ class Closure:
         if type(kind) is not type:
             bases.append(("metaclass", type(kind)))
         if found is None:
-            names = [name for name, value in vars(kind).items() if isinstance(value, FunctionType)]
-            piece.local = digest("class without source", kind.__qualname__)
-            piece.unknowns = (f"source of {kind.__qualname__} not available: identified by its methods",)
+            members = self._made_class(piece, kind)
         else:
-            names = self._class_text(piece, kind, *found)
-        members = [(name, vars(kind)[name]) for name in names if name in vars(kind)]
+            members = self._class_text(piece, kind, *found)
         for label, value in [*members, *bases]:
             piece.links.append((label, self._value(piece, value, f"`{label}`")))
         # Bases stay in their order: sorting is stable.
         piece.links.sort(key=label_of)
 
-    def _class_text(self, piece: Piece, kind: type, source: SourceFile, tree: ast.ClassDef) -> list[str]:
+    def _made_class(self, piece: Piece, kind: type) -> Members:
+        """Identify a class that no class statement made by what it holds."""
+        module = sys.modules.get(kind.__module__)
+        piece.local, piece.is_static = digest("made class"), False
+        if module is not None and not piece.place:
+            source = self._spaces.file(vars(module))
+            piece.place = self._spaces.owner(vars(module), kind.__qualname__).place
+            piece.place = piece.place or (f"{source.place}:1" if source else "")
+        return list(of_made_class(kind))
+
+    def _class_text(self, piece: Piece, kind: type, source: SourceFile, tree: ast.ClassDef) -> Members:
         module = sys.modules.get(kind.__module__)
         space = vars(module) if module else {}
         piece.place = f"{source.place}:{tree.lineno}"
         decorators = self._kept(tree.decorator_list, space)
-        outside, inside = expressions_text(decorators), class_text(tree)
+        outside, inside = expressions_text([*decorators, *tree.bases]), class_text(tree)
         piece.local = digest("class", outside.text, inside.text)
         for normal in (outside, inside):
             piece.links += self._names.links(piece, normal, space, None)
         unique = len(source.classes(kind.__qualname__)) == 1 and "<locals>" not in kind.__qualname__
         piece.is_static = piece.is_static and unique and source.lasting and self._are_known(decorators, space)
-        return [s.name for s in tree.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)]
+        if unique and module is not None:
+            self._attached(piece, kind, space)
+        return self._members(piece, kind, source, tree)
+
+    def _attached(self, piece: Piece, kind: type, space: Space) -> None:
+        """Count what the project sets on a class from outside its body, by the statements that do so at import."""
+        owner = self._spaces.owner(space, kind.__qualname__)
+        for name in self._spaces.attached(owner, kind):
+            set_by = self._spaces.settings(owner, kind, f".{name}")
+            texts = [(expressions_text(trees), space) for space, trees in set_by]
+            texts.sort(key=lambda each: each[0].text)
+            if texts:
+                attribute = Piece(digest_texts("attached", [name, *[text.text for text, _ in texts]]))
+                attribute.links = self._names.expressions(attribute, texts, owner.name)
+                piece.links.append((f"attached {name}", attribute))
+                piece.is_static = False
+
+    def _members(self, piece: Piece, kind: type, source: SourceFile, tree: ast.ClassDef) -> Members:
+        """List a class's methods, and what its attributes hold beyond what its text says."""
+        methods = {s.name for s in tree.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)}
+        members = [(name, value) for name, value in vars(kind).items() if name in methods]
+        for name, bindings in Bindings(tree).names.items():
+            value = vars(kind).get(name)
+            if isinstance(value, dict | list | set):
+                # A registry: whoever registers may do so from anywhere.
+                piece.links += [(f"inside {name}", each) for each in self.hidden(value)]
+            elif (
+                len(bindings) == 1
+                and bindings[0].kind == "literal"
+                and isinstance(value, str | int | float | bytes)
+                and not isinstance(value, Enum)
+                and not has_literal_value(bindings[0], value)
+                and not source.sets_attribute(name)
+            ):
+                # Neither its text nor any assignment explains it: the file changed, or somebody else set it.
+                members.append((f"live {name}", value))
+                piece.is_static = False
+        return members
 
     def _module(self, piece: Piece, module: ModuleType) -> None:
-        """A module used as a value may be asked for anything: all it binds is reached."""
-        source = self._spaces.file(vars(module))
-        piece.name, piece.local = f"module {module.__name__.rpartition('.')[2]}", digest("module")
-        piece.is_static = False
+        """A module used as a value may be asked for anything: its whole text counts, and all it binds is reached."""
+        space, source = vars(module), self._spaces.file(vars(module))
+        piece.name, piece.is_static = f"module {module.__name__.rpartition('.')[2]}", False
+        file = getattr(module, "__file__", None) or ""
+        piece.place = f"{self.origins.place(file)}:1" if file else ""
         if source is None:
-            piece.unknowns = (f"module {module.__name__} has no Python source: list what it depends on",)
+            data = self._sources.data(file) if file else None
+            piece.local = digest("binary module", digest_bytes(data or b""))
+            if data is None:
+                piece.warnings += (f"{piece.name} has no source: list what it depends on in deps=",)
             return
-        piece.place = f"{source.place}:1"
-        for name in sorted(source.bindings().names):
-            found, _ = self._names.reach(vars(module), name)
-            if found is not None:
+        piece.local = digest("module", module_text(source.tree).text)
+        bound = source.bindings().names
+        for name in sorted(space if "*" in bound else bound):
+            found, _ = self._names.reach(space, name)
+            # What cannot be seen live is in the text already.
+            if found is not None and not found.unknowns:
                 piece.links.append((name, found))
+
+
+def _qualname(value: object) -> str:
+    return getattr(value, "__qualname__", "") or getattr(value, "__name__", "")
+
+
+def _pin(value: object) -> str | None:
+    """Read the version that ``@stable`` gave; one that was inherited, or copied by ``wraps``, is not its own."""
+    if isinstance(value, ModuleType | BuiltinFunctionType):
+        return None
+    pin = vars(value).get("__nacre_stable__")
+    copied = getattr(getattr(value, "__wrapped__", None), "__nacre_stable__", None)
+    return None if pin is None or pin is copied else str(pin)

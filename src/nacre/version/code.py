@@ -8,18 +8,21 @@ the injected reader only.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import NamedTuple, TypeVar, overload
 
-from nacre.encoding import digest_texts
+from nacre.encoding import digest, digest_texts
 from nacre.errors import UnknownCode
 from nacre.version.closure import Closure
 from nacre.version.origin import Origins, roots_of
 from nacre.version.piece import Piece, own_digest, settle
 from nacre.version.source import DiskReader, SourceFile, SourceReader, Sources
+from nacre.version.space import Spaces
 
-FORMAT = "1"
+FORMAT = "2"
+WHOLE = digest("whole")
 _PYTHON = f"{sys.implementation.name} {sys.version_info[0]}"
 FRAMEWORK = ("nacre", "prefect")
 #: Attribute of what runs code that is not Python, such as a dbt model: the parts of that code, its own first.
@@ -47,8 +50,8 @@ class CodeIdentity(NamedTuple):
     Args:
         digest: The code version.
         parts: Everything reached, the function itself first; comparing two lists explains a change.
-        unknowns: Sentences naming what could not be seen, each with its remedy.
-        warnings: Sentences naming where whole modules count, because it could not be told what of them is used.
+        unknowns: What has no identity, a phrase each: a global client, an open file. Such code cannot be used.
+        warnings: Sentences naming where more counts than may be used, because it could not be told.
         static: Whether source files and installed distributions alone decide it, so that it holds while they do.
     """
 
@@ -76,28 +79,49 @@ class CodeVersions:
         reader: SourceReader | None = None,
         framework: Sequence[str] = FRAMEWORK,
     ) -> None:
-        origins = Origins(roots, framework)
-        self._sources = Sources(reader or DiskReader(), origins)
-        self._closure = Closure(self._sources, origins)
+        self._origins = Origins(roots, framework)
+        self._sources = Sources(reader or DiskReader(), self._origins)
+        self._spaces = Spaces(self._sources, self._origins)
+        # One for each set of ignored objects, by their ids; the empty set first.
+        self._closures: dict[tuple[int, ...], Closure] = {}
         self._parts: dict[int, CodePart] = {}
-        self._identities: dict[int, tuple[object, CodeIdentity]] = {}
+        self._identities: dict[tuple[object, ...], tuple[object, CodeIdentity]] = {}
 
-    def identify(self, fn: object) -> CodeIdentity:
+    def identify(
+        self, fn: object, deps: Sequence[object] = (), ignored: Sequence[object] = ()
+    ) -> CodeIdentity:
         """Identify a function, or anything with a function as its ``fn``. For one thread at a time.
+
+        Args:
+            fn: The function.
+            deps: Functions, classes and modules that count as if it reached them; modules count whole.
+            ignored: Objects that count as their name only.
 
         Raises:
             SourceDrift: A source file changed after it was imported.
             UnknownCode: It is no function and holds none.
         """
         function = _function(fn)
-        known = self._identities.get(id(function))
+        key = (id(function), *map(id, deps), None, *map(id, ignored))
+        known = self._identities.get(key)
         if known is None:
-            known = self._identities[id(function)] = (function, self._identify(function))
+            known = ((function, deps, ignored), self._identify(function, deps, ignored))
+            self._identities[key] = known
         return known[1]
+
+    def pinned(self, fn: object, version: str) -> CodeIdentity:
+        """Identify a function by a version that its author keeps, whatever it contains."""
+        code: CodeType | None = getattr(_function(fn), "__code__", None)
+        place = f"{self._origins.place(code.co_filename)}:{code.co_firstlineno}" if code else ""
+        part = CodePart("pinned", place, version)
+        return CodeIdentity(
+            digest_texts("code version", [FORMAT, "pinned", version]), (part,), (), static=False
+        )
 
     def forget_trees(self) -> None:
         """Let go of the parsed files; what is asked later is parsed again from the bytes that were read first."""
-        self._closure.forget_trees()
+        self._sources.forget_trees()
+        self._spaces.forget_trees()
 
     def source(self, place: str) -> bytes | None:
         """Give the bytes that were read of a file, by where parts say they are; None where none were.
@@ -115,43 +139,83 @@ class CodeVersions:
         """Say which source files were read so far, with the digest of their bytes."""
         return self._sources.digests()
 
-    def _identify(self, function: object) -> CodeIdentity:
+    def _identify(self, function: object, deps: Sequence[object], ignored: Sequence[object]) -> CodeIdentity:
         stated: Sequence[CodePart] | None = getattr(function, STATED, None)
         if stated is not None:
             return _stated(stated)
-        root = self._closure.reach(function)
+        closure = self._closure(ignored)
+        root = closure.reach(function)
+        whole = Piece(WHOLE)
+        whole.links = [("function", root)]
+        if deps:
+            whole.links.append(("dependencies", closure.dependencies(deps)))
         settle(root)
-        texts, unknowns, is_static, reach = (
-            [FORMAT, _PYTHON, root.final],
-            root.unknowns,
-            root.is_static,
-            root.reach,
-        )
         own = own_digest(root)
         if isinstance(function, FunctionType):
             # How a root's inputs are loaded is its own affair; whoever calls it as a function passes values.
-            inputs = self._closure.annotations(function)
-            settle(inputs)
-            texts.append(inputs.final)
+            inputs = closure.annotations(function)
+            whole.links.append(("inputs", inputs))
             own = digest_texts("root", [own, inputs.local])
-            unknowns, is_static, reach = (
-                unknowns + inputs.unknowns,
-                is_static and inputs.is_static,
-                reach | inputs.reach,
-            )
-        others = [self._part(piece) for key, piece in reach.items() if key != id(root)]
+            settle(inputs)
+        settle(whole)
+        others = [self._part(piece) for piece in whole.reach.values() if piece is not root]
         return CodeIdentity(
-            digest=digest_texts("code version", texts),
-            parts=(CodePart(root.name, root.place, own), *others),
-            unknowns=tuple(dict.fromkeys(unknowns)),
-            static=is_static and not unknowns,
+            digest=digest_texts("code version", [FORMAT, _PYTHON, whole.final]),
+            parts=_told_apart([CodePart(*_named(root, function), own), *others]),
+            unknowns=whole.unknowns,
+            static=whole.is_static and not (whole.unknowns or whole.warnings or ignored),
+            warnings=whole.warnings,
         )
+
+    def _closure(self, ignored: Sequence[object]) -> Closure:
+        # A task stands for its function too.
+        objects = {id(each): each for one in ignored for each in (one, getattr(one, "fn", one))}
+        key = tuple(sorted(objects))
+        if key not in self._closures:
+            self._closures[key] = Closure(self._sources, self._origins, self._spaces, objects)
+        return self._closures[key]
 
     def _part(self, piece: Piece) -> CodePart:
         part = self._parts.get(id(piece))
         if part is None:
             part = self._parts[id(piece)] = CodePart(piece.name, piece.place, own_digest(piece))
         return part
+
+
+def _named(root: Piece, function: object) -> tuple[str, str]:
+    """Name the root; an instance that can be called goes by its class, and is where that or what it wraps is."""
+    if root.name:
+        return root.name, root.place
+    name = f"{type(function).__qualname__} instance"
+    return name, next((piece.place for piece in root.reach.values() if piece.place), "")
+
+
+def _told_apart(parts: list[CodePart]) -> tuple[CodePart, ...]:
+    """Give parts of one name different ones: by their modules, and where those are one too, by their order there."""
+    if len({part.name for part in parts}) == len(parts):
+        return tuple(parts)
+    counts = Counter(part.name for part in parts)
+    qualified = [
+        part._replace(name=f"{_module(part.place)}.{part.name}") if counts[part.name] > 1 else part
+        for part in parts
+    ]
+    alike: dict[str, list[CodePart]] = {}
+    for part in qualified:
+        alike.setdefault(part.name, []).append(part)
+    order = {
+        id(part): at
+        for same in alike.values()
+        for at, part in enumerate(sorted(same, key=lambda part: (len(part.place), part.place)), 1)
+    }
+    return tuple(
+        part._replace(name=f"{part.name} ({order[id(part)]})") if order[id(part)] > 1 else part
+        for part in qualified
+    )
+
+
+def _module(place: str) -> str:
+    """Name the module at a place, ``lake/text.py:12``, as it is imported: ``lake.text``."""
+    return place.rpartition(":")[0].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _stated(parts: Sequence[CodePart]) -> CodeIdentity:

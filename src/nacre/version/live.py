@@ -5,17 +5,17 @@ Never spells an address or a place on disk. What it cannot see into is reported,
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
 import re
 import types
 import typing
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from nacre.encoding import digest, digest_bytes
+from nacre.version.content import of_instance, of_library
 from nacre.version.normal import constant_text
 from nacre.version.origin import Origins
 from nacre.version.piece import Piece
@@ -27,6 +27,7 @@ _INERT = frozenset(
         *("logging", "loguru", "structlog"),
         *("_asyncio", "_queue", "_thread", "asyncio", "concurrent", "multiprocessing", "queue", "threading"),
         *("_contextvars", "_weakref", "contextvars", "weakref"),
+        *("opentelemetry", "prometheus_client", "rich", "tqdm", "warnings"),
     }
 )
 # Immutable types of the standard library whose repr is their value.
@@ -39,6 +40,8 @@ class Reacher(typing.Protocol):
     """What spelling needs to know about code it meets."""
 
     origins: Origins
+    #: Objects by id that count as their name only.
+    ignored: Mapping[int, object]
 
     def code(self, value: object) -> Piece | None:
         """Reach a function, class or module; None for anything else."""
@@ -84,6 +87,8 @@ class Speller:
             self._out.append(self._atom(value))
         elif id(value) in self._active:
             self._out.append("cycle;")
+        elif id(value) in self._reacher.ignored:
+            self._out.append("ignored;")
         else:
             self._active.add(id(value))
             self._compound(value)
@@ -100,6 +105,16 @@ class Speller:
         kind = type(value)
         if kind.__module__.partition(".")[0] in _INERT:
             self._out.append("inert;")
+            return
+        if kind.__module__ in ("builtins", "itertools") and hasattr(kind, "__next__"):
+            # What is left of it depends on who has asked; what made it says what it gives.
+            self.is_state = True
+            self._out.append(f"iterator {_named(kind)};")
+            return
+        parts = of_library(value)
+        if parts is not None:
+            self._sequence(_named(kind), parts)
+            self._external(kind)
             return
         hidden = self._reacher.hidden(value)
         if hidden:
@@ -142,6 +157,8 @@ class Speller:
             self._sequence(kind.__name__, typing.cast("Iterable[object]", value))
             if isinstance(value, deque):
                 self.write(value.maxlen)
+        elif kind.__module__ == "collections" and kind.__name__ == "ChainMap":
+            self._sequence("ChainMap", value.maps)  # type: ignore[attr-defined]  # a ChainMap
         elif kind in (set, frozenset):
             self._set(kind.__name__, typing.cast("Iterable[object]", value))
         elif isinstance(value, dict | types.MappingProxyType) and kind.__module__ in (
@@ -236,44 +253,19 @@ class Speller:
     def _declared(self, value: object) -> bool:
         """Spell instances of the project's classes, and of classes that say what identifies them."""
         kind = type(value)
-        key: Callable[[object], object] | None = getattr(kind, "__fp_key__", None)
+        key = getattr(value, "__dict__", {}).get("__fp_key__")
+        if key is None and hasattr(kind, "__fp_key__"):
+            key = value.__fp_key__  # type: ignore[attr-defined]  # its class has it
         if key is not None:
-            self._sequence("key", (kind, key(value)))
+            self._sequence("key", (kind, key() if callable(key) else key))
         elif not self._reacher.origins.owns_class(kind):
             return False
         elif self._reacher.changes_itself(kind):
             self.is_state = True
             self._sequence("state", (kind,))
         else:
-            self._sequence("instance", (kind, *_content(value)))
+            self._sequence("instance", (kind, *of_instance(value)))
         return True
-
-
-def _content(value: object) -> Iterable[object]:
-    """List what an instance consists of: its fields, slots and, for a subclass of a builtin, the value itself."""
-    if dataclasses.is_dataclass(value):
-        yield from ((f.name, getattr(value, f.name, None)) for f in dataclasses.fields(value))
-        return
-    if isinstance(value, str):
-        yield "".join(value)
-    elif isinstance(value, tuple | list):
-        yield [*value]
-    elif isinstance(value, dict):
-        yield {**value}
-    elif isinstance(value, set | frozenset):
-        yield {*value}
-    elif isinstance(value, bytes):
-        yield bytes(value)
-    elif isinstance(value, int):
-        yield int(value)
-    elif isinstance(value, float):
-        yield float(value)
-    yield dict(sorted(getattr(value, "__dict__", {}).items()))
-    for kind in type(value).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        for slot in (slots,) if isinstance(slots, str) else slots:
-            if slot not in ("__dict__", "__weakref__"):
-                yield (slot, getattr(value, slot, None))
 
 
 def _named(kind: type) -> str:

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib.util
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Protocol
 
-from nacre.encoding import digest
+from nacre.encoding import digest, digest_texts
+from nacre.version.dynamic import (
+    SUBCLASSES,
+    WATCHED,
+    owner_of,
+    reaches_anything,
+    reaches_its_module,
+    subclasses,
+)
 from nacre.version.live import Reacher, Speller
 from nacre.version.normal import Normal, dotted, expressions_text, is_literal
 from nacre.version.piece import Links, Piece, label_of
 from nacre.version.space import Owner, Space, Spaces, absolute, has_literal_value
 
-FIX = "declare it `@stable`, build it inside the function, or give it __fp_key__"
-_DYNAMIC = frozenset({"eval", "exec", "globals", "__import__", "import_module", "importlib.import_module"})
 # Calls that make the same of the same arguments, everywhere.
 _PLAIN = frozenset(
     {
@@ -50,6 +59,10 @@ class CodeReacher(Reacher, Protocol):
         """Reach a function or class of the project; None for anything else."""
         ...
 
+    def project(self) -> Piece:
+        """Reach every source file of the project."""
+        ...
+
 
 class Names:
     """Resolves names, each once per namespace.
@@ -71,21 +84,62 @@ class Names:
         """Resolve the names a text mentions; ``scope`` limits them to those read as globals."""
         links: dict[str, Piece] = {}
         local = self._imported(piece, normal, space) if normal.imports else {}
-        for chain in normal.names | normal.chains:
+        for module, attribute in normal.modules:
+            piece.is_static = False
+            found, label = self._imported_chain((module, ""), module, attribute)
+            self._add(links, piece, found, f"import {label}", 0)
+        for chain, line in (*normal.names.items(), *normal.chains.items()):
             root, _, rest = chain.partition(".")
             if root in local:
-                self._imported_chain(links, local[root], root, rest)
+                found, label = self._imported_chain(local[root], root, rest)
+                if local[root][1] == "import_module" or rest == "import_module":
+                    self._watched(links, piece, chain, {root: import_module, "importlib": importlib}, line)
+            elif scope is not None and root not in scope and not chain.endswith(SUBCLASSES):
                 continue
-            if scope is not None and root not in scope:
-                continue
-            if chain in _DYNAMIC and (root not in space or root in ("importlib", "import_module")):
-                what = f"{piece.name} ({piece.place}) calls {chain}"
-                piece.unknowns += (f"{what}: nacre cannot see what it reaches; name that instead",)
-            found, label, fixed = self._chain(space, chain)
-            piece.is_static = piece.is_static and fixed
-            if found is not None:
-                links[label] = found
+            else:
+                found, label, fixed = self._chain(space, chain)
+                piece.is_static = piece.is_static and fixed
+                if chain.rpartition(".")[2] in WATCHED or space.get(root) is import_module:
+                    self._watched(links, piece, chain, space, line)
+            self._add(links, piece, found, label, line)
         return list(links.items())
+
+    def _add(self, links: dict[str, Piece], piece: Piece, found: Piece | None, label: str, line: int) -> None:
+        if found is not None:
+            links[label] = found
+            if found.is_whole:
+                self._warn(piece, f"uses module `{label}` as a value", line, f"all of {label} counts")
+
+    def _warn(self, piece: Piece, what: str, line: int, meaning: str) -> None:
+        place = f"{piece.place.rpartition(':')[0]}:{line}" if line else piece.place
+        piece.warnings += (f"`{piece.name}` {what} ({place}), so {meaning}",)
+
+    def _watched(self, links: dict[str, Piece], piece: Piece, chain: str, space: Space, line: int) -> None:
+        """Reach what a look-up by a computed name may find."""
+        value = looked_up(chain, space)
+        if reaches_anything(value):
+            piece.is_static = False
+            if line:  # with a literal, what it imports is known
+                links["project"] = self._reacher.project()
+                self._warn(piece, f"calls {chain}", line, "every source file of the project counts")
+        elif reaches_its_module(value):
+            module = sys.modules.get(str(space.get("__name__")))
+            found = (
+                self._reacher.code(module) if module and vars(module) is space else self._reacher.project()
+            )
+            if found is not None:
+                links["globals()"] = found
+                self._warn(piece, f"calls {chain}", line, "all of its module counts")
+        elif chain.endswith(f".{SUBCLASSES}"):
+            piece.is_static = False
+            named = looked_up(chain.removesuffix(f".{SUBCLASSES}"), space)
+            kind = named if isinstance(named, type) else owner_of(piece.name, space)
+            below = subclasses(kind) if isinstance(kind, type) else []
+            reached = [self._reacher.own_code(each) for each in below]
+            links |= {f"below {at}": each for at, each in enumerate(reached) if each is not None}
+            if not isinstance(kind, type):
+                links["project"] = self._reacher.project()
+                self._warn(piece, f"calls {chain}", line, "every source file of the project counts")
 
     def _chain(self, space: Space, chain: str) -> tuple[Piece | None, str, bool]:
         """Resolve ``util.deep``: through the project's modules to the first thing that is not one."""
@@ -119,36 +173,30 @@ class Names:
         """Import a module of the project that a function imports when it runs; others are known by version."""
         if module in sys.modules:
             return sys.modules[module]
-        # Late: few functions import inside.
-        from importlib import import_module, util
-
         top = module.partition(".")[0]
         try:
-            known = sys.modules.get(top) or util.find_spec(top)
+            known = sys.modules.get(top) or importlib.util.find_spec(top)
             path = getattr(known, "__file__", None) or getattr(known, "origin", None) or ""
             return import_module(module) if path and self._origins.owns_file(path) else None
         except (ImportError, ValueError):
             return None
 
-    def _imported_chain(self, links: dict[str, Piece], origin: tuple[str, str], root: str, rest: str) -> None:
+    def _imported_chain(self, origin: tuple[str, str], root: str, rest: str) -> tuple[Piece | None, str]:
         module, name = origin
         loaded = self._load(module)
         if loaded is None or not self._origins.owns_module(loaded):
-            if not self._origins.is_framework(loaded) and module.partition(".")[0]:
-                links[root] = self._reacher.external(module, f"{module}:{name}", [])
-            return
+            if self._origins.is_framework(loaded) or not module.partition(".")[0]:
+                return None, root
+            return self._reacher.external(module, f"{module}:{name}", []), root
         if name and name not in vars(loaded):
             # A submodule is no attribute of its package until it is imported.
             loaded = self._load(f"{module}.{name}") or loaded
             name = "" if loaded.__name__ == f"{module}.{name}" else name
         chain = ".".join(filter(None, (name, rest)))
         if not chain:
-            found = self._reacher.code(loaded)
-            label = root
-        else:
-            found, label, _ = self._chain(vars(loaded), chain)
-        if found is not None:
-            links[f"{root} {label}"] = found
+            return self._reacher.code(loaded), root
+        found, label, _ = self._chain(vars(loaded), chain)
+        return found, f"{root} {label}"
 
     def reach(self, space: Space, name: str) -> tuple[Piece | None, bool]:
         """Reach what a global name means; None where the name alone says it."""
@@ -166,6 +214,8 @@ class Names:
             # A module's own name and file differ between checkouts, and between a script and an import.
             return None, True
         value, owner = space[name], self._spaces.owner(space, name)
+        if id(value) in self._reacher.ignored:
+            return Piece(digest("ignored", name)), False
         if owner.external and isinstance(value, _CODE):
             return self._imported_value(value, owner), owner.is_fixed
         coded = isinstance(value, FunctionType | type | ModuleType)
@@ -173,11 +223,13 @@ class Names:
         if isinstance(value, ModuleType) or (
             coded and not (assigned and self._spaces.is_changed(owner, value))
         ):
-            return Speller(self._reacher).piece(value), owner.is_fixed and owner.kind in (
-                "def",
-                "class",
-                "import",
-            )
+            spelt = Speller(self._reacher).piece(value)
+            # What a class statement or a function says of itself comes later, and is better.
+            spelt.place = spelt.place or owner.place
+            return spelt, owner.is_fixed and owner.kind in ("def", "class", "import")
+        if owner.space is not space and owner.space.get(owner.name) is value:
+            found, fixed = self.reach(owner.space, owner.name)
+            return found, fixed and owner.is_fixed
         return self._constant(owner, value)
 
     def _imported_value(self, value: object, owner: Owner) -> Piece | None:
@@ -189,21 +241,26 @@ class Names:
         inside = [] if isinstance(value, type | ModuleType) else self._reacher.hidden(value)
         return self._reacher.external(module, owner.external, inside)
 
-    def _constant(self, owner: Owner, value: object) -> tuple[Piece, bool]:
+    def _constant(self, owner: Owner, value: object) -> tuple[Piece | None, bool]:
         # What a decorator made of a definition goes by the definition's name already.
         piece = Piece(digest("global"), "" if owner.kind in ("def", "class") else owner.name, owner.place)
         speller = Speller(self._reacher)
         is_state = self._spaces.is_changed(owner, value)
         spelt = None if is_state else speller.piece(value)
         is_state = is_state or speller.is_state
+        if speller.unknown and owner.external and not is_state:
+            # Made and kept by whom it is imported from: the version of that says what it is.
+            return self._reacher.external(
+                owner.external.partition(":")[0], owner.external, []
+            ), owner.is_fixed
         if is_state or speller.unknown:
-            self._initial(piece, owner)
+            self._initial(piece, owner, value)
         inside = self._registered(value) if is_state else []
         piece.links += [("inside", found) for found in inside]
         if spelt is not None and not is_state:
             piece.links.append(("value", spelt))
             where = f"global `{owner.name}`" + (f" ({owner.place})" if owner.place else "")
-            piece.unknowns = tuple(f"{where} is {kind}: {FIX}" for kind in speller.unknown)
+            piece.unknowns = tuple(f"{where} is {kind}" for kind in speller.unknown)
         fixed = owner.is_fixed and not speller.unknown and not inside
         return piece, fixed and (is_state or self._is_fixed_value(owner, value))
 
@@ -239,12 +296,26 @@ class Names:
         )
         return self._reacher.hidden(value) if is_registry else []
 
-    def _initial(self, piece: Piece, owner: Owner) -> None:
-        """Identify a global by the statements that initialise it."""
-        normal = expressions_text(binding.tree for binding in owner.bindings)
-        piece.local = digest("initial", normal.text)
-        others = Normal("", normal.names - {owner.name}, normal.chains, normal.imports)
-        piece.links += sorted(self.links(piece, others, owner.space, None), key=label_of)
+    def _initial(self, piece: Piece, owner: Owner, value: object) -> None:
+        """Identify a global by the statements that initialise it, and by those that fill it at import."""
+        bound = [binding.tree for binding in owner.bindings]
+        texts = [(expressions_text(bound), owner.space)]
+        for space, trees in self._spaces.settings(owner, value):
+            texts.append((expressions_text(t for t in trees if not any(t is each for each in bound)), space))
+        texts[1:] = sorted(texts[1:], key=lambda each: each[0].text)
+        piece.local = digest_texts("initial", [normal.text for normal, _ in texts])
+        # One statement may fill two globals: each is then part of what initialises the other.
+        self._globals[id(owner.space), owner.name] = (piece, False)
+        piece.links += self.expressions(piece, texts, owner.name)
+
+    def expressions(self, piece: Piece, texts: Sequence[tuple[Normal, Space]], name: str) -> Links:
+        """Resolve what expressions mention, each in its namespace, apart from the name they are about."""
+        links: Links = []
+        for at, (normal, space) in enumerate(texts):
+            names = {each: line for each, line in normal.names.items() if each != name}
+            found = self.links(piece, normal._replace(names=names), space, None)
+            links += [(f"{at} {label}" if at else label, each) for label, each in found]
+        return sorted(links, key=label_of)
 
 
 def evaluated(decorator: ast.expr, space: Space) -> object:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -17,6 +18,9 @@ ConstantValue = str | bytes | bool | int | float | complex | None
 _DROPPED = frozenset({"ctx", "type_comment", "kind", "type_params", "type_ignores"})
 _DEEP = 40_000
 _DISPLAYS = (ast.List, ast.Tuple, ast.Set)
+_IMPORTERS = frozenset({"__import__", "import_module"})
+_LOOKUPS = _IMPORTERS | {"getattr"}
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Normal(NamedTuple):
@@ -24,15 +28,18 @@ class Normal(NamedTuple):
 
     Args:
         text: The canonical text; equal texts mean equal behaviour, given equal names.
-        names: Bare names, local ones included.
-        chains: Attribute chains that start at a name, dotted: ``util.deep``.
+        names: Bare names, local ones included, with the line of a mention; line 0 where nothing but calls with a
+            literal mention it, as in ``import_module("tools")``.
+        chains: Attribute chains that start at a name, dotted: ``util.deep``; lines as for names.
         imports: Import statements inside the definition.
+        modules: Modules imported by a call with a literal, each with the attribute that is taken of it.
     """
 
     text: str
-    names: set[str]
-    chains: set[str]
-    imports: list[ast.Import | ast.ImportFrom]
+    names: Mapping[str, int] = _NONE
+    chains: Mapping[str, int] = _NONE
+    imports: Sequence[ast.Import | ast.ImportFrom] = ()
+    modules: Sequence[tuple[str, str]] = ()
 
 
 def function_text(tree: Function) -> Normal:
@@ -75,6 +82,11 @@ def expressions_text(trees: Iterable[ast.AST]) -> Normal:
             writer.write(tree)
 
     return _written(write)
+
+
+def module_text(tree: ast.Module) -> Normal:
+    """Write a module whole."""
+    return _written(lambda writer: writer.body(tree.body))
 
 
 def annotations_text(tree: Function) -> Normal:
@@ -150,25 +162,25 @@ def _written(write: Callable[[_Writer], None]) -> Normal:
 class _Writer:
     """Writes one definition; an instance is used once."""
 
-    __slots__ = ("chains", "imports", "in_class", "names", "out", "put")
+    __slots__ = ("chains", "imports", "in_class", "modules", "names", "out", "put")
 
     def __init__(self) -> None:
         self.out: list[str] = []
         self.put = self.out.append
-        self.names: set[str] = set()
-        self.chains: set[str] = set()
+        self.names: dict[str, int] = {}
+        self.chains: dict[str, int] = {}
         self.imports: list[ast.Import | ast.ImportFrom] = []
+        self.modules: list[tuple[str, str]] = []
         self.in_class = False
 
     def done(self) -> Normal:
-        return Normal("".join(self.out), self.names, self.chains, self.imports)
+        return Normal("".join(self.out), self.names, self.chains, self.imports, self.modules)
 
     def write(self, tree: ast.AST) -> None:
+        _HANDLERS.get(type(tree), _Writer.shaped)(self, tree)
+
+    def shaped(self, tree: ast.AST) -> None:
         kind = type(tree)
-        handler = _HANDLERS.get(kind)
-        if handler is not None:
-            handler(self, tree)
-            return
         tag, fields = _SHAPES.get(kind) or _shape(kind)
         self.put(tag)
         for field, label in fields:
@@ -216,7 +228,7 @@ class _Writer:
             self.write(statement)
 
     def name(self, tree: ast.Name) -> None:
-        self.names.add(tree.id)
+        self.names[tree.id] = tree.lineno
         self.put(f"N{tree.id};")
 
     def constant(self, tree: ast.Constant) -> None:
@@ -225,11 +237,41 @@ class _Writer:
     def attribute(self, tree: ast.Attribute) -> None:
         chain = dotted(tree)
         if chain is not None:
-            self.chains.add(chain)
+            self.chains[chain] = tree.lineno
             self.put(f"A{chain};")
             return
         self.put(f"Attribute({tree.attr};")
-        self.write(tree.value)
+        if isinstance(tree.value, ast.Call):
+            self.call(tree.value, tree.attr)
+        else:
+            self.write(tree.value)
+        self.put(")")
+
+    def call(self, tree: ast.Call, attribute: str = "") -> None:
+        """Write a call; a look-up by a literal is a mention of what it names."""
+        called = getattr(tree.func, "attr", None) or getattr(tree.func, "id", "")
+        function = (dotted(tree.func) or "") if called in _LOOKUPS and tree.args else ""
+        if function == "getattr" and self.looks_up(tree):
+            self.arguments(f"getattr {dotted(tree.args[0])}", tree.args[1:], tree.keywords)
+        elif function and called in _IMPORTERS and (module := _absolute(tree.args[0])):
+            (self.chains if "." in function else self.names).setdefault(function, 0)
+            self.modules.append((module, attribute))
+            self.arguments(function, tree.args, tree.keywords)
+        else:
+            self.shaped(tree)
+
+    def looks_up(self, tree: ast.Call) -> bool:
+        """Note ``getattr(a.b, "c")`` as a mention of ``a.b.c``; false where it is no such call."""
+        chain, name = dotted(tree.args[0]), _text(tree.args[1] if len(tree.args) > 1 else None)
+        if chain is None or not name.isidentifier():
+            return False
+        self.names["getattr"] = self.chains[f"{chain}.{name}"] = tree.lineno
+        return True
+
+    def arguments(self, function: str, values: Iterable[ast.expr], named: Iterable[ast.keyword]) -> None:
+        self.put(f"Call {function}(")
+        for each in (*values, *named):
+            self.write(each)
         self.put(")")
 
     def assign(self, tree: ast.Assign) -> None:
@@ -324,6 +366,17 @@ class _Writer:
         self.put(")")
 
 
+def _text(tree: ast.expr | None) -> str:
+    """Give the text of a string literal; empty for anything else."""
+    return tree.value if isinstance(tree, ast.Constant) and isinstance(tree.value, str) else ""
+
+
+def _absolute(tree: ast.expr) -> str:
+    """Give the module that a string literal names; empty for a relative one, and for anything else."""
+    text = _text(tree)
+    return "" if text.startswith(".") else text
+
+
 def is_type_checking(test: ast.expr) -> bool:
     """Recognise the test of ``if TYPE_CHECKING:``."""
     return (dotted(test) or "").rpartition(".")[2] == "TYPE_CHECKING"
@@ -340,6 +393,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.Name: _Writer.name,
     ast.Constant: _Writer.constant,
     ast.Attribute: _Writer.attribute,
+    ast.Call: _Writer.call,
     ast.Assign: _Writer.assign,
     ast.AnnAssign: _Writer.annotated,
     ast.JoinedStr: _Writer.joined,

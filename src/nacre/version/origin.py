@@ -23,7 +23,7 @@ class Origins:
     """
 
     def __init__(self, roots: Sequence[str], framework: Sequence[str]) -> None:
-        self._roots = sorted({os.path.realpath(root) for root in roots}, key=len, reverse=True)
+        self.roots = sorted({os.path.realpath(root) for root in roots}, key=len, reverse=True)
         self._framework = frozenset(framework)
         self._python = os.path.realpath(os.path.dirname(os.__file__))
         self._own: dict[str, bool] = {}
@@ -52,7 +52,12 @@ class Origins:
     def owns_class(self, kind: type) -> bool:
         """Tell whether a class was written in the project."""
         module = sys.modules.get(kind.__module__)
-        return kind.__module__ != "builtins" and (module is None or self.owns_module(module))
+        if kind.__module__ == "types" and not hasattr(module, kind.__name__):
+            # Before Python 3.12 make_dataclass says that whatever it makes is from there.
+            return True
+        if kind.__module__ == "builtins" or kind.__module__.startswith("_cython_"):
+            return False
+        return module is None or self.owns_module(module)
 
     def is_framework(self, value: object) -> bool:
         """Tell whether an object is the framework's, or an instance of a class of the framework's."""
@@ -76,7 +81,7 @@ class Origins:
 
     def portable(self, text: str) -> str:
         """Take the place of the checkout out of a text that is a path below a root."""
-        for root in self._roots:
+        for root in self.roots:
             if text == root or text.startswith(root + os.sep):
                 return "<root>" + text[len(root) :]
         return text
@@ -117,7 +122,7 @@ class Origins:
         return self.owns_file(file)
 
     def _root(self, path: str) -> str:
-        return next((root for root in self._roots if _below(path, root)), "")
+        return next((root for root in self.roots if _below(path, root)), "")
 
 
 def roots_of(name: str) -> list[str]:

@@ -25,6 +25,7 @@ class Piece:
         "final",
         "is_static",
         "is_unordered",
+        "is_whole",
         "links",
         "local",
         "name",
@@ -32,6 +33,7 @@ class Piece:
         "reach",
         "unknowns",
         "version",
+        "warnings",
     )
 
     def __init__(self, local: str, name: str = "", place: str = "", version: str = "") -> None:
@@ -42,7 +44,10 @@ class Piece:
         self.links: list[tuple[str, Piece]] = []
         self.is_static = True
         self.is_unordered = False
+        # A module of which everything counts, since it is not told what of it is used.
+        self.is_whole = False
         self.unknowns: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = ()
         # Set by settle: the digest, and the named pieces reached (by id, this one first).
         self.final = ""
         self.reach: dict[int, Piece] = {}
@@ -69,7 +74,7 @@ def own_digest(piece: Piece) -> str:
 
 
 def settle(root: Piece) -> None:
-    """Compute ``final``, ``reach``, ``unknowns`` and ``is_static`` of a piece and all below it.
+    """Compute ``final``, ``reach``, ``unknowns``, ``warnings`` and ``is_static`` of a piece and all below it.
 
     Tarjan's strongly connected components, without recursion: chains of calls may be deeper than Python's stack.
     Linear in the pieces not yet settled, but for cycles, which take one round per member.
@@ -111,15 +116,18 @@ def _close(open_pieces: list[Piece], first: Piece) -> None:
         colours = {id(p): _mix(p, colours) for p in members}
     reach = {id(p): p for p in reversed(members) if p.name}
     unknowns = [text for p in members for text in p.unknowns]
+    warnings = [text for p in members for text in p.warnings]
     is_static = all(p.is_static for p in members)
     for piece in members:
         for _, below in piece.links:
             reach.update(below.reach)
             unknowns += below.unknowns
+            warnings += below.warnings
             is_static = is_static and below.is_static
     for piece in members:
         piece.final, piece.reach = colours[id(piece)], reach
         piece.unknowns, piece.is_static = tuple(dict.fromkeys(unknowns)), is_static
+        piece.warnings = tuple(dict.fromkeys(warnings))
 
 
 def _mix(piece: Piece, colours: dict[int, str]) -> str:

@@ -9,21 +9,24 @@ from __future__ import annotations
 import ast
 import gc
 import linecache
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Set
 from types import CodeType
 from typing import Protocol
 
 from nacre.encoding import digest_bytes
 from nacre.errors import SAFE, SourceDrift
-from nacre.version.binding import Bindings, mutated
-from nacre.version.bytecode import global_names
+from nacre.version.binding import MUTATORS, Bindings, mutated
+from nacre.version.bytecode import global_names, may_change
 from nacre.version.normal import Function
 from nacre.version.origin import Origins
 
 Definition = Function | ast.ClassDef
 _NESTING = ("body", "orelse", "finalbody", "handlers", "cases")
 # Loaders that run the source as it is written. Others (pytest, beartype) rewrite it on the way.
-_PLAIN_LOADERS = frozenset({"_frozen_importlib_external", "_frozen_importlib", "zipimport"})
+_PLAIN_LOADERS = frozenset(
+    {"_frozen_importlib_external", "_frozen_importlib", "zipimport", "nacre.declare.discover"}
+)
 
 
 class SourceReader(Protocol):
@@ -37,9 +40,25 @@ class SourceReader(Protocol):
         """
         ...
 
+    def below(self, folder: str) -> Iterable[str]:
+        """List the source files below a folder that can be imported."""
+        ...
+
 
 class DiskReader:
     """Reads source files from the disk."""
+
+    def below(self, folder: str) -> Iterable[str]:
+        """List the source files below a folder that can be imported: not those of environments, nor hidden ones."""
+        for at, folders, files in os.walk(folder):
+            folders[:] = sorted(
+                each
+                for each in folders
+                if each.isidentifier() and not os.path.exists(os.path.join(at, each, "pyvenv.cfg"))
+            )
+            for each in sorted(files):
+                if each.endswith(".py") and each[:-3].isidentifier():
+                    yield os.path.join(at, each)
 
     def read(self, path: str) -> bytes:
         """Read a file whole."""
@@ -59,6 +78,7 @@ class SourceFile:
     """
 
     __slots__ = (
+        "_acts",
         "_bindings",
         "_changed",
         "_codes",
@@ -90,6 +110,7 @@ class SourceFile:
         # By id; the code is kept, so that its id stays its own.
         self._found: dict[int, tuple[CodeType, list[Function]]] = {}
         self._bindings: Bindings | None = None
+        self._acts: list[tuple[ast.AST, set[str], set[str]]] | None = None
         self._used: dict[str, list[tuple[str, int]]] | None = None
         self._changed: dict[tuple[str, int], set[str]] = {}
         self._codes: dict[tuple[str, int], list[CodeType]] | None = None
@@ -146,6 +167,50 @@ class SourceFile:
         root = chain.partition(".")[0]
         return any(chain in self._changed_by(key) for key in self._users().get(root, ()))
 
+    def changed(self, root: str) -> set[str]:
+        """List the chains beginning with a global that a function or a top-level statement of the file changes."""
+        chains = [self._changed_by(key) for key in self._users().get(root, ())]
+        chains += [changed for _, changed, _ in self._acting()]
+        return {chain for each in chains for chain in each if chain.startswith(f"{root}.")}
+
+    def settings(self, chain: str, steps: Set[str]) -> list[ast.AST]:
+        """List the top-level expressions that change a global while the file is imported.
+
+        They change it themselves, or call a function of the file that does so, by however many calls.
+
+        Args:
+            chain: The global, or a part of it.
+            steps: Globals that are steps: what they do when they are called is no initialisation.
+        """
+        users = self._users()
+        found: set[str] = set()
+        new = {key[0] for key in users.get(chain.partition(".")[0], ()) if chain in self._changed_by(key)}
+        while new := new - found - steps:
+            found |= new
+            new = {key[0] for name in new for key in users.get(name, ())}
+        return [
+            tree for tree, changed, names in self._acting() if chain in changed or not found.isdisjoint(names)
+        ]
+
+    def _acting(self) -> list[tuple[ast.AST, set[str], set[str]]]:
+        """List what the top level does besides binding, with what it changes itself and the names it mentions."""
+        if self._acts is None:
+            definitions = [s for s in self.tree.body if isinstance(s, ast.FunctionDef | ast.ClassDef)]
+            decorators = [each for tree in definitions for each in tree.decorator_list]
+            self._acts = [(each, mutated(each), _names(each)) for each in self.bindings().statements]
+            self._acts += [(each, set(), _names(each)) for each in decorators]
+        return self._acts
+
+    def sets_attribute(self, name: str) -> bool:
+        """Tell whether a function of the file sets an attribute of that name, on whatever object."""
+        ends = f".{name}"
+        changed = (
+            self._changed_by(key)
+            for key, tree in self.definitions.items()
+            if not isinstance(tree, ast.ClassDef)
+        )
+        return any(chain.endswith(ends) for chains in changed for chain in chains)
+
     def codes(self) -> Mapping[tuple[str, int], list[CodeType]]:
         """Compile the file; every code object below the module's by name and first line."""
         if self._codes is None:
@@ -184,7 +249,8 @@ class SourceFile:
 
     def _changed_by(self, key: tuple[str, int]) -> set[str]:
         if key not in self._changed:
-            self._changed[key] = mutated(self.definitions[key])
+            acts = any(may_change(code, MUTATORS) for code in self.codes().get(key, ()))
+            self._changed[key] = mutated(self.definitions[key]) if acts else set()
         return self._changed[key]
 
     def _index(self, tree: ast.AST, prefix: str) -> None:
@@ -278,6 +344,12 @@ class Sources:
         """Walk over the files that are parsed now."""
         return (file for file in self._files.values() if file is not None)
 
+    def project(self) -> dict[str, bytes]:
+        """Read all files of the project that could be imported, by where they are below its roots."""
+        names = (name for root in self._origins.roots for name in self._reader.below(root))
+        own = {self._origins.place(name): self.data(name) for name in names if self._origins.owns_file(name)}
+        return {place: data for place, data in own.items() if data is not None}
+
     def forget_trees(self) -> None:
         """Let go of the parsed files; they are parsed again, from the same bytes, if anybody asks."""
         self._files.clear()
@@ -301,6 +373,10 @@ def _parse(data: bytes, name: str) -> ast.Module:
     finally:
         if collecting:
             gc.enable()
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

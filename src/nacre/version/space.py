@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import NamedTuple
 
@@ -62,7 +62,7 @@ class Spaces:
         self._sources = sources
         self._origins = origins
         self._files: dict[int, SourceFile | None] = {}
-        self._own: list[tuple[ModuleType, bytes]] | None = None
+        self._held: dict[int, list[tuple[ModuleType, str]]] | None = None
 
     def file(self, space: Mapping[str, object]) -> SourceFile | None:
         """Find the source file of a namespace; None for a console, a notebook, or compiled code."""
@@ -82,12 +82,13 @@ class Spaces:
         # Modules may import a name from each other in a circle; the circle has at most as many steps as modules.
         for _ in range(len(sys.modules)):
             file = self.file(space)
-            bindings = tuple(file.bindings().names.get(name, ())) if file else ()
+            bindings = self._bindings(file, space, name)
             is_fixed = is_fixed and len(bindings) == 1 and not bindings[0].conditional
             is_fixed = is_fixed and file is not None and file.lasting
             if len(bindings) != 1 or bindings[0].kind != "import":
                 break
             module, original = _imported(bindings[0], space, name)
+            is_fixed = is_fixed and bindings[0].original != "*"
             target = sys.modules.get(module)
             if target is None or not self._origins.owns_module(target):
                 return Owner(space, name, bindings, file, is_fixed, f"{module}:{original}")
@@ -95,6 +96,65 @@ class Spaces:
                 break
             space, name = vars(target), original
         return Owner(space, name, bindings, file, is_fixed)
+
+    def _bindings(self, file: SourceFile | None, space: Space, name: str) -> tuple[Binding, ...]:
+        names = file.bindings().names if file else {}
+        found = names.get(name, ())
+        for each in reversed(names.get("*", ()) if not found and name in space else ()):
+            target = (
+                sys.modules.get(absolute(each.tree, space)) if isinstance(each.tree, ast.ImportFrom) else None
+            )
+            if target is not None and vars(target).get(name, file) is space[name]:
+                return (each,)
+        return tuple(found)
+
+    def settings(self, owner: Owner, value: object, part: str = "") -> list[tuple[Space, list[ast.AST]]]:
+        """Find what changes a global, or a part of it, while the project's modules are imported.
+
+        Returns:
+            Namespaces with the expressions of each, beside those that bind the name.
+        """
+        found = []
+        for space, file, alias in self._aliases(owner, value):
+            steps = {name for name, held in list(space.items()) if self._origins.is_framework(held)}
+            found.append((space, file.settings(alias + part, steps)))
+        return [(space, trees) for space, trees in found if trees]
+
+    def attached(self, owner: Owner, kind: type) -> list[str]:
+        """List the attributes that the project's code sets on a class from outside its body."""
+        return sorted(
+            {
+                chain[len(alias) :].split(".")[1]
+                for _, file, alias in self._aliases(owner, kind)
+                for chain in file.changed(alias.partition(".")[0])
+                if chain.startswith(f"{alias}.")
+            }
+        )
+
+    def _aliases(self, owner: Owner, value: object) -> list[tuple[Space, SourceFile, str]]:
+        """List what a global is called wherever it is mentioned, its own module first."""
+        found = [(owner.space, owner.file, owner.name)] if owner.file is not None else []
+        by_module = [(each, f"{alias}.{owner.name}") for each, alias in self._holders(owner.space)]
+        by_value = [] if isinstance(value, _ATOMS) else self._holders(value)
+        needle = owner.name.encode()
+        for module, alias in (*by_module, *by_value):
+            # Only a module whose text has the name is worth parsing.
+            if vars(module) is not owner.space and needle in (self._text(module) or b""):
+                file = self.file(vars(module))
+                if file is not None and file is not owner.file:
+                    found.append((vars(module), file, alias))
+        return found
+
+    def _holders(self, value: object) -> Sequence[tuple[ModuleType, str]]:
+        """List the project's modules that hold an object, or the module of a namespace, and what they call it."""
+        if self._held is None:
+            self._held = {}
+            for module in list(sys.modules.values()):
+                for alias, held in list(vars(module).items()) if self._text(module) is not None else ():
+                    if not isinstance(held, _ATOMS):
+                        key = id(vars(held)) if isinstance(held, ModuleType) else id(held)
+                        self._held.setdefault(key, []).append((module, alias))
+        return self._held.get(id(value), ())
 
     def is_changed(self, owner: Owner, value: object) -> bool:
         """Tell whether a function of the project rebinds a global, or changes its value in place."""
@@ -104,9 +164,8 @@ class Spaces:
                 return True
         elif self._changed_by_functions(owner.space, name):
             return True
-        return any(
-            self._changed_from(module, other, owner, value) for module, other in self._mentioning(owner)
-        )
+        others = self._aliases(owner, value)[owner.file is not None :]
+        return any(other.changes(alias) for _, other, alias in others)
 
     def _changed_by_functions(self, space: Space, name: str) -> bool:
         for function in list(space.values()):
@@ -119,20 +178,6 @@ class Spaces:
                 return True
         return False
 
-    def _mentioning(self, owner: Owner) -> list[tuple[ModuleType, SourceFile]]:
-        """List the project's other modules whose text has the name; only those are worth parsing."""
-        if self._own is None:
-            texts = ((module, self._text(module)) for module in list(sys.modules.values()))
-            self._own = [(module, data) for module, data in texts if data is not None]
-        needle = owner.name.encode()
-        found = []
-        for module, data in self._own:
-            if needle in data and vars(module) is not owner.space:
-                file = self.file(vars(module))
-                if file is not None and file is not owner.file:
-                    found.append((module, file))
-        return found
-
     def _text(self, module: object) -> bytes | None:
         # sys.modules may hold anything.
         if not isinstance(module, ModuleType):
@@ -141,15 +186,6 @@ class Spaces:
         if not isinstance(name, str) or not name.endswith(".py") or not self._origins.owns_module(module):
             return None
         return self._sources.data(name)
-
-    def _changed_from(self, module: ModuleType, file: SourceFile, owner: Owner, value: object) -> bool:
-        for alias, held in list(vars(module).items()):
-            if isinstance(held, ModuleType) and vars(held) is owner.space:
-                if file.changes(f"{alias}.{owner.name}"):
-                    return True
-            elif held is value and not isinstance(value, _ATOMS) and file.changes(alias):
-                return True
-        return False
 
 
 def has_literal_value(binding: Binding, value: object) -> bool:
@@ -169,7 +205,7 @@ def _imported(binding: Binding, space: Mapping[str, object], name: str) -> tuple
     if isinstance(tree, ast.Import):
         return next((a.name for a in tree.names if a.asname == name), name), ""
     assert isinstance(tree, ast.ImportFrom)
-    return absolute(tree, space), binding.original
+    return absolute(tree, space), name if binding.original == "*" else binding.original
 
 
 def absolute(tree: ast.ImportFrom, space: Mapping[str, object]) -> str:
