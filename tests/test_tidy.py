@@ -46,9 +46,9 @@ LAYERS = [
         "project",
         "builds",
         "loading",
-        "api",
     ),
     ("views",),
+    ("accepting", "verifying", "api"),
     ("",),  # the root package: lazy, so that a face may ask it for the version
     ("__main__", "cli", "web", "notebook"),
     ("integrations",),
@@ -92,6 +92,7 @@ THIRD_PARTY = {
         "execute",
         "survey",
         "project",
+        "accepting",
         "schedule.ticks",
         "views",
     ),
@@ -146,6 +147,7 @@ CLOSURES = {
         "the state machine speaks of tasks, facts, reasons and recipes, each a leaf of its own",
     ),
     "planning.build": (19, "makes that plan"),
+    "planning.forecast": (19, "reads that plan"),
 }
 PARAMETERS = {
     "assets:materialize": (10, "Prefect's signature, kept so that existing code runs"),

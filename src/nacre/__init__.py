@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING
 from nacre import context
 
 if TYPE_CHECKING:
-    from nacre.api import Lineage, PlanResult, build, lineage, load, location, plan, serve
+    from nacre.accepting import AcceptResult
+    from nacre.api import (
+        Lineage,
+        PlanResult,
+        accept,
+        build,
+        lineage,
+        load,
+        location,
+        plan,
+        serve,
+        verify,
+        why,
+    )
     from nacre.declare.asset import Asset
     from nacre.declare.dependencies import Env
     from nacre.declare.flow import Flow, flow
@@ -24,11 +37,14 @@ if TYPE_CHECKING:
     from nacre.execute.state import State
     from nacre.values.keyed import data_key
     from nacre.values.without import without
+    from nacre.verifying import VerifyResult
     from nacre.version.code import stable
+    from nacre.views.why import WhyResult
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AcceptResult",
     "Asset",
     "DailyPartitions",
     "Env",
@@ -39,6 +55,9 @@ __all__ = [
     "State",
     "StaticPartitions",
     "Task",
+    "VerifyResult",
+    "WhyResult",
+    "accept",
     "build",
     "data_key",
     "flow",
@@ -53,10 +72,13 @@ __all__ = [
     "tags",
     "task",
     "unmapped",
+    "verify",
+    "why",
     "without",
 ]
 
 _HOMES = {
+    "AcceptResult": "nacre.accepting",
     "Asset": "nacre.declare.asset",
     "DailyPartitions": "nacre.declare.partitions",
     "Env": "nacre.declare.dependencies",
@@ -67,6 +89,9 @@ _HOMES = {
     "State": "nacre.execute.state",
     "StaticPartitions": "nacre.declare.partitions",
     "Task": "nacre.declare.task",
+    "VerifyResult": "nacre.verifying",
+    "WhyResult": "nacre.views.why",
+    "accept": "nacre.api",
     "build": "nacre.api",
     "data_key": "nacre.values.keyed",
     "flow": "nacre.declare.flow",
@@ -81,6 +106,8 @@ _HOMES = {
     "tags": "nacre.declare.tags",
     "task": "nacre.declare.task",
     "unmapped": "nacre.execute.futures",
+    "verify": "nacre.api",
+    "why": "nacre.api",
     "without": "nacre.values.without",
 }
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from nacre.declare.discover import assets_beside, assets_in, load_module
@@ -25,9 +25,12 @@ from nacre.graph.validate import require_known, validate
 from nacre.keys import key_of, partition_of
 from nacre.planning.build import assets_read
 from nacre.planning.build import build as build_plan
+from nacre.planning.decide import all_causes
 from nacre.planning.facts import Facts
+from nacre.planning.forecast import Forecast, forecasts, may_run
 from nacre.planning.plan import Plan
 from nacre.project import Project
+from nacre.survey.durations import durations
 
 Module = ModuleType | str | os.PathLike[str]
 
@@ -157,22 +160,43 @@ def long_lived() -> Iterator[None]:
             gc.enable()
 
 
-def planned_steps(plan: Plan) -> list[StepResult]:
-    """Turn a plan into one entry per asset, or partition of one."""
-    found = []
+def expected(project: Project, plan: Plan) -> dict[str, Forecast]:
+    """Say what each step of a plan that may run is expected to take; nothing is read for the others."""
+    with long_lived():
+        return forecasts(plan, durations(project.workspace(creates=False).catalog, may_run(plan)))
+
+
+def planned_steps(plan: Plan, found: Mapping[str, Forecast] = MappingProxyType({})) -> list[StepResult]:
+    """Turn a plan into one entry per asset, or partition of one.
+
+    Args:
+        plan: The plan.
+        found: Step to what it is expected to take.
+    """
+    facts, steps = plan.facts, []
     for step in plan.steps.values():
+        forecast = found.get(step.key, _NO_FORECAST)
+        has_more = step.reason.also and step.decision is not None
+        causes = all_causes(step.decision, facts) if has_more and step.decision else ()
         for made in step.assets:
-            head = plan.facts.heads.get(made)
-            found.append(
+            head = facts.heads.get(made)
+            steps.append(
                 StepResult(
                     key_of(made),
                     step.action.value,
                     step.reason,
                     version=head.seq if head else 0,
                     partition=partition_of(made),
+                    further=causes[1:],
+                    warnings=facts.doubts.get(id(step.task), ()) if facts.doubts else (),
+                    forecast_s=forecast.seconds,
+                    forecast_bytes=forecast.n_bytes,
                 )
             )
-    return found
+    return steps
+
+
+_NO_FORECAST = Forecast()
 
 
 def declared(project: Project, modules: Sequence[Module]) -> Inferred:

@@ -26,6 +26,7 @@ class Settings:
         file: Where the settings were read from; empty where there is no file.
         places: Beginnings of keys, each with the absolute folder or URL that its values are published to.
         schedules: What ``nacre serve`` runs by itself, and when.
+        keep_sources: False keeps no text of code in the store.
     """
 
     store: str = STORE_FOLDER
@@ -34,6 +35,7 @@ class Settings:
     file: str = ""
     places: tuple[tuple[str, str], ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    keep_sources: bool = True
 
 
 def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -70,7 +72,11 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     store = _store(root, given or str(texts.get("store", STORE_FOLDER)), said_in)
     places = _places(root, environ.get("NACRE_PLACES"), table.get("places", {}), file)
     schedules = read_schedules(table["schedules"], file) if "schedules" in table else ()
-    return Settings(store, tuple(modules), str(texts.get("env", "default")), file, places, schedules)
+    keep_sources = table.get("keep_sources", True)
+    if not isinstance(keep_sources, bool):
+        raise UsageError("Setting 'keep_sources' must be true or false", {"file": file})
+    env = str(texts.get("env", "default"))
+    return Settings(store, tuple(modules), env, file, places, schedules, keep_sources)
 
 
 def _places(root: str, variable: str | None, given: object, file: str) -> tuple[tuple[str, str], ...]:

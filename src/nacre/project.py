@@ -29,6 +29,7 @@ from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
 from nacre.store.ids import new_id
 from nacre.store.memory import MemoryObjects, MemoryRecords
+from nacre.store.overlay import OverlayObjects, OverlayRecords
 from nacre.store.port import ObjectStore, RecordStore
 from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.files import FilePlace
@@ -120,6 +121,16 @@ class Project:
             self.workspace(), reporter, partial(serve_deployments, partial(self.workspace, schedules=True))
         )
 
+    def scratch(self) -> Workspace:
+        """Give a workspace over the same store in which all that is written is forgotten, and nothing is published."""
+        own = self.workspace(creates=False)
+        return own._replace(
+            records=OverlayRecords(own.records),
+            contents=Contents(OverlayObjects(own.contents.objects), new_id),
+            append_events=lambda run, events: None,
+            publisher=Publisher((), _open_place, is_active=False),
+        )
+
     def close(self) -> None:
         """Close the store. Idempotent."""
         if self._mirror is not None:
@@ -209,7 +220,7 @@ class Project:
             records=records,
             contents=Contents(objects, new_id),
             catalog=catalog,
-            code=Codes(memo or records, _roots(self.root)),
+            code=Codes(memo or records, _roots(self.root), keeps_sources=self.settings.keep_sources),
             reads=Reads(self.root, memo or records),
             clock=self._clock,
             new_id=new_id,

@@ -109,7 +109,14 @@ def test_a_pipeline_is_stored_in_the_bucket_and_reused(sandbox: Sandbox, lake: L
     assert actions(result) == {"numbers": "checked", "large": "reused", "total": "reused"}
     assert module.calls == ["numbers", "large", "total", "numbers"]
     areas = {key.split("/")[1] + "/" + key.split("/")[2] for key in lake.names()}
-    assert areas == {"records/format", "records/ac", "records/heads", "records/runs", "objects/data"}
+    assert areas == {
+        "records/format",
+        "records/ac",
+        "records/sources",
+        "records/heads",
+        "records/runs",
+        "objects/data",
+    }
     assert not (sandbox.folder / "store").exists()
 
 
@@ -449,3 +456,13 @@ def test_a_store_whose_url_names_no_folder_is_refused_with_the_part(
         project.reopen()
         with pytest.raises(UsageError, match=f"cannot have the part {part}"):
             nacre.plan(modules=[project.module(PIPELINE)])
+
+
+def test_the_text_of_code_costs_one_put_for_each_version_of_a_file(sandbox: Sandbox, relay: Relay) -> None:
+    module = sandbox.module(WIDE)
+    sandbox.build(module)
+    assert [asked.method for asked in relay.asked if "/sources/" in asked.path] == ["PUT"]
+    sandbox.reopen()
+    relay.asked.clear()
+    sandbox.build(sandbox.edit(module, "calls = []", "calls = []  # nothing yet"))
+    assert [asked.method for asked in relay.asked if "/sources/" in asked.path] == []

@@ -21,12 +21,12 @@ from shell import HEAD, SHOP, Shell
 def test_a_plan_says_what_would_happen_and_why(shell: Shell) -> None:
     shell("build")
     lines = shell("plan").stdout.splitlines()
-    assert lines[0] == "Plan  3 assets · 1 to check, 2 depend on it"
+    assert lines[0] == "Plan  3 assets · 1 to check, 2 depend on it · under 1 s, 66 B"
     assert lines[1].split()[:3] == ["~", "orders", "check"]
     assert lines[2].split(maxsplit=3) == ["?", "sales", "pending", "depends on what orders brings"]
     shell.write(SHOP.replace('"sum":', '"total":'))
     lines = shell("plan", "sales", "--reuse-sources").stdout.splitlines()
-    assert lines[0] == "Plan  2 assets · 1 to build · 1 to reuse"
+    assert lines[0] == "Plan  2 assets · 1 to build · 1 to reuse · under 1 s, 9 B"
     assert lines[2].startswith("+ sales   build    code changed: `")
     rows = shell.rows("plan", "sales", "--reuse-sources")
     assert [(row["asset"], row["action"]) for row in rows] == [
@@ -46,7 +46,7 @@ def test_why_names_inputs_making_and_code(shell: Shell) -> None:
     assert "made    v1, just now in" in shown
     assert "unchanged since" in shown
     shell.write(SHOP.replace("sum {", "total {"))
-    assert "write_report` changed  pipeline.py:" in shell("why", "report").stdout
+    assert "`write_report` (pipeline.py:16) changed\n" in shell("why", "report").stdout
 
 
 # ── run ──

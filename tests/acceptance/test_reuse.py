@@ -121,7 +121,7 @@ def test_another_version_option_is_another_recipe(project: Sandbox) -> None:
     module = project.module(THREE.replace('"asset://clean"', '"asset://clean", version="1"'))
     project.build(module)
     module = project.edit(module, 'version="1"', 'version="2"')
-    assert found(project.build(module))["clean"] == ("built", "option `version` changed")
+    assert found(project.build(module))["clean"] == ("built", "option `version` changed: 1 → 2")
 
 
 def test_a_new_input_is_named(project: Sandbox) -> None:

@@ -13,6 +13,7 @@ from nacre.store.connect import connect
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
 from nacre.store.memory import MemoryObjects, MemoryRecords
+from nacre.store.overlay import OverlayObjects, OverlayRecords
 from nacre.store.port import ObjectStore, RecordStore
 from nacre.store.wrap import CountingObjects, CountingRecords, FaultyRecords
 from nacre.testing import ObjectStoreContract, RecordStoreContract
@@ -33,6 +34,44 @@ class TestCountedRecords(RecordStoreContract):
 
     def make(self, directory: Path) -> RecordStore:
         return CountingRecords(MemoryRecords())
+
+
+class TestOverlayRecords(RecordStoreContract):
+    """What forgets its writes is a driver as well, and leaves the store below as it was."""
+
+    def make(self, directory: Path) -> RecordStore:
+        return OverlayRecords(MemoryRecords())
+
+    def test_the_store_below_is_read_and_never_written(self) -> None:
+        below = MemoryRecords()
+        token = below.create("a", b"below")
+        over = OverlayRecords(below)
+        assert over.create("a", b"other") is None
+        assert token is not None
+        replaced = over.replace("a", b"above", token)
+        assert replaced is not None
+        assert [stored.data for stored in over.scan("")] == [b"above"]
+        assert over.delete("a", replaced)
+        assert over.get("a") is None
+        assert over.create("a", b"again") is not None
+        assert below.get("a") == ("a", b"below", token)
+
+
+class TestOverlayObjects(ObjectStoreContract):
+    def make(self, directory: Path) -> ObjectStore:
+        return OverlayObjects(MemoryObjects())
+
+    def test_the_store_below_is_read_and_never_written(self) -> None:
+        below = MemoryObjects()
+        with below.put("data/a") as file:
+            file.write(b"below")
+        over = OverlayObjects(below)
+        over.copy("data/a", "data/b")
+        over.delete("data/a")
+        assert over.head("data/a") is None
+        assert over.get("data/b").read() == b"below"
+        assert [each.name for each in over.list("data/")] == ["data/b"]
+        assert [each.name for each in below.list("data/")] == ["data/a"]
 
 
 class TestMemoryObjects(ObjectStoreContract):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from nacre.execute.report import Lines
+from nacre.execute.result import StepResult
 from nacre.planning.explain import describe_change, remedy, sentence, short
 from nacre.planning.reason import Cause, Reason
+from nacre.store.records import StepRecord
 from nacre.version.outline import Change
+from nacre.views.why import WhyResult
+from nacre.web.render import why as why_on_page
 
 
 @pytest.mark.parametrize(
@@ -25,8 +30,19 @@ from nacre.version.outline import Change
         (Reason(Cause.INPUT, "a://raw"), "raw changed"),
         (Reason(Cause.INPUT_SET, "a://x", new="a://x"), "x is a new input"),
         (Reason(Cause.INPUT_SET, "a://x", old="a://x"), "x is no longer an input"),
-        (Reason(Cause.PARAMETER, "n", old="1", new="2"), "parameter `n` changed"),
-        (Reason(Cause.PARAMETER, "n", new="2"), "parameter `n` is new"),
+        (Reason(Cause.PARAMETER, "n", old="1", new="2"), "parameter `n` changed: 1 → 2"),
+        (Reason(Cause.PARAMETER, "n", old="•••", new="2"), "parameter `n` changed"),
+        (Reason(Cause.PARAMETER, "n", new="2"), "parameter `n` is new: 2"),
+        (Reason(Cause.PARAMETER, "n", new="•••"), "parameter `n` is new"),
+        (Reason(Cause.RECIPE, "version", old="1", new="2"), "option `version` changed: 1 → 2"),
+        (Reason(Cause.RECIPE, "version", new="2"), "option `version` changed: none → 2"),
+        (Reason(Cause.READ, "file queries/top.sql"), "file queries/top.sql, read by it, changed"),
+        (Reason(Cause.READ, "env REGION"), "env REGION, read by it, changed"),
+        (Reason(Cause.READ, "asset a://raw"), "asset raw, read by it, changed"),
+        (
+            Reason(Cause.READ, "asset a://raw", change=Change(size=(1, 2), kind="list")),
+            "raw changed: +1 item, read by it",
+        ),
         (Reason(Cause.PARAMETER, "n", old="2"), "parameter `n` is gone"),
         (Reason(Cause.PENDING, "a://raw"), "depends on what raw brings"),
         (Reason(Cause.UPSTREAM_FAILED, "a://raw"), "raw failed"),
@@ -60,6 +76,19 @@ def test_every_cause_has_a_sentence(cause: Cause) -> None:
     assert "\n" not in text
 
 
+@pytest.mark.parametrize("cause", Cause)
+def test_every_face_says_a_cause_in_the_same_words(cause: Cause) -> None:
+    """The answer of Python, the line of a terminal, the web page, and the answer to why."""
+    reason = Reason(cause, "a://thing", "m.py:3", "1", "2", Change(size=(1, 2), kind="list"))
+    record = StepRecord(step="a://thing", action="built", reason=reason, assets=("a://thing",))
+    said = sentence(reason)
+    assert StepResult("a://thing", "built", reason).reason == said
+    assert Lines(indent="").step_line(record).endswith(said)
+    assert why_on_page(record) == said
+    answer = WhyResult("a://thing", action="build", reason=said, causes=(reason,))
+    assert f"+ build: {said}" in str(answer)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -72,7 +101,16 @@ def test_every_cause_has_a_sentence(cause: Cause) -> None:
         (Change(changed=("at",), complete=False), "raw changed: `at` and perhaps more"),
         (Change(size=(1, 3), kind="table"), "raw changed: +2 rows"),
         (Change(size=(3, 2), kind="table"), "raw changed: -1 row"),
-        (Change(size=(1, 3), added=("lang",), kind="table"), "raw changed: +2 rows, `lang` added"),
+        (Change(size=(1, 3), added=("lang",), kind="table"), "raw changed: +2 rows, column `lang` added"),
+        (Change(added=("a", "b"), kind="table"), "raw changed: columns `a`, `b` added"),
+        (
+            Change(retyped=(("likes", "int64", "float64"),), kind="table"),
+            "raw changed: `likes` int64 → float64",
+        ),
+        (
+            Change(size=(1, 2), retyped=tuple((f"c{n}", "a", "b") for n in range(5)), kind="table"),
+            "raw changed: +1 row, `c0` a → b, `c1` a → b, `c2` a → b, 2 more of another type",
+        ),
         (Change(size=(3, 2), removed=("[2]",), kind="list"), "raw changed: -1 item"),
         (Change(size=(1, 2), added=("at",), kind="dict"), "raw changed: `at` added"),
         (Change(size=(5, 4), kind="str"), "raw changed: -1 character"),

@@ -60,6 +60,14 @@ class RunRow(Row, frozen=True, gc=False):
     error: str
 
 
+class StepTime(Row, frozen=True, gc=False):
+    """What a step of a run did and how long it took: as much as a forecast wants, read by the thousand."""
+
+    step: str
+    action: str
+    duration_s: float = 0.0
+
+
 class ArtifactRow(Row, frozen=True, gc=False):
     """An artifact without its content, which is in its record."""
 
@@ -116,6 +124,7 @@ class TickRow(Row, frozen=True, gc=False):
 
 
 _decode_steps = msgspec.json.Decoder(list[StepRecord]).decode
+_decode_times = msgspec.json.Decoder(list[StepTime]).decode
 _decode_counts = msgspec.json.Decoder(dict[str, int]).decode
 _decode_command = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -155,6 +164,11 @@ class Catalog:
         """The steps of a run in their order; empty for an unknown run and before its end."""
         found = self._read(QUERIES["steps"], (run,), str)
         return _decode_steps(found[0]) if found else []
+
+    def times(self, run: str) -> list[StepTime]:
+        """What the steps of a run did and how long each took; empty as ``steps`` is."""
+        found = self._read(QUERIES["steps"], (run,), str)
+        return _decode_times(found[0]) if found else []
 
     def artifacts(
         self, key: str | None = None, asset: str | None = None, run: str | None = None

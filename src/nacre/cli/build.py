@@ -25,6 +25,7 @@ from nacre.execute.parts import listed
 from nacre.execute.report import duration
 from nacre.execute.result import RunResult, StepResult
 from nacre.keys import key_of, partition_of
+from nacre.planning.explain import unfollowed
 from nacre.planning.reason import Cause
 from nacre.views.session import Session
 from nacre.views.words import SHORT, names_of
@@ -91,6 +92,7 @@ def _print_run(result: RunResult) -> None:
             "counts": result.counts,
             "duration_s": result.duration_s,
             "remedies": list(result.remedies),
+            "warnings": list(result.warnings),
         }
     )
 
@@ -104,6 +106,9 @@ def _print_result(result: RunResult, names: dict[str, str], modules: tuple[str, 
     if not result.ok:
         _print_failures(result, names, full=full)
         return
+    doubtful = [names.get(step.asset, step.name) for step in result.steps if step.warnings]
+    if said := unfollowed(list(dict.fromkeys(doubtful))):
+        echo(paint(f"! {said}", "doubt"))
     for remedy in result.remedies:
         echo(f"→ {remedy}")
     last = result.steps[-1] if result.steps else None

@@ -50,7 +50,7 @@ def _row(session: Session, version: Version) -> list[str]:
     return [
         f"v{row.seq}",
         ago(row.at, session.now),
-        duration(action.duration_s) if action else "",
+        "accepted" if action and action.accepted else duration(action.duration_s) if action else "",
         size(output.size_bytes) if output else "",
         row.data_version[:SHORT],
         made_from(version.inputs) or "(source)",
@@ -78,6 +78,13 @@ def _fields(key: str, version: Version) -> dict[str, object]:
         "data_version": row.data_version,
         "fingerprint": row.fingerprint,
         "duration_s": action.duration_s if action else None,
+        "accepted": _accepted(version),
         "size_bytes": output.size_bytes if output else None,
         "inputs": inputs,
     }
+
+
+def _accepted(version: Version) -> dict[str, object] | None:
+    """Say who bound an earlier result to the code of this version; None where it was made by it."""
+    accepted = version.action.accepted if version.action else None
+    return {"by": accepted.who, "at": accepted.at, "reason": accepted.reason} if accepted else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 
 import click
@@ -26,7 +27,7 @@ from nacre.views.words import ago, names_of, size
 def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
     """List assets with state, version, age, size and format; PATTERN is a glob over names and keys."""
     session = Session(modules)
-    listed, problem = standings(session)
+    listed, problem = standings(session, explains=as_json)
     found = with_failures(session, listed)
     if problem:
         echo(f"{PROBLEM}{problem}", err=True)
@@ -95,6 +96,8 @@ def _fields(session: Session, each: Standing, states: Mapping[str, str]) -> dict
         "state": each.state,
         "reason": each.reason,
         **({"partitions": dict(each.partitions)} if each.partitions else {}),
+        **({"because": [asdict(cause) for cause in each.because]} if each.because else {}),
+        **({"warnings": list(each.warnings)} if each.warnings else {}),
         "upstream": each.upstream,
         "version": head.seq if head else None,
         "at": head.at if head else None,

@@ -19,6 +19,8 @@ COMMANDS = {
     "build": "Build assets and what they need, running only what must.",
     "plan": "Say what a build would do and why; run nothing.",
     "why": "Explain one asset: what would happen now, and why.",
+    "accept": "Say that an edit does not change a result; run nothing.",
+    "verify": "Make some reused assets once more, and compare; keep nothing.",
     "run": "Run a flow or an asset function from a file.",
     "ls": "List assets with state, version, age and size.",
     "show": "Show an asset's value, and where it came from.",

@@ -18,6 +18,9 @@ _CODES = {
     "new": "33",
     "skipped": "33",
     "failed": "31",
+    "added": "32",
+    "removed": "31",
+    "doubt": "33",
     "strong": "1",
 }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
-from nacre.builds import Request, make_plan, planned_steps
+from nacre.builds import Request, expected, make_plan, planned_steps
 from nacre.cli.layout import fit, print_json
 from nacre.cli.options import (
     json_option,
@@ -19,12 +21,14 @@ from nacre.execute.parts import general, listed
 from nacre.execute.result import StepResult
 from nacre.planning.decide import Action
 from nacre.planning.explain import sentence
+from nacre.planning.forecast import Total, total
 from nacre.views.session import Session
-from nacre.views.words import count, names_of
+from nacre.views.standing import ACTION_GLYPHS
+from nacre.views.words import count, names_of, rough, size
 
-GLYPHS = {"check": "~", "build": "+", "reuse": "=", "pending": "?"}
 _COLOURS = {"check": "check", "build": "build", "reuse": "quiet", "pending": "pending"}
 _MAX_REUSED = 200
+_MAX_ALSO = 4
 
 
 @click.command("plan")
@@ -51,23 +55,36 @@ def command(
     session = Session(modules)
     mode = "selected" if refresh else ""
     request = Request(tuple(select) or ("*",), modules, mode, reuse_sources, partitions, missing)
-    steps = planned_steps(make_plan(session.project, request))
+    made = make_plan(session.project, request)
+    found = expected(session.project, made)
+    steps = planned_steps(made, found)
     if as_json:
         for step in steps:
             print_json(_fields(step))
         return
-    echo(paint(_summary(steps), "strong"))
+    echo(paint(_summary(steps, total(made, found)), "strong"))
     names = names_of(step.asset for step in steps)
-    rows = [_row(names, group) for group in _alike(steps)]
+    groups = _alike(steps)
+    rows = [_row(names, group) for group in groups]
     longest = min(max((len(name) for _, name, _ in rows), default=0), 40)
     n_reused = 0
-    for action, name, reason in rows:
+    for (action, name, reason), group in zip(rows, groups, strict=True):
         n_reused += action == Action.REUSE
         if action != Action.REUSE or n_reused <= _MAX_REUSED:
-            line = f"{GLYPHS[action]} {name:<{longest}}  {action:<7}  {reason}"
+            line = f"{ACTION_GLYPHS[action]} {name:<{longest}}  {action:<7}  {reason}"
             echo(paint(fit(line), _COLOURS[action]))
+            for kind, text in _below(group[0]):
+                echo(paint(fit(f"{'':<{longest + 4}}{text}"), kind))
     if n_reused > _MAX_REUSED:
         echo(f"= … and {n_reused - _MAX_REUSED:,} more reuse")
+
+
+def _below(step: StepResult) -> list[tuple[str, str]]:
+    """Say below a step what its line has no room for: its other causes, and what could not be followed."""
+    also = [("quiet", f"also: {sentence(each)}") for each in step.further[:_MAX_ALSO]]
+    if len(step.further) > _MAX_ALSO:
+        also.append(("quiet", f"and {len(step.further) - _MAX_ALSO:,} more: nacre why {step.name}"))
+    return also + [("doubt", f"! {text}") for text in step.warnings]
 
 
 def _fields(step: StepResult) -> dict[str, object]:
@@ -77,7 +94,14 @@ def _fields(step: StepResult) -> dict[str, object]:
         **partition,
         "action": step.action,
         "reason": step.reason,
+        "causes": [
+            {"cause": each.cause.value, "subject": each.subject, "text": sentence(replace(each, also=0))}
+            for each in step.causes
+        ],
         "version": step.version,
+        "warnings": list(step.warnings),
+        "forecast_s": step.forecast_s,
+        "forecast_bytes": step.forecast_bytes,
     }
 
 
@@ -99,8 +123,21 @@ def _row(names: dict[str, str], group: list[StepResult]) -> tuple[str, str, str]
     return first.action, f"{name} ×{len(group)}", f"{reason} · {partitions}"
 
 
-def _summary(steps: list[StepResult]) -> str:
-    counts = {action: sum(step.action == action for step in steps) for action in GLYPHS}
+def _forecast(taken: Total) -> str:
+    """Say what the steps that may run will take, and of how many that is not known."""
+    if not taken.n_known and not taken.n_unknown:
+        return ""
+    not_made = f" ({taken.n_unknown:,} not made yet)" if taken.n_unknown else ""
+    if not taken.n_known:
+        return f" · time not known{not_made}"
+    about = "up to" if taken.is_limit else "about"
+    seconds = rough(taken.seconds)
+    about = "" if seconds.startswith("under") else f"{about} "
+    return f" · {about}{seconds}, {size(taken.n_bytes)}{not_made}"
+
+
+def _summary(steps: list[StepResult], taken: Total) -> str:
+    counts = {action: sum(step.action == action for step in steps) for action in ACTION_GLYPHS}
     parts = [f"{counts[action]:,} to {action}" for action in ("check", "build") if counts[action]]
     if counts["pending"]:
         it = "it" if counts["check"] + counts["build"] == 1 else "them"
@@ -111,4 +148,4 @@ def _summary(steps: list[StepResult]) -> str:
     n_assets = len({step.asset for step in steps})
     n_slices = sum(bool(step.partition) for step in steps)
     what = count(n_assets, "asset") + (f", {count(n_slices, 'partition')}" if n_slices else "")
-    return f"Plan  {what} · {' · '.join(parts) or 'nothing to do'}"
+    return f"Plan  {what} · {' · '.join(parts) or 'nothing to do'}{_forecast(taken)}"

@@ -28,19 +28,14 @@ from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
-from nacre.planning.explain import short
+from nacre.planning.explain import short, unfollowed
 from nacre.planning.facts import Facts
 from nacre.planning.plan import outline_in
 from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.port import Token
-from nacre.store.records import (
-    Run,
-    StepRecord,
-    encode,
-    run_path,
-)
+from nacre.store.records import Run, StepRecord, encode, run_path
 from nacre.survey.gather import Versions, gather
 from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
@@ -147,6 +142,10 @@ class ActiveRun:
         """Move the heads that waited for the end, and replace the run's record with its final one."""
         if self.parent is None:
             self._move_deferred()
+            doubts = self.workspace.code.doubts if self.kind != "build" else {}
+            doubtful = [short(each.key) for each in self.shared.producers.values() if id(each) in doubts]
+            if doubtful:  # a build's result says it of a build
+                self.log(logging.WARNING, unfollowed(doubtful))
         self.flush()
         has_failed = error is not None or self.counts.get("failed") or self.publishing.errors
         state = state or ("failed" if has_failed else "completed")
@@ -207,6 +206,7 @@ class ActiveRun:
         )
         self._facts = facts._replace(
             outline=outline_in(shared.outlines, facts.outline),
+            doubts=workspace.code.doubts,
             digest_now=lambda kind, name: self._digest_now(kind, name, facts),
             asked=asking,  # type: ignore[arg-type]  # mypy does not see the __call__ of a named tuple
         )
@@ -393,7 +393,7 @@ class ActiveRun:
         return made
 
     def _recording(self) -> Recording:
-        return Recording(self.workspace, self.id, self.facts.heads)
+        return Recording(self.workspace, self.id, self.facts.heads, self.versions.sources)
 
     # ── commits ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -420,6 +420,8 @@ class ActiveRun:
                 committed = self._commits.flush() if self._commits is not None else []
                 if committed:
                     self.publishing.committed(committed)
+                    kept = [each.commit.action.sources.values() for each in committed if each.commit.action]
+                    self.workspace.code.kept.update(*kept)
                 self._show_durable({each.commit.attempt: each for each in committed})
                 self.journal.send()
             except StoreError as error:

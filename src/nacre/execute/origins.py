@@ -18,7 +18,7 @@ from nacre.planning.plan import slots_of
 from nacre.planning.reason import Cause, Reason
 from nacre.values import identify
 from nacre.values.kinds import module_name
-from nacre.version.fingerprint import InputVersion, Recipe
+from nacre.version.fingerprint import InputVersion, Recipe, shown
 
 Arguments = Mapping[str, object]
 
@@ -71,6 +71,7 @@ class Origins:
         inputs: list[InputVersion] = []
         derived: list[InputVersion] = []
         digests: dict[str, str] = {}
+        texts: dict[str, str] = {}
         problem: Reason | None = None
         bound = {**instance_of(self._task), **bound}
         for name in sorted(bound, key=self._position):
@@ -88,6 +89,8 @@ class Origins:
                 digest = identify(value).digest
                 if not self._is_default(name, digest):
                     digests[name] = digest
+                    if text := shown(name, value):
+                        texts[name] = text
             except UnserialisableValue:
                 # It cannot be told whether this argument changed, so the step runs and its record is its own.
                 problem = Reason(Cause.UNKNOWN, f"argument `{name}` ({type(value).__name__})")
@@ -99,7 +102,7 @@ class Origins:
         self._run.shared.producers.setdefault(keys[0], self._task)
         code = self._run.workspace.code.of(self._task).digest
         settings = recipe_settings(self._task, self._run.facts.digest_now)
-        recipe = Recipe(keys, code, inputs, digests, settings, self.partition)
+        recipe = Recipe(keys, code, inputs, digests, settings, self.partition, shown=texts)
         if policy is not None and not policy.is_plain:
             arguments = {**defaults(self._task.fn), **bound}
             asked, self.key_error = self._run.asking.answer(self._task, arguments)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
 from nacre.execute.step import Receipt
-from nacre.execute.workspace import Workspace
+from nacre.execute.workspace import CodeReader, Workspace
 from nacre.frames import shapes, source_lines, split
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
-from nacre.planning.facts import HeadFact
+from nacre.planning.facts import CodeFact, HeadFact
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Failing, Input, Part, Read
+from nacre.store.records import Action, Failing, Input, Part, Read, Sources, encode, source_path
 from nacre.version.fingerprint import InputVersion
 
 
@@ -26,12 +26,20 @@ class Recording:
         workspace: Time, ids, environment and code versions.
         run: The run's id.
         heads: Slot to what was current when the run looked.
+        kept: Digests of source files whose text is known to be stored.
     """
 
-    def __init__(self, workspace: Workspace, run: str, heads: Mapping[str, HeadFact]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        run: str,
+        heads: Mapping[str, HeadFact],
+        kept: Set[str] = frozenset(),
+    ) -> None:
         self._workspace = workspace
         self._run = run
         self._heads = heads
+        self._kept = kept
 
     def made(
         self,
@@ -69,6 +77,7 @@ class Recording:
                 for output in action.outputs
             ),
             overwrites=decision.overwrites,
+            sources=texts_of(action, self._workspace.code, self._kept),
         )
 
     def taken(self, task: AnyTask, decision: Decision, action: Action | None) -> Commit:
@@ -136,11 +145,36 @@ class Recording:
             inputs=tuple([_input(each) for each in (*recipe.inputs, *derived)]),
             parameters=dict(recipe.parameters),
             recipe=dict(recipe.settings),
-            parts=tuple([Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts]),
+            parts=parts_of(code),
             reads=tuple([Read(kind=r.kind, name=r.name, digest=r.digest) for r in receipt.reads]),
             unknowns=(*code.unknowns, *(() if is_source else map(_unseen, receipt.blind))),
             is_source=is_source,
+            sources=self._workspace.code.sources(task),
+            shown=dict(recipe.shown),
         )
+
+
+def parts_of(code: CodeFact) -> tuple[Part, ...]:
+    """Turn the pieces of a code version into what a record keeps of them."""
+    return tuple([Part(name=p.name, place=p.place, digest=p.digest) for p in code.parts])
+
+
+def texts_of(action: Action, code: CodeReader, kept: Set[str]) -> dict[str, bytes]:
+    """Encode the texts of the code that a record names, where they may not be stored yet.
+
+    Args:
+        action: The record.
+        code: Knows the texts, and which this process has stored.
+        kept: Digests of files whose text is stored, as records say.
+
+    Returns:
+        Path to record.
+    """
+    return {
+        source_path(digest): encode(Sources(texts=code.texts(file)))
+        for file, digest in action.sources.items()
+        if digest not in code.kept and digest not in kept
+    }
 
 
 def _by_name(inputs: Iterable[Input]) -> dict[str, tuple[str, int]]:

@@ -24,6 +24,10 @@ class StepResult(NamedTuple):
         version: The asset's version number now; 0 where there is none.
         error: What went wrong; empty when nothing did.
         partition: Which slice; empty for the whole.
+        further: In a plan, the causes beside the one in ``cause``.
+        warnings: What of its code could not be followed; one sentence each.
+        forecast_s: In a plan, how long it is expected to take; None where it does not run or was never made.
+        forecast_bytes: In a plan, how many bytes it is expected to store.
     """
 
     asset: str
@@ -34,6 +38,15 @@ class StepResult(NamedTuple):
     version: int = 0
     error: str = ""
     partition: str = ""
+    further: tuple[Reason, ...] = ()
+    warnings: tuple[str, ...] = ()
+    forecast_s: float | None = None
+    forecast_bytes: int | None = None
+
+    @property
+    def causes(self) -> tuple[Reason, ...]:
+        """Every cause, as data, the one that ``reason`` names first."""
+        return (self.cause, *self.further)
 
     @property
     def slot(self) -> str:
@@ -77,6 +90,11 @@ class RunResult:
     def ok(self) -> bool:
         """True when nothing failed."""
         return not self.errors
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the code of its assets could not be followed; each names its asset."""
+        return tuple(f"{step.name}: {text}" for step in self.steps for text in step.warnings)
 
     @property
     def counts(self) -> dict[str, int]:

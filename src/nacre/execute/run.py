@@ -197,9 +197,13 @@ class PlanRun:
         records = {record.step: record for record in self._run.steps}
         steps: list[StepResult] = []
         remedies: dict[str, None] = {}
+        doubts = self._run.workspace.code.doubts
         for step in self._plan.steps.values():
             record = records.get(step.key)
             steps.extend(_result(each, step, record) for each in step.assets)
+            if doubts and id(step.task) in doubts:
+                n = len(step.assets)
+                steps[-n:] = [each._replace(warnings=doubts[id(step.task)]) for each in steps[-n:]]
             line = remedy(step.reason, key_of(step.key)) if step.reason.change is not None else ""
             if line:
                 remedies[remedy_line(key_of(step.key), line)] = None

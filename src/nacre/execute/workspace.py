@@ -19,12 +19,25 @@ from nacre.survey.reads import Reads
 class CodeReader(Protocol):
     """Gives code versions; those of one run are all taken before its first step."""
 
+    #: Digests of the files whose text this process has stored.
+    kept: set[str]
+    #: By the identity of a task: sentences on what of its code could not be followed.
+    doubts: dict[int, tuple[str, ...]]
+
     def prepare(self, tasks: Iterable[AnyTask]) -> None:
         """Begin a run: look at everything afresh, and take the versions of the tasks that are known already."""
         ...
 
     def of(self, task: AnyTask) -> CodeFact:
         """Return the code version of a task."""
+        ...
+
+    def sources(self, task: AnyTask) -> dict[str, str]:
+        """Say which own files the code of a task is in: file, as in places, to the digest of its bytes."""
+        ...
+
+    def texts(self, file: str) -> dict[str, str]:
+        """Give the definitions in a file that ``sources`` named: line to text."""
         ...
 
     def save(self) -> None:

@@ -13,8 +13,8 @@ from nacre.declare.options import Options
 from nacre.keys import key_of
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact, ReadFact
 from nacre.planning.reason import CACHE_KEY, FLOW, Cause, Reason
-from nacre.version.fingerprint import ALL, Recipe, observed_fingerprint
-from nacre.version.outline import compare
+from nacre.version.fingerprint import ALL, HIDDEN, Recipe, observed_fingerprint
+from nacre.version.outline import Change, compare
 
 
 class Action(enum.StrEnum):
@@ -209,18 +209,31 @@ def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts)
 
     Code comes first, then inputs, parameters and settings: what the user did last is usually what they ask about.
     """
-    if evidence is None:
+    found = differences(recipe, code, evidence, facts) if evidence is not None else []
+    if not found:
         return Reason(Cause.LOST)
-    causes = [
+    return replace(found[0], also=len(found) - 1) if len(found) > 1 else found[0]
+
+
+def differences(recipe: Recipe, code: CodeFact, evidence: Evidence, facts: Facts) -> list[Reason]:
+    """List everything in which a recipe differs from what a stored version was made of, in the order of ``why``."""
+    return [
         *_code_causes(recipe, code, evidence),
         *_input_causes(recipe, evidence, facts),
-        *_mapping_causes(Cause.PARAMETER, evidence.parameters, recipe.parameters),
+        *_parameter_causes(recipe, evidence),
         *map(_of_policy, _mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings, limit=None)),
         *_read_causes(evidence.reads, facts),
     ]
-    if not causes:
-        return Reason(Cause.LOST)
-    return replace(causes[0], also=len(causes) - 1) if len(causes) > 1 else causes[0]
+
+
+def all_causes(decision: Decision, facts: Facts) -> tuple[Reason, ...]:
+    """List every reason of a decision that was found by comparing recipes, the one it names first."""
+    reason, recipe = decision.reason, decision.recipe
+    head = facts.heads.get(recipe.assets[0])
+    evidence = facts.evidence(head.fingerprint) if head is not None and reason.also else None
+    if evidence is None:
+        return (reason,)
+    return tuple(differences(recipe, facts.code(recipe.assets[0]), evidence, facts))
 
 
 def observed(recipe: Recipe, data_versions: Mapping[str, str], facts: Facts) -> Reason:
@@ -249,18 +262,33 @@ def observed(recipe: Recipe, data_versions: Mapping[str, str], facts: Facts) -> 
 def _code_causes(recipe: Recipe, code: CodeFact, evidence: Evidence) -> list[Reason]:
     if recipe.code == evidence.code:
         return []
+    causes = code_changes(code, evidence.parts)
+    return causes or [Reason(Cause.CODE, "", old=evidence.code[:8], new=recipe.code[:8])]
+
+
+def code_changes(code: CodeFact, before: Mapping[str, tuple[str, str]]) -> list[Reason]:
+    """List the pieces of code that differ: the step's own function first, the others as they stand in their files.
+
+    Args:
+        code: What it is now.
+        before: Name of each piece to its place and digest then.
+    """
     causes = []
     now = {part.name: part for part in code.parts}
     for name, part in now.items():
-        before = evidence.parts.get(name)
-        if before is None:
-            causes.append(Reason(Cause.CODE, name, part.place, old="", new=part.digest[:8]))
-        elif before[1] != part.digest:
-            causes.append(Reason(Cause.CODE, name, part.place, before[1][:8], part.digest[:8]))
-    for name, (place, digest) in evidence.parts.items():
+        _, digest = before.get(name, ("", ""))
+        if digest != part.digest:
+            causes.append(Reason(Cause.CODE, name, part.place, digest[:8], part.digest[:8]))
+    for name, (place, digest) in before.items():
         if name not in now:
             causes.append(Reason(Cause.CODE, name, place, old=digest[:8], new=""))
-    return causes or [Reason(Cause.CODE, "", old=evidence.code[:8], new=recipe.code[:8])]
+    own = code.parts[0].name if code.parts else ""
+    return sorted(causes, key=lambda each: (each.subject != own, *_in_file(each.place), each.subject))
+
+
+def _in_file(place: str) -> tuple[str, int]:
+    file, _, line = place.rpartition(":")
+    return file, int(line) if line.isdigit() else 0
 
 
 def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reason]:
@@ -275,8 +303,7 @@ def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reas
                 Reason(Cause.INPUT_SET, each.asset, new=each.asset, old=before[0] if before else "")
             )
         elif before[1] != each.data_version:
-            old, new = facts.outline(each.asset, before[1]), facts.outline(each.asset, each.data_version)
-            change = compare(old, new) if old is not None and new is not None else None
+            change = _change(facts, each.asset, before[1], each.data_version)
             causes.append(Reason(Cause.INPUT, each.asset, change=change))
     for name, (asset, _) in evidence.inputs.items():
         if name not in now:
@@ -284,11 +311,31 @@ def _input_causes(recipe: Recipe, evidence: Evidence, facts: Facts) -> list[Reas
     return causes
 
 
+def _change(facts: Facts, asset: str, before: str, now: str) -> Change | None:
+    """Compare two contents of an asset, where what they looked like is kept."""
+    old, new = facts.outline(asset, before), facts.outline(asset, now)
+    return compare(old, new) if old is not None and new is not None else None
+
+
+def _parameter_causes(recipe: Recipe, evidence: Evidence) -> list[Reason]:
+    """Compare parameters; their values are told where both are short enough to show, and only their names otherwise."""
+    causes = _mapping_causes(Cause.PARAMETER, evidence.parameters, recipe.parameters)
+    return [
+        replace(
+            each,
+            old=each.old and evidence.shown.get(each.subject, HIDDEN),
+            new=each.new and recipe.shown.get(each.subject, HIDDEN),
+        )
+        for each in causes
+    ]
+
+
 def _read_causes(reads: Iterable[ReadFact], facts: Facts) -> Iterator[Reason]:
     for kind, name, digest in reads:
         now = facts.digest_now(kind, name)
         if now != digest:
-            yield Reason(Cause.READ, f"{kind} {name}", old=digest[:8], new=now[:8])
+            change = _change(facts, name, digest, now) if kind == "asset" else None
+            yield Reason(Cause.READ, f"{kind} {name}", old=digest[:8], new=now[:8], change=change)
 
 
 def _mapping_causes(
@@ -313,5 +360,6 @@ def _of_policy(reason: Reason) -> Reason:
         return Reason(Cause.KEY, old=shown_key(reason.old), new=shown_key(reason.new))
     old, new = reason.old[:8], reason.new[:8]
     if reason.subject.startswith(FLOW):
-        return Reason(Cause.PARAMETER, reason.subject, old=old, new=new)
+        # Only their digests are kept.
+        return Reason(Cause.PARAMETER, reason.subject, old=old and HIDDEN, new=new and HIDDEN)
     return replace(reason, old=old, new=new)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nacre.keys import key_name, key_of, partition_of
 from nacre.planning.reason import RUN_ID, Cause, Reason
+from nacre.version.fingerprint import HIDDEN
 from nacre.version.outline import Change
 
 MAX_NAMED = 3
@@ -42,7 +43,7 @@ def remedy(reason: Reason, asset: str) -> str:
     change = reason.change
     if reason.cause is not Cause.SOURCE or change is None:
         return ""
-    if change.added or change.removed or change.size or not change.complete:
+    if change.added or change.removed or change.retyped or change.size or not change.complete:
         return ""
     fields = _fields(change)
     if not fields or len(fields) > MAX_NAMED or not all(map(_PLAIN.fullmatch, fields)):
@@ -62,7 +63,16 @@ def describe_change(change: Change | None, name: str) -> str:
         by = change.size[1] - change.size[0]
         parts.append(f"{by:+,} {_UNITS.get(change.kind, 'item')}{'' if abs(by) == 1 else 's'}")
     if not change.size or change.kind in ("table", "dict"):
-        parts += [f"{_named(names)} {verb}" for names, verb in _renamed(change) if names]
+        noun = "column " if change.kind == "table" else ""
+        parts += [
+            f"{_counted(noun, names)}{_named(names)} {verb}" for names, verb in _renamed(change) if names
+        ]
+    parts += [f"`{column}` {old} → {new}" for column, old, new in change.retyped[:MAX_NAMED]]
+    others = tuple(each for each in change.changed if each not in {name for name, _, _ in change.retyped})
+    if change.retyped and others and not change.size:
+        parts.append(f"{_named(others)} changed")
+    if len(change.retyped) > MAX_NAMED:
+        parts.append(f"{len(change.retyped) - MAX_NAMED} more of another type")
     if parts:
         return f"{name} changed: {', '.join(parts)}"
     if change.changed and change.complete:
@@ -74,6 +84,10 @@ def describe_change(change: Change | None, name: str) -> str:
     if change.complete and change.kind in ("table", "dict", "list", "tuple"):
         return f"{name} changed in order or type only"
     return f"{name} changed"
+
+
+def _counted(noun: str, names: tuple[str, ...]) -> str:
+    return noun.replace("column", "columns") if len(names) > 1 else noun
 
 
 _UNITS = {"table": "row", "str": "character", "bytes": "byte", "file": "byte"}
@@ -119,15 +133,30 @@ def _source(reason: Reason) -> str:
 def _code(reason: Reason) -> str:
     if not reason.subject:
         return "code changed"
+    text = describe_piece(reason)
+    return text if reason.subject.startswith(_PACKAGE) else f"code changed: {text}"
+
+
+_PACKAGE = "dist "
+
+
+def describe_piece(reason: Reason, old: str = "", new: str = "") -> str:
+    """Say how one piece of code differs.
+
+    Args:
+        reason: With the cause CODE.
+        old: What a constant was, where both are known.
+        new: What it is now.
+    """
     at = f" ({reason.place})" if reason.place else ""
-    if reason.subject.startswith("dist "):
-        return (
-            f"{reason.subject.removeprefix('dist ')} changed: {reason.old or 'none'} → {reason.new or 'none'}"
-        )
+    if reason.subject.startswith(_PACKAGE):
+        name = reason.subject.removeprefix(_PACKAGE)
+        return f"{name} changed: {reason.old or 'none'} → {reason.new or 'none'}"
+    if old and new and old != new:
+        return f"`{reason.subject}`{at}: {old} → {new}"
     if not reason.new:
-        return f"code changed: `{reason.subject}`{at} is no longer used"
-    verb = "changed" if reason.old else "is new"
-    return f"code changed: `{reason.subject}`{at} {verb}"
+        return f"`{reason.subject}`{at} is no longer used"
+    return f"`{reason.subject}`{at} {'changed' if reason.old else 'is new'}"
 
 
 def _input_set(reason: Reason) -> str:
@@ -136,15 +165,45 @@ def _input_set(reason: Reason) -> str:
     return f"{short(reason.new)} is a new input"
 
 
+def _parameter(reason: Reason) -> str:
+    name, old, new = f"parameter `{reason.subject}`", reason.old, reason.new
+    if not new:
+        return f"{name} is gone"
+    verb, before = ("changed", old) if old else ("is new", "")
+    if HIDDEN in (old, new):
+        return f"{name} {verb}"
+    return f"{name} {verb}: {before} → {new}" if before else f"{name} {verb}: {new}"
+
+
+def _recipe(reason: Reason) -> str:
+    if reason.subject == RUN_ID:
+        return "made in another run, and its cache_policy has RUN_ID"
+    was = f": {reason.old or 'none'} → {reason.new or 'none'}" if reason.subject == "version" else ""
+    return f"option `{reason.subject}` changed{was}"
+
+
 def _read(reason: Reason) -> str:
+    """Say that something changed that the step read by itself, and how, where it is an asset."""
     kind, _, name = reason.subject.partition(" ")
+    told = describe_change(reason.change, short(name)) if kind == "asset" else ""
+    if told and told != describe_change(None, short(name)):
+        return f"{told}, read by it"
     return f"{kind} {short(name) if kind == 'asset' else name}, read by it, changed"
 
 
-def _parameter(reason: Reason) -> str:
-    if not reason.old:
-        return f"parameter `{reason.subject}` is new"
-    return f"parameter `{reason.subject}` {'changed' if reason.new else 'is gone'}"
+def lineage_unknown(parameter: str) -> str:
+    """Say that an input was passed, in a flow, as a value that came from no asset of it."""
+    return f"lineage unknown: `{parameter}` was passed a value that came from no asset of its run"
+
+
+def unfollowed(names: Sequence[str]) -> str:
+    """Say of which assets the code cannot be followed wholly, and where to read more; empty where there are none."""
+    if not names:
+        return ""
+    shown = ", ".join(names[:MAX_NAMED]) + (
+        f" and {len(names) - MAX_NAMED:,} more" if names[MAX_NAMED:] else ""
+    )
+    return f"the code of {shown} cannot be followed wholly: nacre why {names[0]}"
 
 
 def _unchanged(reason: Reason) -> str:
@@ -197,11 +256,7 @@ _SENTENCES: dict[Cause, Callable[[Reason], str]] = {
     Cause.INPUT: lambda r: describe_change(r.change, short(r.subject)),
     Cause.INPUT_SET: _input_set,
     Cause.PARAMETER: _parameter,
-    Cause.RECIPE: lambda r: (
-        "made in another run, and its cache_policy has RUN_ID"
-        if r.subject == RUN_ID
-        else f"option `{r.subject}` changed"
-    ),
+    Cause.RECIPE: _recipe,
     Cause.KEY: _key,
     Cause.READ: _read,
     Cause.EXPIRED: _expired,

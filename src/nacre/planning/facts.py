@@ -74,6 +74,9 @@ class Evidence(NamedTuple):
         parameters: Name to digest.
         settings: Name to value.
         reads: What was read besides.
+        shown: Parameters whose values are short enough to show.
+        duration_s: How long it took to make.
+        sizes: Asset key to the bytes that were stored.
     """
 
     code: str
@@ -82,6 +85,9 @@ class Evidence(NamedTuple):
     parameters: Mapping[str, str] = MappingProxyType({})
     settings: Mapping[str, str] = MappingProxyType({})
     reads: Sequence[ReadFact] = ()
+    shown: Mapping[str, str] = MappingProxyType({})
+    duration_s: float = 0.0
+    sizes: Mapping[str, int] = MappingProxyType({})
 
 
 class CodePartFact(Protocol):
@@ -165,6 +171,7 @@ class Facts(NamedTuple):
         drifted: Slots whose published file is gone or no longer what was published.
         asked: Step key, its edges, and the fingerprints of upstreams that are taken without being current, to what the
             step's cache policy asks for besides; called only where a policy does.
+        doubts: By the identity of a task: sentences on what of its code could not be followed. Most have none.
     """
 
     now: datetime
@@ -178,3 +185,4 @@ class Facts(NamedTuple):
     reuse_sources: bool = False
     drifted: frozenset[str] = frozenset()
     asked: Callable[[str, Sequence[tuple[str, str, bool]], Mapping[str, str]], Asked] = _nothing
+    doubts: Mapping[int, tuple[str, ...]] = MappingProxyType({})

@@ -35,7 +35,7 @@ class Cause(enum.StrEnum):
     PARAMETER = "parameter"
     #: Format, environment policy, salt or ``version=`` differs; ``subject`` names it.
     RECIPE = "recipe"
-    #: Something read during the last build changed; ``subject`` names it.
+    #: Something that the step reads by itself changed; ``subject`` is ``file q.sql``, ``env REGION`` or ``asset raw``.
     READ = "read"
     #: ``cache_expiration`` passed; ``old`` is its age and ``new`` what it may be, in seconds.
     EXPIRED = "expired"

@@ -39,6 +39,7 @@ class Move(NamedTuple):
         surveyed_seq: The head's seq when the run looked; 0 where there was none.
         metadata: What the step attached.
         partition: Which slice.
+        keeps_file: True where the content is that of the version before, so that its published file is this one's too.
     """
 
     env: str
@@ -48,6 +49,7 @@ class Move(NamedTuple):
     surveyed_seq: int = 0
     metadata: Mapping[str, str] = MappingProxyType({})
     partition: str = ""
+    keeps_file: bool = False
 
 
 class Commit(NamedTuple):
@@ -61,6 +63,7 @@ class Commit(NamedTuple):
         action: The record to create; None when a known result is taken.
         moves: Heads to move, one an asset.
         overwrites: True where a record of the same fingerprint is replaced on purpose.
+        sources: Texts of code that the action record names and that may not be stored yet: path to record.
     """
 
     fingerprint: str
@@ -70,6 +73,7 @@ class Commit(NamedTuple):
     action: Action | None = None
     moves: tuple[Move, ...] = ()
     overwrites: bool = False
+    sources: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Committed(NamedTuple):
@@ -119,7 +123,9 @@ class Committer:
         group, self._waiting = self._waiting, []
         if not group:
             return []
-        writes: list[Write] = []
+        # Nothing waits for the texts of code or rests on them: refused means that they are there.
+        texts = {path: data for commit in group for path, data in commit.sources.items()}
+        writes: list[Write] = [Write(path, data) for path, data in texts.items()]
         planned: list[tuple[Commit, int, int, dict[str, int]]] = []
         made: dict[str, int] = {}
         for commit in group:
@@ -230,12 +236,13 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
             history=history,
             metadata=dict(move.metadata),
         )
+    is_published = move.keeps_file and present.published == before[-1].seq
     return Head(
         env=present.env,
         asset=present.asset,
         partition=present.partition,
         history=history,
-        published=present.published,
+        published=version.seq if is_published else present.published,
         mark=present.mark,
         held=present.held,
         metadata={**present.metadata, **move.metadata},

@@ -30,6 +30,8 @@ _NAMES = {
     "ticks": rf"ticks/{_SLUG}/[0-9][^/.]*",
 }
 INLINE_BYTES = 64 * 1024
+#: As many digits of a file's digest name the record of its text.
+SOURCE_DIGITS = 32
 
 #: What to do about a damaged record: it is never mended, and what it does not concern is whole.
 NEW_STORE = (
@@ -106,8 +108,21 @@ class Output(Record, frozen=True, kw_only=True):
     is_by_key: bool = False
 
 
+class Accepted(Record, frozen=True, kw_only=True):
+    """Who said that an edit of the code does not change a result, when and why. ``fingerprint`` is what made it."""
+
+    who: str
+    at: datetime
+    fingerprint: str
+    reason: str = ""
+
+
 class Action(Record, frozen=True, kw_only=True):
-    """``ac/<fingerprint>``: recipe to result, the fact that is reused. Created once, first writer wins."""
+    """``ac/<fingerprint>``: recipe to result, the fact that is reused. Created once, first writer wins.
+
+    ``sources`` maps each own file of ``parts`` to the record of its text; ``shown`` a parameter to its value, where
+    that is short enough to show. ``accepted`` is there where nothing ran: the outputs are those of another record.
+    """
 
     fingerprint: str
     task: str
@@ -126,6 +141,18 @@ class Action(Record, frozen=True, kw_only=True):
     parts: tuple[Part, ...] = ()
     unknowns: tuple[str, ...] = ()
     is_source: bool = False
+    sources: dict[str, str] = {}
+    shown: dict[str, str] = {}
+    accepted: Accepted | None = None
+
+
+class Sources(Record, frozen=True, kw_only=True):
+    """``sources/<digest of a file>``: what was defined in one version of a source file, line to text.
+
+    Only a person reads it, to see what an edit changed; nothing is decided by it.
+    """
+
+    texts: dict[str, str]
 
 
 class Materialization(Record, frozen=True, kw_only=True):
@@ -334,6 +361,11 @@ def is_record_path(path: str) -> bool:
 def action_path(fingerprint: str) -> str:
     """Where the action record of a fingerprint lies."""
     return f"ac/{fingerprint}"
+
+
+def source_path(digest: str) -> str:
+    """Where the text of a version of a source file lies."""
+    return f"sources/{digest}"
 
 
 def head_path(env: str, asset: str, partition: str = "") -> str:

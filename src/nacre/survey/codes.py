@@ -18,8 +18,9 @@ from nacre.errors import SAFE, SourceDrift, UnknownCode
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_path
 from nacre.store.port import RecordStore
-from nacre.store.records import State, decode, encode
+from nacre.store.records import SOURCE_DIGITS, State, decode, encode
 from nacre.version.code import CodeIdentity, CodePart, CodeVersions
+from nacre.version.snippet import snippets
 
 MEMO_FORMAT = "m2"
 
@@ -52,15 +53,9 @@ class RememberedCode:
         """The pieces of code the version is made of."""
         return self._identify(self._task).parts
 
-    @property
-    def unknowns(self) -> tuple[str, ...]:
-        """What could not be followed; a version with unknowns is never remembered."""
-        return ()
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What counts as a whole; a version with warnings is never remembered."""
-        return ()
+    #: A version with unknowns or warnings is never remembered.
+    unknowns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Codes:
@@ -69,9 +64,17 @@ class Codes:
     Args:
         records: Where the memo lies.
         roots: Folders whose code is the user's own.
+        keeps_sources: False keeps no text of code.
     """
 
-    def __init__(self, records: RecordStore, roots: Sequence[str]) -> None:
+    def __init__(self, records: RecordStore, roots: Sequence[str], *, keeps_sources: bool = True) -> None:
+        #: Digests of the files whose text this process has stored.
+        self.kept: set[str] = set()
+        #: By the identity of a task: what of its code could not be followed. Empty for most projects.
+        self.doubts: dict[int, tuple[str, ...]] = {}
+        self._keeps_sources = keeps_sources
+        self._sources: dict[str, tuple[bytes, str]] = {}
+        self._texts: dict[str, dict[str, str]] = {}
         self._records = records
         self._roots = [os.path.realpath(root) for root in roots]
         self._versions: CodeVersions | None = None
@@ -102,7 +105,9 @@ class Codes:
             identity = self._identify(task)
             if identity.unknowns:
                 raise _unknown_code({unknown: [task] for unknown in identity.unknowns}, self._roots)
-            if identity.static and name and self._files:
+            if identity.warnings:
+                self.doubts[id(task)] = identity.warnings
+            if identity.static and not identity.warnings and name and self._files:
                 self._memo[name] = identity.digest
                 self._is_changed = True
         self._found[id(task)] = (task, identity)
@@ -118,7 +123,8 @@ class Codes:
             UnknownCode: Tasks reach things that have no identity; names all of them.
         """
         self._versions = None
-        self._found = {}
+        self._found, self._sources, self._texts = {}, {}, {}
+        self.doubts.clear()
         files = self._digest_files()
         if files != self._files:
             self._files = files
@@ -131,6 +137,10 @@ class Codes:
                 for unknown in self._identify(task).unknowns:
                     refused.setdefault(unknown, []).append(task)
         if self._versions is not None:
+            if self._keeps_sources:  # now, since to parse the files again costs ten times as much
+                for file in self._versions.parsed():
+                    if digest := self._source(file.place):
+                        self._texts[digest] = snippets(file.data, file.tree)
             self._versions.forget_trees()
         if refused:
             raise _unknown_code(refused, self._roots)
@@ -145,6 +155,34 @@ class Codes:
                 return self._versions.pinned(task.fn, options.code.removeprefix(PINNED))
             deps = [each for each in options.deps if not isinstance(each, Env | Path)]
             return self._versions.identify(task.fn, deps, options.ignore)
+
+    def sources(self, task: AnyTask) -> dict[str, str]:
+        """Say which own files the code of a task is in: file, as in places, to the digest of its bytes.
+
+        Empty where the texts of code are not kept.
+        """
+        if not self._keeps_sources:
+            return {}
+        places = {part.place.rpartition(":")[0] for part in self.of(task).parts}
+        found = {file: self._source(file) for file in sorted(places - {""})}
+        return {file: digest for file, digest in found.items() if digest}
+
+    def texts(self, file: str) -> dict[str, str]:
+        """Give the definitions in a file that ``sources`` named: line to text."""
+        digest = self._source(file)
+        if not digest:
+            return {}
+        if digest not in self._texts:
+            self._texts[digest] = snippets(self._sources[file][0])
+        return self._texts[digest]
+
+    def _source(self, file: str) -> str:
+        """Digest the bytes that were read of a file; empty where none were."""
+        known = self._sources.get(file)
+        if known is None:
+            data = (self._versions.source(file) if self._versions is not None else None) or b""
+            known = self._sources[file] = (data, digest_bytes(data)[:SOURCE_DIGITS] if data else "")
+        return known[1]
 
     def save(self) -> None:
         """Keep what was found for the next process. Losing it costs time only."""

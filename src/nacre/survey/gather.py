@@ -9,7 +9,7 @@ from nacre.catalog.history import Catalog
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
 from nacre.store.port import RecordStore
-from nacre.store.records import Action, Output, action_path, decode
+from nacre.store.records import Action, Output, Sources, action_path, decode, source_path
 from nacre.version.outline import Outline
 
 
@@ -27,6 +27,8 @@ class Versions:
         self._catalog = catalog
         self._env = env
         self._actions: dict[str, Action] = {}
+        #: Records of texts of code that are there, as the records that were read say.
+        self.sources: set[str] = set()
 
     def action(self, fingerprint: str) -> Action | None:
         """Return the record of a fingerprint, None where there is none."""
@@ -37,7 +39,14 @@ class Versions:
             if stored is None:
                 return None
             found = self._actions[fingerprint] = decode(stored.data, Action, path)
+            self.sources.update(found.sources.values())
         return found
+
+    def texts(self, digest: str) -> dict[str, str]:
+        """Return what was defined in a version of a source file: line to text; empty where that was not kept."""
+        path = source_path(digest)
+        stored = self._records.get(path) if digest else None
+        return decode(stored.data, Sources, path).texts if stored is not None else {}
 
     def remember(self, action: Action) -> None:
         """Take a record that was just committed."""
@@ -86,7 +95,17 @@ class Versions:
             if not each.derived
         }
         parts = {part.name: (part.place, part.digest) for part in action.parts}
-        return Evidence(action.code, parts, inputs, action.parameters, action.recipe, _reads(action))
+        return Evidence(
+            action.code,
+            parts,
+            inputs,
+            action.parameters,
+            action.recipe,
+            _reads(action),
+            action.shown,
+            action.duration_s,
+            {out.asset: out.size_bytes for out in action.outputs},
+        )
 
     def outline(self, slot: str, data_version: str) -> Outline | None:
         """Return what a slot looked like at a data version of its history; None where it is not kept."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import NamedTuple, Protocol, TypeVar, overload
 
@@ -19,7 +19,7 @@ from nacre.errors import UnknownCode
 from nacre.version.closure import Closure
 from nacre.version.origin import Origins, roots_of
 from nacre.version.piece import Piece, own_digest, settle
-from nacre.version.source import DiskReader, SourceReader, Sources
+from nacre.version.source import DiskReader, SourceFile, SourceReader, Sources
 from nacre.version.space import Spaces
 
 FORMAT = "2"
@@ -139,6 +139,18 @@ class CodeVersions:
         """Let go of the parsed files; what is asked later is parsed again from the bytes that were read first."""
         self._sources.forget_trees()
         self._spaces.forget_trees()
+
+    def source(self, place: str) -> bytes | None:
+        """Give the bytes that were read of a file, by where parts say they are; None where none were.
+
+        Args:
+            place: The file, relative to its root.
+        """
+        return self._sources.placed(place)
+
+    def parsed(self) -> Iterator[SourceFile]:
+        """Walk over the files that are parsed now."""
+        return self._sources.parsed()
 
     def files(self) -> dict[str, str]:
         """Say which source files were read so far, with the digest of their bytes."""

@@ -7,7 +7,9 @@ The values here are made by the ten thousand when nothing has to run, hence name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,6 +19,11 @@ from nacre.keys import key_of, partition_of, slot
 #: In ``Recipe.uncounted``: all inputs.
 ALL = "*"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+#: What stands for a value that is not shown.
+HIDDEN = "•••"
+#: What a name or a statement is about when its value is better not kept.
+SECRET = re.compile(r"token|secret|passw|passphrase|credential|api_?key|private|auth(?!or)", re.IGNORECASE)
+MAX_SHOWN = 40
 
 
 class InputVersion(NamedTuple):
@@ -60,6 +67,7 @@ class Recipe(NamedTuple):
         partition: Which slice; empty for the whole.
         uncounted: What a cache policy leaves out, by parameter, or key where there is none: lineage, but no part of the
             fingerprint. ``*`` among them says that no input counts.
+        shown: Parameters whose values are short enough to show a person; not part of the identity.
     """
 
     assets: Sequence[str]
@@ -69,6 +77,7 @@ class Recipe(NamedTuple):
     settings: Mapping[str, str] = _NOTHING
     partition: str = ""
     uncounted: frozenset[str] = frozenset()
+    shown: Mapping[str, str] = _NOTHING
 
     def fingerprint(self) -> str:
         """Digest the recipe; 64 hexadecimal digits."""
@@ -103,3 +112,12 @@ def observed_fingerprint(recipe: str, data_versions: Sequence[str]) -> str:
     A source runs every time, so its recipe alone would say nothing; with the content, unchanged means unchanged.
     """
     return digest_texts("observed", (recipe, *data_versions))
+
+
+def shown(name: str, value: object) -> str:
+    """Write the value of a parameter for a person: what is short and simple, and no secret; empty for anything else."""
+    is_simple = value is None or type(value) in (bool, int, float, str, date, datetime)
+    if not is_simple or SECRET.search(name):
+        return ""
+    text = value.isoformat() if isinstance(value, date) else repr(value)
+    return text if len(text) <= MAX_SHOWN else ""

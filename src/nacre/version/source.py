@@ -295,6 +295,7 @@ class Sources:
         self._reader = reader
         self._origins = origins
         self._bytes: dict[str, bytes | None] = {}
+        self._names: dict[str, str] = {}
         self._files: dict[str, SourceFile | None] = {}
 
     def data(self, name: str) -> bytes | None:
@@ -305,6 +306,10 @@ class Sources:
             except OSError:
                 self._bytes[name] = None
         return self._bytes[name]
+
+    def placed(self, place: str) -> bytes | None:
+        """Give the bytes that were read of a file, by how a person is told where it is."""
+        return self._bytes.get(self._names.get(place, ""))
 
     def file(self, name: str, loader: object = None) -> SourceFile | None:
         """Parse a file once.
@@ -326,13 +331,18 @@ class Sources:
 
     def _parsed(self, name: str, data: bytes, plain: bool) -> SourceFile | None:
         try:
-            lasting = plain and self._origins.is_listed(name)
-            return SourceFile(name, data, self._origins.place(name), verified=plain, lasting=lasting)
+            lasting, place = plain and self._origins.is_listed(name), self._origins.place(name)
+            self._names[place] = name
+            return SourceFile(name, data, place, verified=plain, lasting=lasting)
         except SourceDrift:
             # A cell may hold more than Python (magics, top-level await); a file that was imported may not.
             if plain:
                 raise
             return None
+
+    def parsed(self) -> Iterator[SourceFile]:
+        """Walk over the files that are parsed now."""
+        return (file for file in self._files.values() if file is not None)
 
     def project(self) -> dict[str, bytes]:
         """Read all files of the project that could be imported, by where they are below its roots."""

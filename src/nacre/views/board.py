@@ -9,6 +9,7 @@ import msgspec
 
 from nacre.catalog.history import HeadRow
 from nacre.store.records import StepRecord
+from nacre.views.changed import Because
 from nacre.views.session import Session
 from nacre.views.standing import Standing
 from nacre.views.words import count, names_of
@@ -32,6 +33,8 @@ class Told:
         size_bytes: Of that version.
         rows: Of that version, where it is a table.
         partitions: How many partitions stand how; empty where it has none.
+        because: Every cause why it is stale, with what differs.
+        warnings: What of its code could not be followed.
     """
 
     asset: str
@@ -42,6 +45,8 @@ class Told:
     size_bytes: int | None = None
     rows: int | None = None
     partitions: Mapping[str, int] = field(default_factory=dict)
+    because: tuple[Because, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 _decode_told = msgspec.json.Decoder(Told).decode

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 
 from nacre import context
-from nacre.builds import DEFAULT_FILE, Request, declared, make_plan
+from nacre.builds import DEFAULT_FILE, Module, Request, declared, make_plan
 from nacre.catalog.history import HeadRow
 from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.workspace import Reporter, Workspace
@@ -27,20 +27,25 @@ class Session:
 
     Args:
         modules: What ``-m`` gave; the first file decides the project.
+        project: The project, where it is known; then modules may be module objects as well.
 
     Raises:
         UsageError: One can be neither a file nor a module.
     """
 
-    def __init__(self, modules: Sequence[str] = ()) -> None:
-        for each in modules:
+    def __init__(self, modules: Sequence[Module] = (), project: Project | None = None) -> None:
+        self.modules: tuple[Module, ...] = tuple(modules)
+        if project is not None:
+            self.project: Project = project
+            return
+        texts = list(map(str, modules))
+        for each in texts:
             # Python would take an empty part for a relative import.
             if not each.endswith(".py") and os.sep not in each and "" in each.split("."):
                 hint = "give a file such as pipeline.py, or a module such as shop.assets"
                 raise UsageError(f"{each!r} is no file and no module", {}, hint)
-        files = [os.path.abspath(each) for each in modules if each.endswith(".py")]
-        self.project: Project = current_project(files[0] if files else os.getcwd())
-        self.modules = tuple(modules)
+        files = [os.path.abspath(each) for each in texts if each.endswith(".py")]
+        self.project = current_project(files[0] if files else os.getcwd())
         # As `python file.py` and `python -m` would: modules beside the project and in this folder can be imported.
         for folder in (self.project.root, os.getcwd()):
             if folder not in sys.path:

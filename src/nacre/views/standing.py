@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nacre.execute.parts import general
 from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action, runs_every_time
 from nacre.planning.explain import sentence
-from nacre.planning.plan import Step
+from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause
+from nacre.views.changed import Because, because
 from nacre.views.session import Session
 
 _WORST_FIRST = ("stale", "new", "pending", "check", "fresh")
+#: What a plan would do with a step.
+ACTION_GLYPHS = {"check": "~", "build": "+", "reuse": "=", "pending": "?"}
 GLYPHS = {"fresh": "=", "check": "~", "stale": "+", "new": "+", "pending": "?", "stored": "·", "failed": "✗"}
 
 
@@ -29,6 +32,8 @@ class Standing:
         reason: Why, in one sentence.
         partitions: How many partitions stand how; empty where it has none.
         upstream: Keys of the assets it is declared to be made from.
+        because: Every cause with what differs, where it was asked for and the state is ``stale``.
+        warnings: What of its code could not be followed; one sentence each.
     """
 
     asset: str
@@ -36,16 +41,22 @@ class Standing:
     reason: str
     partitions: Mapping[str, int] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()
+    because: tuple[Because, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 #: How a face begins to say that modules cannot be imported; what follows is the problem.
 PROBLEM = "The modules cannot be imported, so this is what is stored: "
 
 
-def standings(session: Session) -> tuple[list[Standing], str]:
+def standings(session: Session, *, explains: bool = False) -> tuple[list[Standing], str]:
     """Say how every asset stands: declared ones first, upstream before downstream, then those only stored.
 
     Sources count as they were last seen: whether the world changed is known only after a build.
+
+    Args:
+        session: The project.
+        explains: True lists every cause of what is stale, with the lines of code that changed.
 
     Returns:
         The assets, and what kept the modules from being imported (empty where nothing did).
@@ -60,13 +71,21 @@ def standings(session: Session) -> tuple[list[Standing], str]:
                 state = _state(step, made in plan.facts.heads)
                 reason = general(step.reason, partition_of(made))
                 text = "runs on every run, to see what changed" if state == "check" else sentence(reason)
-                standing = Standing(key_of(made), state, text, upstream=upstream)
+                told = _because(session, plan, step) if explains and state == "stale" else ()
+                doubts = plan.facts.doubts.get(id(step.task), ())
+                standing = Standing(key_of(made), state, text, {}, upstream, told, doubts)
                 slots.setdefault(key_of(made), []).append((partition_of(made), standing))
     found = [_whole(each) for each in slots.values()]
     listed = {standing.asset for standing in found}
     word = "not declared here" if inferred is not None else ""
     found += [Standing(key, "stored", word) for key in sorted(session.heads) if key not in listed]
     return found, problem
+
+
+def _because(session: Session, plan: Plan, step: Step) -> tuple[Because, ...]:
+    if step.decision is None:
+        return ()
+    return tuple(because(session.workspace, session.versions, step.task, step.decision, plan.facts))
 
 
 def _whole(parts: list[tuple[str, Standing]]) -> Standing:
@@ -76,10 +95,11 @@ def _whole(parts: list[tuple[str, Standing]]) -> Standing:
     counts = Counter(standing.state for _, standing in parts)
     state = next(each for each in _WORST_FIRST if counts[each])
     named = [partition for partition, standing in parts if standing.state == state]
-    reason = next(standing.reason for _, standing in parts if standing.state == state)
+    worst = next(standing for _, standing in parts if standing.state == state)
+    reason = worst.reason
     text = f"{reason} · {len(named):,} of {len(parts):,} partitions" if len(counts) > 1 else reason
     upstream = dict.fromkeys(key for _, standing in parts for key in standing.upstream)
-    return Standing(parts[0][1].asset, state, text, dict(counts), tuple(upstream))
+    return replace(worst, reason=text, partitions=dict(counts), upstream=tuple(upstream))
 
 
 def _state(step: Step, is_stored: bool) -> str:

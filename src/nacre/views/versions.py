@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
 from nacre.errors import NotMaterialized, UsageError
-from nacre.planning.explain import short
+from nacre.planning.explain import lineage_unknown, short
 from nacre.store.records import Action, Head, Output, decode, head_path
 from nacre.views.session import Session
 
@@ -99,3 +99,16 @@ def metadata(session: Session, key: str, partition: str = "") -> dict[str, str]:
 def used_by(session: Session, key: str) -> list[str]:
     """List the assets that were made from this one, by key."""
     return sorted(session.workspace.catalog.downstream(session.workspace.env, key))
+
+
+def unknown_lineage(record: Action | None, parameters: Iterable[str]) -> list[str]:
+    """Say which inputs a flow passed as values that came from no asset of it, not even changed on the way.
+
+    Args:
+        record: What the version was made from.
+        parameters: The parameters that are declared to be assets.
+    """
+    if record is None:
+        return []
+    unknown = record.parameters.keys() - {each.parameter for each in record.inputs}
+    return [lineage_unknown(name) for name in dict.fromkeys(parameters) if name in unknown]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from nacre.planning.explain import short
+from nacre.store.records import Accepted
 
 #: As many characters of an id or digest as a person is shown.
 SHORT = 12
@@ -21,6 +22,14 @@ def ago(at: str | datetime, now: datetime) -> str:
     return "just now" if seconds < 5 else f"{int(seconds)} s ago"
 
 
+def rough(seconds: float) -> str:
+    """Say about how long something takes: ``under 1 s``, ``12 s``, ``3 min``, ``2 h``."""
+    for unit, name in ((3_600, "h"), (60, "min"), (1, "s")):
+        if seconds >= unit:
+            return f"{round(seconds / unit):,} {name}"
+    return "under 1 s"
+
+
 def size(n_bytes: int) -> str:
     """Show a number of bytes: ``812 B``, ``1.4 MB``."""
     if n_bytes < 1000:
@@ -31,6 +40,11 @@ def size(n_bytes: int) -> str:
         if amount < 1000:
             return f"{amount:.1f} {unit}"
     return f"{amount / 1000:,.1f} TB"
+
+
+def accepted_by(accepted: Accepted) -> str:
+    """Say who bound an earlier result to newer code, and why: ``accepted by ada@laptop: only a log line``."""
+    return f"accepted by {accepted.who}" + (f": {accepted.reason}" if accepted.reason else "")
 
 
 def count(n: int, noun: str) -> str:

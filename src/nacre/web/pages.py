@@ -20,7 +20,16 @@ from nacre.views.overview import overview
 from nacre.views.runs import RunView, state_of, view_run
 from nacre.views.schedules import schedules
 from nacre.views.session import Session
-from nacre.views.versions import choose, describe, history, metadata, partitions, used_by
+from nacre.views.versions import (
+    Version,
+    choose,
+    describe,
+    history,
+    metadata,
+    partitions,
+    unknown_lineage,
+    used_by,
+)
 from nacre.web.figure import around, whole
 from nacre.web.render import render
 from nacre.web.site import Site
@@ -142,6 +151,9 @@ def asset(request: Request, page: Page) -> Response:
             "There is no such asset", {"key": key}, "search for a part of its key; it may be misspelt"
         )
     values: Values = {"tile": tile, "figure": around(page.tiles, key), **_stored(request, page, key)}
+    record = values["version"].action if isinstance(values["version"], Version) else None
+    doubts = (*(tile.told.warnings if tile.told else ()), *(record.unknowns if record else ()))
+    values["doubts"] = [*dict.fromkeys(doubts), *unknown_lineage(record, map(short, tile.upstream))]
     known = page.tiles.keys()
     below = dict.fromkeys([*used_by(page.session, key), *(k for k in known if key in page.tiles[k].upstream)])
     values["upstream"] = list(dict.fromkeys(tile.upstream))

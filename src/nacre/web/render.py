@@ -16,7 +16,7 @@ from nacre.execute.report import GLYPHS as ACTION_GLYPHS
 from nacre.execute.report import duration, summary
 from nacre.planning.explain import UNCHANGED, sentence, short
 from nacre.store.records import StepRecord
-from nacre.views.words import SHORT, ago, count, size
+from nacre.views.words import SHORT, accepted_by, ago, count, size
 from nacre.web.figure import GLYPH, asset_href
 
 _HERE = Path(__file__).parent
@@ -47,6 +47,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        accepted_by=accepted_by,
         ago=ago,
         stamp=stamp,
         size=size,
