@@ -198,7 +198,7 @@ EDITS = [
         P,
         "times=3",
         "times=4",
-        "code changed: `retry.<locals>.decorate.<locals>.call` (wrapping.py:8) changed (and 1 more change)",
+        "code changed: `fetch` (pipeline.py:80) changed (and 1 more change)",
     ),
     Edit(
         "40 message text",
@@ -212,7 +212,7 @@ EDITS = [
         W,
         "return function(*args)",
         "return function(*args) + 1",
-        "code changed: `retry.<locals>.decorate.<locals>.call` (wrapping.py:8) changed (and 1 more change)",
+        "code changed: `retry` (wrapping.py:5) changed (and 1 more change)",
     ),
     Edit(
         "42 decorated function body", P, "x + 7", "x + 70", "code changed: `fetch` (pipeline.py:80) changed"
