@@ -25,7 +25,7 @@ from nacre.execute.turn import turn
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import infer
 from nacre.keys import key_of, partition_of
-from nacre.planning.decide import Action, Decision, closed, decide, observed
+from nacre.planning.decide import Action, Decision, decide, observed
 from nacre.planning.explain import sentence
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
@@ -180,8 +180,7 @@ class Called:
     ) -> Effects[State[object]]:
         recipe, derived, problem = self.origins.recipe(bound, versions)
         is_source = not recipe.inputs and not derived and not self._names_assets()
-        if is_source and self.origins.partition:
-            settings = closed(self.task.options, self.origins.partition, self.run.facts.now)
+        if settings := self.origins.settings(is_source):
             recipe = recipe._replace(settings={**recipe.settings, **settings})
         # What runs whatever is known is not for another call to wait for or to take.
         is_free = problem is not None

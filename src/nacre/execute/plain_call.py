@@ -86,6 +86,7 @@ class PlainCall:
         self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
     ) -> Effects[State[object]]:
         recipe, derived, problem = self._origins.recipe(bound, versions)
+        recipe = recipe._replace(settings={**recipe.settings, **self._origins.settings()})
         shared, fingerprint = self._run.shared, recipe.fingerprint()
         if problem is not None:
             decision = Decision(Action.BUILD, problem, fingerprint, recipe)

@@ -128,6 +128,11 @@ class CodeFact(Protocol):
         ...
 
     @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that it looks up by literal names."""
+        ...
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Where more was taken into account than may be used, because it could not be told; one sentence each."""
         ...

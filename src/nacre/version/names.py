@@ -10,7 +10,7 @@ import ast
 import builtins
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Protocol
@@ -26,7 +26,7 @@ from nacre.version.dynamic import (
 )
 from nacre.version.live import Reacher, Speller
 from nacre.version.normal import Normal, dotted, expressions_text, is_literal
-from nacre.version.piece import Links, Piece, label_of
+from nacre.version.piece import VARIABLE, Links, Piece, label_of
 from nacre.version.space import Owner, Space, Spaces, absolute, has_literal_value
 
 # Calls that make the same of the same arguments, everywhere.
@@ -102,6 +102,14 @@ class Names:
                 if chain.rpartition(".")[2] in WATCHED or space.get(root) is import_module:
                     self._watched(links, piece, chain, space, line)
             self._add(links, piece, found, label, line)
+        for chain, name, line in normal.variables:
+            if _is_environment(chain, space, local):
+                links[f"{VARIABLE} {name}"] = Piece(
+                    digest(VARIABLE, name), f"{VARIABLE} {name}" if name else ""
+                )
+                if not name:
+                    meaning = 'that variable does not count: deps=[Env("X")] makes it'
+                    self._warn(piece, "looks up a variable by a computed name", line, meaning)
         return list(links.items())
 
     def _add(self, links: dict[str, Piece], piece: Piece, found: Piece | None, label: str, line: int) -> None:
@@ -316,6 +324,16 @@ class Names:
             found = self.links(piece, normal._replace(names=names), space, None)
             links += [(f"{at} {label}" if at else label, each) for label, each in found]
         return sorted(links, key=label_of)
+
+
+def _is_environment(chain: str, space: Space, local: Mapping[str, tuple[str, str]]) -> bool:
+    """Tell whether a chain means ``os.environ`` or ``os.getenv``, here or by an import inside the function."""
+    root, _, rest = chain.partition(".")
+    if root in local:
+        return ".".join(filter(None, (*local[root], rest))) in ("os.environ", "os.getenv")
+    value = looked_up(chain, space)
+    named = value if isinstance(value, FunctionType) else type(value)
+    return f"{named.__module__}.{named.__qualname__}" in ("os.getenv", "os._Environ")
 
 
 def evaluated(decorator: ast.expr, space: Space) -> object:

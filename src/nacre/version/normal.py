@@ -20,6 +20,7 @@ _DEEP = 40_000
 _DISPLAYS = (ast.List, ast.Tuple, ast.Set)
 _IMPORTERS = frozenset({"__import__", "import_module"})
 _LOOKUPS = _IMPORTERS | {"getattr"}
+_READERS = frozenset({"get", "getenv"})
 _NONE: Mapping[str, int] = MappingProxyType({})
 
 
@@ -33,6 +34,8 @@ class Normal(NamedTuple):
         chains: Attribute chains that start at a name, dotted: ``util.deep``; lines as for names.
         imports: Import statements inside the definition.
         modules: Modules imported by a call with a literal, each with the attribute that is taken of it.
+        variables: What looks like a look-up in the environment: the chain, the variable's name (empty where it is
+            computed), and the line.
     """
 
     text: str
@@ -40,6 +43,7 @@ class Normal(NamedTuple):
     chains: Mapping[str, int] = _NONE
     imports: Sequence[ast.Import | ast.ImportFrom] = ()
     modules: Sequence[tuple[str, str]] = ()
+    variables: Sequence[tuple[str, str, int]] = ()
 
 
 def function_text(tree: Function) -> Normal:
@@ -162,7 +166,7 @@ def _written(write: Callable[[_Writer], None]) -> Normal:
 class _Writer:
     """Writes one definition; an instance is used once."""
 
-    __slots__ = ("chains", "imports", "in_class", "modules", "names", "out", "put")
+    __slots__ = ("chains", "imports", "in_class", "modules", "names", "out", "put", "variables")
 
     def __init__(self) -> None:
         self.out: list[str] = []
@@ -171,10 +175,12 @@ class _Writer:
         self.chains: dict[str, int] = {}
         self.imports: list[ast.Import | ast.ImportFrom] = []
         self.modules: list[tuple[str, str]] = []
+        self.variables: list[tuple[str, str, int]] = []
         self.in_class = False
 
     def done(self) -> Normal:
-        return Normal("".join(self.out), self.names, self.chains, self.imports, self.modules)
+        text = "".join(self.out)
+        return Normal(text, self.names, self.chains, self.imports, self.modules, self.variables)
 
     def write(self, tree: ast.AST) -> None:
         _HANDLERS.get(type(tree), _Writer.shaped)(self, tree)
@@ -258,7 +264,19 @@ class _Writer:
             self.modules.append((module, attribute))
             self.arguments(function, tree.args, tree.keywords)
         else:
+            if called in _READERS and tree.args:
+                self.variable((dotted(tree.func) or "").removesuffix(".get"), tree.args[0])
             self.shaped(tree)
+
+    def subscript(self, tree: ast.Subscript) -> None:
+        if isinstance(tree.ctx, ast.Load):
+            self.variable(dotted(tree.value) or "", tree.slice)
+        self.shaped(tree)
+
+    def variable(self, chain: str, name: ast.expr) -> None:
+        """Note a look-up in what may be the environment, by the names that its parts have in ``os``."""
+        if chain.endswith(("environ", "getenv")):
+            self.variables.append((chain, _text(name), name.lineno))
 
     def looks_up(self, tree: ast.Call) -> bool:
         """Note ``getattr(a.b, "c")`` as a mention of ``a.b.c``; false where it is no such call."""
@@ -394,6 +412,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.Constant: _Writer.constant,
     ast.Attribute: _Writer.attribute,
     ast.Call: _Writer.call,
+    ast.Subscript: _Writer.subscript,
     ast.Assign: _Writer.assign,
     ast.AnnAssign: _Writer.annotated,
     ast.JoinedStr: _Writer.joined,

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 
 from nacre.encoding import digest_texts
 
+#: How the name of a piece begins that stands for an environment variable.
+VARIABLE = "env"
+
 
 class Piece:
     """A function, class, constant or distribution that was reached, or a container of some.
