@@ -230,13 +230,15 @@ def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts)
 
 def differences(recipe: Recipe, code: CodeFact, evidence: Evidence, facts: Facts) -> list[Reason]:
     """List everything in which a recipe differs from what a stored version was made of, in the order of ``why``."""
-    return [
+    causes = [
         *_code_causes(recipe, code, evidence),
         *_input_causes(recipe, evidence, facts),
         *_parameter_causes(recipe, evidence),
         *map(_of_policy, _mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings, limit=None)),
         *_read_causes(evidence.reads, facts),
     ]
+    # A variable may count twice: the code looks it up, and a task that it calls declares it.
+    return list({(each.cause, each.subject, each.place): each for each in reversed(causes)}.values())[::-1]
 
 
 def all_causes(decision: Decision, facts: Facts) -> tuple[Reason, ...]:
