@@ -404,6 +404,41 @@ def report(raw):
     assert project.record("asset://raw").unknowns == ()  # a source is looked at on every run
     (unknown,) = project.record("asset://report").unknowns
     assert unknown.startswith("it starts a program (true)")
+    project.reopen()
+    planned = nacre.plan("*", modules=[module])
+    assert planned["report"].warnings == (unknown,)
+    assert planned["raw"].warnings == ()
+    assert nacre.why("report", modules=[module]).warnings == (unknown,)
+
+
+def test_why_names_what_was_read(project: Sandbox) -> None:
+    write(project, "queries/top.sql", "select 1")
+    module = project.module(QUERY)
+    ran(project, module)
+    told = nacre.why("report", modules=[module])
+    assert told.reads == ("file queries/top.sql",)
+    assert "  read    file queries/top.sql" in str(told).splitlines()
+
+
+def test_a_step_that_connects_somewhere_says_so(project: Sandbox) -> None:
+    module = project.module("""
+import socket
+
+@materialize("asset://raw")
+def raw():
+    return 1
+
+@materialize("asset://report")
+def report(raw):
+    calls.append("report")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()):
+            return raw
+""")
+    assert ran(project, module) == ["report"]
+    assert ran(project, module) == []
+    (warning,) = nacre.plan("*", modules=[module])["report"].warnings
+    assert warning.startswith("it connects to 127.0.0.1")
 
 
 def test_a_folder_of_many_files_counts_file_by_file(project: Sandbox) -> None:

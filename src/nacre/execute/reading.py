@@ -21,19 +21,20 @@ from typing import NamedTuple
 
 from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
+from nacre.planning.facts import UNSEEN
 from nacre.survey.reads import PRIVATE
 from nacre.version.code import STATED
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CONNECTS = frozenset({"socket.connect", "socket.getaddrinfo"})
 _LISTS = frozenset({"os.listdir", "os.scandir"})
 _PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.startfile"})
-_HEARD = frozenset(
-    {"open", "os.rename", "os.remove", "sqlite3.connect", "socket.connect", *_LISTS, *_PROGRAMS}
-)
+_HEARD = frozenset({"open", "os.rename", "os.remove", "sqlite3.connect", *_CONNECTS, *_LISTS, *_PROGRAMS})
 # What Python itself opens to import code, and to show it.
 _PYTHONS = ("<frozen importlib", "<frozen zipimport", "linecache.py", "tokenize.py", "inspect.py")
 _CODE = (".py", ".pyc", ".pyi", ".pyd", ".so")
 _MAX_FRAMES = 12
+MAX_UNSEEN = 5
 # A short text with a dot or a slash in it that is no URL.
 _MAYBE_PATH = re.compile(r"(?!.*://)(?=[^\n\0]{1,260}\Z).*[./].*")
 
@@ -77,6 +78,10 @@ class Reading:
         elif path not in self.opened:
             self.opened[path] = _status(path)
 
+    def see_not(self, phrase: str) -> None:
+        """Note something of which nobody can tell what it brings; of many such things a few are named."""
+        self.blind[phrase if len(self.blind) < MAX_UNSEEN else "does more of that kind"] = None
+
     def holds(self, path: str) -> bool:
         """Say whether a path lies where reads are noted."""
         if not path.startswith(self.root + os.sep) or path.startswith(self.private):
@@ -111,6 +116,8 @@ class Reading:
             yield Noted("source", name, digest("source", name))
         for slot in sorted(self.assets):
             yield self.assets[slot]
+        for phrase in self.blind:
+            yield Noted(UNSEEN, phrase, "")
         for name in sorted(self.taken):
             if not self._has(self.taken[name]):
                 yield self.taken[name]
@@ -229,17 +236,20 @@ def _take_list(event: str, args: tuple[object, ...], readings: tuple[Reading, ..
 
 
 def _take_connection(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
+    """Note where a step connects to: by the name it looked up, else by the address."""
     address = args[1]
-    if isinstance(address, tuple):  # a local socket has a path
-        for reading in readings:
-            reading.blind[f"connects to {address[0]}:{address[1]}"] = None
+    for reading in readings:
+        if event == "socket.getaddrinfo":
+            reading.see_not(f"connects to {args[0]}")
+        elif isinstance(address, tuple) and not any(each.startswith("connects") for each in reading.blind):
+            reading.see_not(f"connects to {address[0]}")  # a local socket has a path instead
 
 
 def _take_program(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
     name = args[0].decode(errors="replace") if isinstance(args[0], bytes) else str(args[0])
     program = name.split()[0] if name.split() else name
     for reading in readings:
-        reading.blind[f"starts a program ({os.path.basename(program)})"] = None
+        reading.see_not(f"starts a program ({os.path.basename(program)})")
 
 
 _TAKES: Mapping[str, Callable[[str, tuple[object, ...], tuple[Reading, ...]], None]] = {
@@ -247,7 +257,7 @@ _TAKES: Mapping[str, Callable[[str, tuple[object, ...], tuple[Reading, ...]], No
     "os.rename": _take_rename,
     "os.remove": _take_rename,
     "sqlite3.connect": _take_sqlite,
-    "socket.connect": _take_connection,
+    **dict.fromkeys(_CONNECTS, _take_connection),
     **dict.fromkeys(_LISTS, _take_list),
 }
 

@@ -13,7 +13,8 @@ from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
-from nacre.planning.facts import CodeFact, HeadFact
+from nacre.planning.doubt import unseen
+from nacre.planning.facts import UNSEEN, CodeFact, HeadFact
 from nacre.store.commit import Commit, Move
 from nacre.store.records import Action, Failing, Input, Part, Read, Sources, encode, source_path
 from nacre.version.fingerprint import InputVersion
@@ -147,7 +148,10 @@ class Recording:
             recipe=dict(recipe.settings),
             parts=parts_of(code),
             reads=tuple([Read(kind=r.kind, name=r.name, digest=r.digest) for r in receipt.reads]),
-            unknowns=(*code.unknowns, *(() if is_source else map(_unseen, receipt.blind))),
+            unknowns=(
+                *code.unknowns,
+                *(unseen(each.name) for each in receipt.reads if each.kind == UNSEEN and not is_source),
+            ),
             is_source=is_source,
             sources=self._workspace.code.sources(task),
             shown=dict(recipe.shown),
@@ -194,12 +198,6 @@ def _input(version: InputVersion) -> Input:
         data_version=version.data_version,
         seq=version.seq,
         derived=version.derived,
-    )
-
-
-def _unseen(phrase: str) -> str:
-    return (
-        f"it {phrase}, and nobody can see whether what it gets there changed: cache_expiration= or NO_CACHE"
     )
 
 

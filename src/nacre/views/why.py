@@ -12,7 +12,9 @@ from nacre.graph.graph import Edge
 from nacre.graph.select import resolve
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.planning.decide import Action, all_causes
+from nacre.planning.doubt import doubts
 from nacre.planning.explain import sentence, short
+from nacre.planning.facts import UNSEEN
 from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import Action as Record
@@ -57,6 +59,9 @@ class InputUse:
         return f"{name}{about}  v{self.version}" + ("" if same else f", made from v{self.used}")
 
 
+MAX_READS = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """How the current version came to be.
@@ -94,6 +99,7 @@ class WhyResult:
         made: Its current version; None where there is none.
         code: The pieces of code that changed since.
         n_parts: Of how many pieces its code consists.
+        reads: What it read besides its inputs when it last ran: ``file queries/top.sql``.
         warnings: What of its code or lineage could not be followed; one sentence each.
         problem: What kept the modules from being imported.
         now: When it was asked.
@@ -110,6 +116,7 @@ class WhyResult:
     made: Made | None = None
     code: tuple[CodeChange, ...] = ()
     n_parts: int = 0
+    reads: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     problem: str = ""
     now: datetime = field(default=_NEVER, repr=False)
@@ -134,6 +141,7 @@ class WhyResult:
             rows += _labelled("now", self._now())
         rows += [(DOUBT, f"  {'!' if not n else '':<7} {text}") for n, text in enumerate(self.warnings)]
         rows += _labelled("inputs", [str(each) for each in self.inputs])
+        rows += _labelled("read", shown_reads(self.reads))
         rows += _labelled("made", [self._made()])
         if self.code:
             for number, change in enumerate(shortened(list(self.code), limit)):
@@ -160,6 +168,12 @@ class WhyResult:
         by = f" ({made.by})" if made.by else ""
         accepted = f", {made.accepted}" if made.accepted else ""
         return f"v{made.version}, {ago(made.at, self.now)}{took}, run {made.run[:SHORT]}{by}{accepted}"
+
+
+def shown_reads(reads: Sequence[str]) -> list[str]:
+    """Name what was read, a few of many."""
+    more = len(reads) - MAX_READS
+    return [*reads[:MAX_READS], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def _labelled(label: str, lines: Sequence[str]) -> list[tuple[str, str]]:
@@ -215,16 +229,26 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
         made=_made(session, made, record),
         code=tuple(compared.changes()) if compared else (),
         n_parts=compared.n_parts if compared else 0,
+        reads=_reads(record),
         warnings=_warnings(plan, step, record, edges),
         now=session.now,
     )
 
 
+def _reads(record: Record | None) -> tuple[str, ...]:
+    """Name what a version was made from besides its inputs: what it read, and what it is declared to read."""
+    if record is None:
+        return ()
+    found = [name for name in record.recipe if name.startswith(("env ", "file "))]
+    found += [f"{each.kind} {each.name}" for each in record.reads if each.kind != UNSEEN]
+    return tuple(dict.fromkeys(found))
+
+
 def _warnings(plan: Plan, step: Step, record: Record | None, edges: Sequence[Edge]) -> tuple[str, ...]:
     """Collect what cannot be followed: of the code, of what the current version was made with, and of its lineage."""
-    doubts = plan.facts.doubts.get(id(step.task), ())
     lineage = unknown_lineage(record, [edge.parameter for edge in edges])
-    return tuple(dict.fromkeys([*doubts, *(record.unknowns if record else ()), *lineage]))
+    found = doubts(step.task, step.key, plan.facts)
+    return tuple(dict.fromkeys([*found, *(record.unknowns if record else ()), *lineage]))
 
 
 def _stored(session: Session, asset: str, partition: str, error: Exception) -> WhyResult:
@@ -247,6 +271,7 @@ def _stored(session: Session, asset: str, partition: str, error: Exception) -> W
             for row in inputs
         ),
         made=_made(session, head.slot, record),
+        reads=_reads(record),
         warnings=record.unknowns if record else (),
         problem=f"{type(error).__name__}: {error}".splitlines()[0],
         now=session.now,
