@@ -190,29 +190,6 @@ def copy(raw):
     assert ran(project, module) == ["copy"]
 
 
-def test_a_file_named_in_the_code_counts_where_a_library_reads_it_unheard(
-    project: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write(project, "points.csv", "x\n1\n")
-    monkeypatch.chdir(project.folder)
-    module = project.module("""
-import polars as pl
-
-@materialize("asset://raw")
-def raw():
-    return 1
-
-@materialize("asset://points")
-def points(raw):
-    calls.append("points")
-    return pl.read_csv("points.csv")
-""")
-    assert ran(project, module) == ["points"]
-    assert ran(project, module) == []
-    path.write_text("x\n2\n")
-    assert ran(project, module) == ["points"]
-
-
 def test_a_declared_variable_and_file_count_before_the_step_ever_ran(
     project: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

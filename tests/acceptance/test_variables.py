@@ -109,7 +109,7 @@ def report(raw):
     return os.environ.get("A" + str(raw))
 """)
     (warning,) = nacre.plan("*", modules=[module])["report"].warnings
-    assert "looks up a variable by a computed name" in warning
+    assert "uses variables whose names it computes" in warning
 
 
 def test_a_flow_and_a_build_count_the_same_variables(

@@ -10,7 +10,7 @@ import msgspec
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import annotation, bind
 from nacre.errors import InputMutated, MissingArgument, TypeMismatch, UpstreamFailed
-from nacre.execute.active import ActiveRun, reused
+from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects
 from nacre.execute.futures import TaskFuture
@@ -19,6 +19,7 @@ from nacre.execute.missing import MissingFailed, ensure, ensure_read
 from nacre.execute.origins import Origins
 from nacre.execute.plain_call import PlainCall, warned
 from nacre.execute.reading import note_asset
+from nacre.execute.recording import reused
 from nacre.execute.state import Completed, State, StateType, failed_with
 from nacre.execute.step import Receipt, rule_name, run_step
 from nacre.execute.turn import turn

@@ -8,7 +8,6 @@ stands in the code as a text counts as read where it names a file.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 import time
@@ -16,9 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from nacre.execute.mentioned import Mentioned, mentioned
 from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
 from nacre.planning.facts import UNSEEN
@@ -35,8 +36,6 @@ _PYTHONS = ("<frozen importlib", "<frozen zipimport", "linecache.py", "tokenize.
 _CODE = (".py", ".pyc", ".pyi", ".pyd", ".so")
 _MAX_FRAMES = 12
 MAX_UNSEEN = 5
-# A short text with a dot or a slash in it that is no URL.
-_MAYBE_PATH = re.compile(r"(?!.*://)(?=[^\n\0]{1,260}\Z).*[./].*")
 
 
 class Noted(NamedTuple):
@@ -55,6 +54,8 @@ class Reading:
     Args:
         root: Folder of the project, links resolved: only files below it are noted.
         private: Folders below it that are nacre's own.
+        is_declared: Whether the step says in ``deps=`` which files it reads.
+        is_checked: Whether it runs on every run, so that nothing is reused by what it read.
     """
 
     root: str
@@ -70,6 +71,8 @@ class Reading:
     executed: dict[int, CodeType] = field(default_factory=dict)
     blind: dict[str, None] = field(default_factory=dict)
     started_ns: int = 0
+    is_declared: bool = False
+    is_checked: bool = False
 
     def open(self, path: str, *, writes: bool) -> None:
         """Take that a file is about to be opened."""
@@ -89,17 +92,17 @@ class Reading:
         return PRIVATE.isdisjoint(path[len(self.root) + 1 :].split(os.sep))
 
     def noted(
-        self, code: CodeType | None, digest: Callable[[str, str], str], sources: Iterable[str] = ()
+        self, function: Callable[..., object], digest: Callable[[str, str], str], sources: Iterable[str] = ()
     ) -> Iterator[Noted]:
         """List what was read and not written, by kind and name.
 
         Args:
-            code: The step's function, in which paths may stand.
+            function: The step's, in which paths may be mentioned.
             digest: Digests a file or folder as it is now. What changed meanwhile gets what no file will ever have.
             sources: Source files of code that ran and that the code version does not cover.
         """
-        for path in _literal_paths(code) if code is not None else ():
-            self._add_literal(path)
+        if not self.is_checked:
+            self._add_mentioned(mentioned(function, self.holds))
         for path in sorted(self.opened.keys() - self.written):
             name, is_steady = (
                 os.path.relpath(path, self.root).replace(os.sep, "/"),
@@ -131,12 +134,18 @@ class Reading:
             "asset": noted.name in self.assets,
         }.get(noted.kind, False)
 
-    def _add_literal(self, path: str) -> None:
-        found = os.path.realpath(os.path.join(self.root, path))
-        if found not in self.opened and self.holds(found) and os.path.isfile(found):
-            status = _status(found)
-            if status is not None and status[2] < self.started_ns:  # else the step wrote it itself
-                self.opened[found] = status
+    def _add_mentioned(self, found: Mentioned) -> None:
+        """Take files that the code mentions and that were not heard: a library may have read them."""
+        is_found = False
+        for path in found.files(self.root):
+            is_found = True
+            status = _status(path)
+            is_old = status is None or status[2] < self.started_ns  # else the step wrote it itself
+            if path not in self.opened and is_old and self.holds(path):
+                self.opened[path] = status
+        self.listed.update(filter(self.holds, found.folders(self.root)))
+        if found.silent and not is_found and not self.is_declared:
+            self.see_not(f"reads with {next(iter(found.silent))}, and nobody hears which file")
 
 
 #: Those that note what is read here: the step that runs, and the steps that called it as a plain task.
@@ -168,11 +177,12 @@ def note_taken(reads: Sequence[Noted]) -> None:
         reading.taken.update({f"{each.kind} {each.name}": each for each in reads})
 
 
-def readings_of(task: AnyTask, workspace: Workspace) -> tuple[Reading, ...]:
+def readings_of(task: AnyTask, workspace: Workspace, is_checked: bool) -> tuple[Reading, ...]:
     """Make what notes the reads of a step; those of a plain task are also reads of the step that called it."""
     if hasattr(task.fn, STATED):  # it says itself what it is made of
         return ()
-    own = Reading(workspace.root, (os.path.join(workspace.location, ""),))
+    own = Reading(workspace.root, (os.path.join(workspace.location, ""),), is_checked=is_checked)
+    own.is_declared = any(isinstance(each, Path) for each in task.options.deps)
     return (own,) if task.assets else (own, *(current.get() or ()))
 
 
@@ -285,12 +295,3 @@ def _status(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _literal_paths(code: CodeType) -> Iterator[str]:
-    """List the texts in a function that may be paths of files: short ones with a dot or a slash in them."""
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _literal_paths(constant)
-        elif isinstance(constant, str) and _MAYBE_PATH.fullmatch(constant):
-            yield constant

@@ -15,8 +15,9 @@ from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.doubt import unseen
 from nacre.planning.facts import UNSEEN, CodeFact, HeadFact
+from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Failing, Input, Part, Read, Sources, encode, source_path
+from nacre.store.records import Action, Failing, Input, Part, Read, Sources, StepRecord, encode, source_path
 from nacre.version.fingerprint import InputVersion
 
 
@@ -212,3 +213,10 @@ def failing(error: BaseException) -> Failing | None:
         return None
     at = user[-1]
     return Failing(place=at.place, function=at.function, lines=tuple(source_lines(at)), held=shapes(at))
+
+
+def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepRecord:
+    """Make the record of a step whose result is taken."""
+    keys = tuple(asset.key for asset in task.assets)
+    step = slot(task.key, partition)
+    return StepRecord(step=step, action="reused", reason=reason, assets=keys, partition=partition, seq=seq)

@@ -164,7 +164,7 @@ def run_step(
         if step.readings:
             own = step.readings[0]
             sources = _unforeseen(step, workspace) if own.executed else ()
-            reads = tuple(own.noted(step.task.code, workspace.reads.digest, sources))
+            reads = tuple(own.noted(step.task.fn, workspace.reads.digest, sources))
         for key, each in split_outputs(step.task, value).items():
             made = slot(key, step.partition)
             values[made] = each

@@ -26,6 +26,6 @@ def unseen(phrase: str) -> str:
     """Say that a step did something of which nobody can tell whether it would bring the same again.
 
     >>> unseen("connects to example.org")
-    'it connects to example.org: what it gets there is not looked at again; give it cache_expiration= or NO_CACHE'
+    'it connects to example.org: what it gets there is not looked at again; deps= can name it, or cache_expiration='
     """
-    return f"it {phrase}: what it gets there is not looked at again; give it cache_expiration= or NO_CACHE"
+    return f"it {phrase}: what it gets there is not looked at again; deps= can name it, or cache_expiration="
