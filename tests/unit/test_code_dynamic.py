@@ -257,7 +257,11 @@ READ_AS_VALUES = {
         "3",
         "4",
     ),
-    "a docstring of a function": ('def f(): "one"; return f.__doc__\ndef asset(): return f()\n', "one", "two"),
+    "a docstring of a function": (
+        'def f(): "one"; return f.__doc__\ndef asset(): return f()\n',
+        "one",
+        "two",
+    ),
     "a docstring of a class": (
         'class A:\n    "one"\n    def go(self): return self.__doc__\ndef asset(): return A().go()\n',
         "one",
