@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 HERE = Path(__file__).parent
+COLUMN = pl.col("x")  # has every attribute, and no truth value
 NAME = "points.csv"
 WHOLE = HERE / "points.csv"
 FOLDER = HERE / "d"
@@ -68,6 +69,8 @@ def ran(project: Sandbox, module: ModuleType) -> list[str]:
         "duckdb.sql(\"select * from 'd/points.csv'\").pl()",
         "duckdb.sql(\"select * from read_csv('points.csv')\").pl()",
         "partial(pl.read_csv, NAME)()",
+        "pl.read_csv(NAME).select(COLUMN)",
+        "(lambda: pl.read_csv(NAME).select(COLUMN))()",
     ],
 )
 def test_a_file_that_the_code_mentions_counts(

@@ -11,10 +11,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import PurePath
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
+
+from nacre.declare.task import Task
 
 #: Libraries whose readers nobody hears.
 SILENT = ("polars", "pyarrow", "duckdb")
@@ -30,7 +33,6 @@ _PATH = re.compile(r"(?!.*://)[^\n\0]{1,260}")
 _NAME = re.compile(r"[^\s*?]+\.\w{1,10}")
 _QUOTED = re.compile(r"'([^'\n]{1,260})'|\"([^\"\n]{1,260})\"")
 _READS_FILES = re.compile(r"(read|scan)_|(dataset|ParquetFile|memory_map|OSFile|open_csv)\Z")
-_EMPTY = CellType()
 _MAX_FUNCTIONS = 200
 _MAX_JOINS = 2_000
 
@@ -104,7 +106,7 @@ def mentioned(function: Callable[..., object], is_own: Callable[[str], bool]) ->
     waiting: list[object] = [function]
     while waiting and len(seen) < _MAX_FUNCTIONS:
         each = waiting.pop()
-        each = getattr(each, "fn", each)  # a task stands for its function
+        each = each.fn if isinstance(each, Task) else each
         if isinstance(each, FunctionType) and id(each) not in seen and is_own(each.__code__.co_filename):
             seen.add(id(each))
             waiting += _walk(each, found, is_own)
@@ -115,8 +117,10 @@ def _walk(function: FunctionType, found: Mentioned, is_own: Callable[[str], bool
     """Note what one function mentions; returns the functions and classes that it names."""
     names: dict[str, None] = {}
     _constants(function.__code__, found, names)
-    held = [cell.cell_contents for cell in function.__closure__ or () if cell != _EMPTY]
-    values = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(), *held]
+    values = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # an empty one
+            values.append(cell.cell_contents)
     for name in names:
         found.reads = found.reads or _READS.search(name) is not None
         found.asks = found.asks or name in _ASKS
