@@ -18,6 +18,7 @@ from nacre.planning.facts import UNSEEN
 from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import Action as Record
+from nacre.store.records import StepRecord
 from nacre.views.changed import MAX_LINES, CodeChange, Compared, relative, shortened
 from nacre.views.session import Session
 from nacre.views.standing import ACTION_GLYPHS, PROBLEM
@@ -73,6 +74,7 @@ class Made:
         run: By which run.
         by: What that run was: ``build *``.
         accepted: Who bound an earlier result to newer code, when and why; empty where nobody did.
+        reason: Why it was made then, in one sentence; empty for the first version, and where the run is forgotten.
     """
 
     version: int
@@ -81,6 +83,7 @@ class Made:
     run: str = ""
     by: str = ""
     accepted: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,9 @@ class WhyResult:
         rows += [(DOUBT, f"  {'!' if not n else '':<7} {text}") for n, text in enumerate(self.warnings)]
         rows += _labelled("inputs", [str(each) for each in self.inputs])
         rows += _labelled("read", shown_reads(self.reads))
-        rows += _labelled("made", [self._made()])
+        rows += _labelled(
+            "made", [self._made(), *([self.made.reason] if self.made and self.made.reason else [])]
+        )
         if self.code:
             for number, change in enumerate(shortened(list(self.code), limit)):
                 rows.append((PLAIN, f"  {'' if number else 'code':<7} {change.text}"))
@@ -217,6 +222,8 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
     if decided := step.decision or known.decision:
         causes += all_causes(decided, plan.facts)
     edges = plan.graph.upstream[step.key]
+    is_told = step.action is Action.PENDING and known.action is not Action.PENDING
+    otherwise = (known.action.value, sentence(known.reason)) if is_told else None
     return WhyResult(
         asset=key,
         partition=partition_of(made),
@@ -224,7 +231,7 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
         action=step.action.value,
         reason=sentence(step.reason),
         causes=tuple(causes or [step.reason]),
-        otherwise=(known.action.value, sentence(known.reason)) if step.action is Action.PENDING else None,
+        otherwise=otherwise,
         inputs=tuple(_input(session, made, group) for group in _by_input(edges)),
         made=_made(session, made, record),
         code=tuple(compared.changes()) if compared else (),
@@ -314,6 +321,8 @@ def _made(session: Session, made: str, record: Record | None) -> Made | None:
     if head is None:
         return None
     run = session.workspace.catalog.run(head.run)
+    steps = session.workspace.catalog.steps(head.run)
+    reasons = [each.reason for each in steps if each.seq == head.seq and made in _slots(each)]
     return Made(
         version=head.seq,
         at=datetime.fromisoformat(head.at),
@@ -321,4 +330,9 @@ def _made(session: Session, made: str, record: Record | None) -> Made | None:
         run=head.run,
         by=f"{run.kind} {run.name}" if run else "",
         accepted=accepted_by(record.accepted) if record is not None and record.accepted else "",
+        reason=next((sentence(each) for each in reasons if each.cause is not Cause.FIRST), ""),
     )
+
+
+def _slots(step: StepRecord) -> list[str]:
+    return [slot(asset, step.partition) for asset in step.assets]
