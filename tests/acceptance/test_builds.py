@@ -362,3 +362,8 @@ def test_what_runs_below_a_rebuilt_asset_records_the_version_it_read(project: Sa
     assert [row.seq for row in catalog.history("default", "asset://clean")] == [2, 1]
     (read,) = catalog.inputs("default", "asset://report", 2)
     assert (read.upstream, read.upstream_seq) == ("asset://clean", 2)
+
+
+def test_an_entry_of_a_result_reads_as_a_line(project: Sandbox) -> None:
+    module = project.module('@materialize("asset://raw")\ndef raw():\n    return 1\n')
+    assert [str(step) for step in project.build(module)] == ["raw  built  v1  not made yet"]

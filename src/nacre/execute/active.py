@@ -143,9 +143,10 @@ class ActiveRun:
         if self.parent is None:
             self._move_deferred()
             doubts = self.workspace.code.doubts if self.kind != "build" else {}
-            doubtful = [short(each.key) for each in self.shared.producers.values() if id(each) in doubts]
-            if doubtful:  # a build's result says it of a build
-                self.log(logging.WARNING, unfollowed(doubtful))
+            doubtful = {short(each.key) for each in self.shared.producers.values() if id(each) in doubts}
+            if new := sorted(doubtful - self.workspace.code.told):  # a build's result says it of a build
+                self.log(logging.WARNING, unfollowed(new))
+                self.workspace.code.told.update(new)
         self.flush()
         has_failed = error is not None or self.counts.get("failed") or self.publishing.errors
         state = state or ("failed" if has_failed else "completed")

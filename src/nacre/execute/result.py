@@ -65,6 +65,10 @@ class StepResult(NamedTuple):
         """The asset as a person would name it; one partition of it in brackets."""
         return short(self.slot)
 
+    def __str__(self) -> str:
+        version = f"v{self.version}  " if self.version else ""
+        return f"{self.name}  {self.action}  {version}{self.error or self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:

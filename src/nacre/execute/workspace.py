@@ -23,6 +23,8 @@ class CodeReader(Protocol):
     kept: set[str]
     #: By the identity of a task: sentences on what of its code could not be followed.
     doubts: dict[int, tuple[str, ...]]
+    #: Names of assets of which a person was told so: once a process is enough.
+    told: set[str]
 
     def prepare(self, tasks: Iterable[AnyTask]) -> None:
         """Begin a run: look at everything afresh, and take the versions of the tasks that are known already."""

@@ -73,6 +73,8 @@ class Codes:
         self.kept: set[str] = set()
         #: By the identity of a task: what of its code could not be followed. Empty for most projects.
         self.doubts: dict[int, tuple[str, ...]] = {}
+        #: Names of assets of which a person was told that their code cannot be followed wholly.
+        self.told: set[str] = set()
         self._keeps_sources = keeps_sources
         self._sources: dict[str, tuple[bytes, str]] = {}
         self._texts: dict[str, dict[str, str]] = {}
