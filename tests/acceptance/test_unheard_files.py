@@ -20,6 +20,7 @@ import polars as pl
 HERE = Path(__file__).parent
 COLUMN = pl.col("x")  # has every attribute, and no truth value
 NAME = "points.csv"
+LATER = Path("conf") / "late.txt"
 WHOLE = HERE / "points.csv"
 FOLDER = HERE / "d"
 
@@ -104,6 +105,7 @@ def test_a_new_file_that_fits_a_pattern_counts(project: Sandbox, monkeypatch: py
         '"yes" if Path("late.txt").exists() else "no"',
         '"yes" if os.path.exists("late.txt") else "no"',
         '"yes" if (HERE / "late.txt").is_file() else "no"',
+        '"yes" if LATER.exists() else "no"',
     ],
 )
 def test_a_file_that_is_asked_for_counts_when_it_appears(
@@ -113,7 +115,8 @@ def test_a_file_that_is_asked_for_counts_when_it_appears(
     module = project.module(f"{HEAD}    return {body}\n")
     assert ran(project, module) == ["points"]
     assert ran(project, module) == []
-    write(project, "late.txt", "here")
+    for name in ("late.txt", "conf/late.txt"):
+        write(project, name, "here")
     assert ran(project, module) == ["points"]
     assert nacre.load("asset://points") == "yes"
 
@@ -149,3 +152,25 @@ def test_frames_alone_mention_no_files(project: Sandbox) -> None:
 """)
     ran(project, module)
     assert project.record("asset://points").reads == ()
+
+
+def test_a_star_in_a_text_is_no_pattern(project: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.folder)
+    module = project.module(f"""{HEAD}
+    frame = pl.DataFrame({{"x": [raw]}})
+    note = "* There is none. *"
+    return duckdb.sql("select * from frame").pl() if os.path.exists(note) is False else None
+""")
+    ran(project, module)
+    assert project.record("asset://points").reads == ()
+
+
+def test_a_file_that_a_program_is_given_counts(project: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.folder)
+    write(project, "note.txt", "one")
+    body = "import subprocess\n    return subprocess.check_output(['cat', 'note.txt'])\n"
+    module = project.module(f"{HEAD}    {body}")
+    assert ran(project, module) == ["points"]
+    write(project, "note.txt", "two")
+    assert ran(project, module) == ["points"]
+    assert nacre.load("asset://points") == b"two"

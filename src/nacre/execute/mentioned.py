@@ -22,7 +22,7 @@ from nacre.declare.task import Task
 #: Libraries whose readers nobody hears.
 SILENT = ("polars", "pyarrow", "duckdb")
 _READS = re.compile(
-    r"(read|scan|load|open|from)_|\A(sql|query|execute|dataset|imread|fromfile|memmap|ParquetFile)\Z"
+    r"\Asubprocess\Z|(read|scan|load|open|from)_|\A(sql|query|execute|dataset|imread|fromfile|memmap|ParquetFile)\Z"
 )
 _ASKS = frozenset(
     {"exists", "is_file", "isfile", "is_dir", "isdir", "stat", "getsize", "getmtime", "lexists"}
@@ -31,6 +31,8 @@ _ASKS = frozenset(
 _PATH = re.compile(r"(?!.*://)[^\n\0]{1,260}")
 # What may be asked for although it is not there: no text of several words.
 _NAME = re.compile(r"[^\s*?]+\.\w{1,10}")
+# A pattern of file names: a star in SQL or in Markdown is none.
+_PATTERN = re.compile(r"\S*[*?]\S*\.\w{1,10}|\S+/[*?]+")
 _QUOTED = re.compile(r"'([^'\n]{1,260})'|\"([^\"\n]{1,260})\"")
 _READS_FILES = re.compile(r"(read|scan)_|(dataset|ParquetFile|memory_map|OSFile|open_csv)\Z")
 _MAX_FUNCTIONS = 200
@@ -72,16 +74,16 @@ class Mentioned:
         for path in dict.fromkeys(self._joined(folders)):
             if os.path.isfile(path):
                 yield os.path.realpath(path)
-            elif self.reads and glob.has_magic(path):
+            elif self.reads and _PATTERN.fullmatch(path):
                 yield from map(os.path.realpath, glob.iglob(path, recursive=True))
-            elif self.asks and _NAME.fullmatch(path) and os.path.isdir(os.path.dirname(path)):
+            elif self.asks and _NAME.fullmatch(path):
                 yield os.path.realpath(path)
 
     def folders(self, root: str) -> Iterator[str]:
         """Find the folders in which a mentioned pattern looks for files."""
         for path in self._joined([root]) if self.reads else ():
             folder = os.path.dirname(path)
-            if glob.has_magic(os.path.basename(path)) and os.path.isdir(folder):
+            if _PATTERN.fullmatch(path) and os.path.isdir(folder) and next(glob.iglob(path), None):
                 yield os.path.realpath(folder)
 
     def _joined(self, folders: Iterable[str]) -> Iterator[str]:
