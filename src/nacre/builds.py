@@ -48,6 +48,7 @@ class Request(NamedTuple):
         reuse_sources: Take sources as they are, without looking whether the world changed.
         partitions: Partitions or ranges ``first..last`` that are looked at; none for all that have begun.
         missing: Only partitions without a version.
+        is_lenient: Leave out what only a flow can make, instead of refusing it.
     """
 
     select: tuple[str, ...]
@@ -56,6 +57,7 @@ class Request(NamedTuple):
     reuse_sources: bool = False
     partitions: tuple[str, ...] = ()
     missing: bool = False
+    is_lenient: bool = False
 
 
 @contextmanager
@@ -101,6 +103,8 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     """Load, infer, validate, survey and plan; everything that is wrong is found here, before the run begins."""
     inferred = declared(project, request.modules)
     steps = select_steps(inferred, request.select)
+    if request.is_lenient and inferred.missing:
+        steps = [step for step in steps if step not in inferred.graph.descendants(inferred.missing)]
     graph = validate(inferred, steps)
     run.shared.producers.update(graph.tasks)
     run.workspace.code.prepare(graph.tasks.values())

@@ -129,7 +129,9 @@ def verify_reused(
     Raises:
         UsageError: ``sample`` says no number.
     """
-    request = Request(tuple(select), tuple(modules), "", reuse_sources=True)
+    request = Request(
+        tuple(select), tuple(modules), "", reuse_sources=True, is_lenient=tuple(select) == ("*",)
+    )
     plan = make_plan(project, request, looks_at_places=False)
     reused = [step for step in plan.steps.values() if _is_reused(step)]
     workspace = project.workspace(creates=False)

@@ -299,3 +299,29 @@ def test_what_depends_on_a_step_that_must_run_is_pending_and_nothing_more(liked:
     liked.write(EDITED)
     lines = liked("why", "count").stdout.splitlines()
     assert lines[1:3] == ["  now     ? pending: depends on what popular brings", "  inputs  popular  v1"]
+
+
+def test_an_asset_that_only_a_flow_can_make_hides_no_other(shell: Shell) -> None:
+    shell.write(
+        HEAD
+        + """
+@materialize("a://size")
+def size(threshold):
+    return threshold + 1
+
+@materialize("a://other")
+def other() -> int:
+    return 1
+
+@flow
+def daily() -> int:
+    return size(3) + other()
+"""
+    )
+    shell("run", "pipeline.py:daily")
+    states = {row["asset"]: row["state"] for row in shell.rows("ls")}
+    assert states == {"a://other": "check", "a://size": "stored"}
+    told = shell("why", "size").output
+    assert "only a flow can make it" in told
+    assert "made    v1" in told
+    shell("verify", "--all")

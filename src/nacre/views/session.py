@@ -82,7 +82,8 @@ class Session:
     ) -> Plan:
         """Plan without running anything; nothing selected means everything."""
         partitions = (partition,) if partition else ()
-        request = Request(tuple(select) or ("*",), self.modules, "", reuse_sources, partitions)
+        chosen = tuple(select) or ("*",)
+        request = Request(chosen, self.modules, "", reuse_sources, partitions, is_lenient=chosen == ("*",))
         return make_plan(self.project, request, looks_at_places=looks_at_places)
 
     @cached_property

@@ -46,6 +46,8 @@ class Standing:
     warnings: tuple[str, ...] = ()
 
 
+#: What is said of an asset with a parameter that names no asset.
+FLOWS_ONLY = "only a flow can make it, by passing what it needs"
 #: How a face begins to say that modules cannot be imported; what follows is the problem.
 PROBLEM = "The modules cannot be imported, so this is what is stored: "
 
@@ -78,8 +80,12 @@ def standings(session: Session, *, explains: bool = False) -> tuple[list[Standin
                 slots.setdefault(key_of(made), []).append((partition_of(made), standing))
     found = [_whole(each) for each in slots.values()]
     listed = {standing.asset for standing in found}
+    flows_only = (
+        inferred.graph.descendants(inferred.missing) if inferred is not None and inferred.missing else ()
+    )
     word = "not declared here" if inferred is not None else ""
-    found += [Standing(key, "stored", word) for key in sorted(session.heads) if key not in listed]
+    others = sorted(session.heads.keys() - listed)
+    found += [Standing(key, "stored", FLOWS_ONLY if key in flows_only else word) for key in others]
     return found, problem
 
 

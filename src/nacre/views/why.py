@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from nacre.errors import NacreError, NotMaterialized
@@ -21,7 +21,7 @@ from nacre.store.records import Action as Record
 from nacre.store.records import StepRecord
 from nacre.views.changed import MAX_LINES, CodeChange, Compared, relative, shortened
 from nacre.views.session import Session
-from nacre.views.standing import ACTION_GLYPHS, PROBLEM
+from nacre.views.standing import ACTION_GLYPHS, FLOWS_ONLY, PROBLEM
 from nacre.views.versions import unknown_lineage
 from nacre.views.words import SHORT, accepted_by, ago
 
@@ -210,6 +210,8 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
         raise
     except Exception as error:  # user code that cannot be imported: what is stored can be shown all the same
         return _stored(session, asset, partition, error)
+    if key in session.declared.graph.descendants(session.declared.missing):
+        return replace(_stored(session, key, partition, None), warnings=(FLOWS_ONLY,))
     plan = session.plan([key], partition=partition, looks_at_places=True)
     then = session.plan([key], partition=partition, reuse_sources=True)
     step = _chosen(plan, then, key)
@@ -258,8 +260,8 @@ def _warnings(plan: Plan, step: Step, record: Record | None, edges: Sequence[Edg
     return tuple(dict.fromkeys([*found, *(record.unknowns if record else ()), *lineage]))
 
 
-def _stored(session: Session, asset: str, partition: str, error: Exception) -> WhyResult:
-    """Explain what is stored of an asset whose modules cannot be imported.
+def _stored(session: Session, asset: str, partition: str, error: Exception | None) -> WhyResult:
+    """Explain what is stored of an asset whose modules cannot be imported, or that only a flow can make.
 
     Raises:
         Exception: Nothing is stored of it, so the problem is all there is to say.
@@ -267,6 +269,8 @@ def _stored(session: Session, asset: str, partition: str, error: Exception) -> W
     try:
         head = session.current(asset, partition)
     except NotMaterialized:
+        if error is None:
+            raise
         raise error from None
     record = session.action(head.fingerprint)
     inputs = session.workspace.catalog.inputs(session.workspace.env, head.asset, head.seq, head.partition)
@@ -280,7 +284,7 @@ def _stored(session: Session, asset: str, partition: str, error: Exception) -> W
         made=_made(session, head.slot, record),
         reads=_reads(record),
         warnings=record.unknowns if record else (),
-        problem=f"{type(error).__name__}: {error}".splitlines()[0],
+        problem=f"{type(error).__name__}: {error}".splitlines()[0] if error is not None else "",
         now=session.now,
     )
 
