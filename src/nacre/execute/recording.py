@@ -15,7 +15,7 @@ from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.facts import CodeFact, HeadFact
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Failing, Input, Part, Read, Sources, encode, source_path
+from nacre.store.records import Action, Failing, Input, Part, Read, source_path
 from nacre.version.fingerprint import InputVersion
 
 
@@ -160,7 +160,7 @@ def parts_of(code: CodeFact) -> tuple[Part, ...]:
 
 
 def texts_of(action: Action, code: CodeReader, kept: Set[str]) -> dict[str, bytes]:
-    """Encode the texts of the code that a record names, where they may not be stored yet.
+    """Collect the texts of the code that a record names, where they may not be stored yet.
 
     Args:
         action: The record.
@@ -171,7 +171,7 @@ def texts_of(action: Action, code: CodeReader, kept: Set[str]) -> dict[str, byte
         Path to record.
     """
     return {
-        source_path(digest): encode(Sources(texts=code.texts(file)))
+        source_path(digest): code.text_record(file)
         for file, digest in action.sources.items()
         if digest not in code.kept and digest not in kept
     }
