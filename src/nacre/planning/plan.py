@@ -48,7 +48,9 @@ class Step:
     @property
     def assets(self) -> list[str]:
         """The slots it makes."""
-        return slots_of(self.task, partition_of(self.key) if "#" in self.key else "")
+        if "#" in self.key:
+            return slots_of(self.task, partition_of(self.key))
+        return [asset.key for asset in self.task.assets]
 
 
 def slots_of(task: AnyTask, partition: str) -> list[str]:
