@@ -181,7 +181,9 @@ def _by_name(inputs: Iterable[Input]) -> dict[str, tuple[str, int]]:
     """Map inputs by name; a further one that an argument derives from goes by its own key."""
     found: dict[str, tuple[str, int]] = {}
     for each in inputs:
-        name = each.name if each.name not in found else slot(each.asset, each.partition)
+        name = each.name
+        if name in found:
+            name = slot(each.asset, each.partition)
         found[name] = (each.asset, each.seq)
     return found
 

@@ -167,8 +167,7 @@ class Codes:
         if not self._keeps_sources:
             return {}
         places = {part.place.rpartition(":")[0] for part in self.of(task).parts}
-        found = {file: self._source(file) for file in sorted(places - {""})}
-        return {file: digest for file, digest in found.items() if digest}
+        return {file: digest for file in sorted(places - {""}) if (digest := self._source(file))}
 
     def texts(self, file: str) -> dict[str, str]:
         """Give the definitions in a file that ``sources`` named: line to text."""
