@@ -26,6 +26,7 @@ from nacre.keys import key_of, partition_of
 from nacre.planning.build import assets_read
 from nacre.planning.build import build as build_plan
 from nacre.planning.decide import all_causes
+from nacre.planning.doubt import doubts
 from nacre.planning.facts import Facts
 from nacre.planning.forecast import Forecast, forecasts, may_run
 from nacre.planning.plan import Plan
@@ -188,7 +189,7 @@ def planned_steps(plan: Plan, found: Mapping[str, Forecast] = MappingProxyType({
                     version=head.seq if head else 0,
                     partition=partition_of(made),
                     further=causes[1:],
-                    warnings=facts.doubts.get(id(step.task), ()) if facts.doubts else (),
+                    warnings=doubts(step.task, step.key, facts),
                     forecast_s=forecast.seconds,
                     forecast_bytes=forecast.n_bytes,
                 )

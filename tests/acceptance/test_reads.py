@@ -190,29 +190,6 @@ def copy(raw):
     assert ran(project, module) == ["copy"]
 
 
-def test_a_file_named_in_the_code_counts_where_a_library_reads_it_unheard(
-    project: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write(project, "points.csv", "x\n1\n")
-    monkeypatch.chdir(project.folder)
-    module = project.module("""
-import polars as pl
-
-@materialize("asset://raw")
-def raw():
-    return 1
-
-@materialize("asset://points")
-def points(raw):
-    calls.append("points")
-    return pl.read_csv("points.csv")
-""")
-    assert ran(project, module) == ["points"]
-    assert ran(project, module) == []
-    path.write_text("x\n2\n")
-    assert ran(project, module) == ["points"]
-
-
 def test_a_declared_variable_and_file_count_before_the_step_ever_ran(
     project: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -404,6 +381,41 @@ def report(raw):
     assert project.record("asset://raw").unknowns == ()  # a source is looked at on every run
     (unknown,) = project.record("asset://report").unknowns
     assert unknown.startswith("it starts a program (true)")
+    project.reopen()
+    planned = nacre.plan("*", modules=[module])
+    assert planned["report"].warnings == (unknown,)
+    assert planned["raw"].warnings == ()
+    assert nacre.why("report", modules=[module]).warnings == (unknown,)
+
+
+def test_why_names_what_was_read(project: Sandbox) -> None:
+    write(project, "queries/top.sql", "select 1")
+    module = project.module(QUERY)
+    ran(project, module)
+    told = nacre.why("report", modules=[module])
+    assert told.reads == ("file queries/top.sql",)
+    assert "  read    file queries/top.sql" in str(told).splitlines()
+
+
+def test_a_step_that_connects_somewhere_says_so(project: Sandbox) -> None:
+    module = project.module("""
+import socket
+
+@materialize("asset://raw")
+def raw():
+    return 1
+
+@materialize("asset://report")
+def report(raw):
+    calls.append("report")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()):
+            return raw
+""")
+    assert ran(project, module) == ["report"]
+    assert ran(project, module) == []
+    (warning,) = nacre.plan("*", modules=[module])["report"].warnings
+    assert warning.startswith("it connects to 127.0.0.1")
 
 
 def test_a_folder_of_many_files_counts_file_by_file(project: Sandbox) -> None:

@@ -283,3 +283,19 @@ def total(orders: list) -> int:
     shell("build", "rates")
     shown = shell("plan", "total", "--reuse-sources").stdout
     assert "rates changed: +1 item, read by it" in shown
+
+
+def test_after_a_build_it_still_says_why_the_current_version_was_made(liked: Shell) -> None:
+    liked.write(LIKES.replace('"likes": 3}', '"likes": 4}'))
+    liked("build")
+    lines = liked("why", "popular").stdout.splitlines()
+    made = next(n for n, line in enumerate(lines) if line.startswith("  made"))
+    assert lines[made].startswith("  made    v2, just now in ")
+    assert lines[made + 1] == "          only `likes` of posts differs"
+    assert nacre.why("popular", modules="pipeline.py").made.reason == "only `likes` of posts differs"  # type: ignore[union-attr]  # it was made
+
+
+def test_what_depends_on_a_step_that_must_run_is_pending_and_nothing_more(liked: Shell) -> None:
+    liked.write(EDITED)
+    lines = liked("why", "count").stdout.splitlines()
+    assert lines[1:3] == ["  now     ? pending: depends on what popular brings", "  inputs  popular  v1"]

@@ -189,3 +189,39 @@ def test_an_instance_that_is_called_goes_by_its_class(tmp_path: Path) -> None:
     assert found.parts[0].name == "Logged instance"
     assert found.parts[0].place.startswith("pipe.py:")
     assert {part.name for part in found.parts} >= {"asset", "Logged", "Logged.__call__"}
+
+
+SET_BY_COMPUTED_NAME = {
+    "loop": """
+for name, value in {"limit": 3}.items():
+    setattr(Model, name, value)
+""",
+    "function": """
+def configure(**given):
+    for name in given:
+        setattr(Model, name, given[name])
+
+configure(limit=3)
+""",
+}
+
+
+@pytest.mark.parametrize("way", SET_BY_COMPUTED_NAME)
+def test_an_attribute_set_by_a_computed_name_counts(way: str, tmp_path: Path) -> None:
+    pipe = (
+        f"class Model:\n    pass\n\n\n{SET_BY_COMPUTED_NAME[way]}\n\ndef asset():\n    return Model.limit\n"
+    )
+    one = identify(tmp_path / "1", pipe)
+    two = identify(tmp_path / "2", pipe.replace("3", "4"))
+    again = identify(tmp_path / "3", pipe)
+    assert one.digest == again.digest != two.digest
+
+
+def test_the_default_of_a_context_variable_counts_and_what_it_holds_does_not(tmp_path: Path) -> None:
+    pipe = "from contextvars import ContextVar\n\nLIMIT = ContextVar('limit', default=3)\n"
+    pipe += "\n\ndef asset():\n    return LIMIT.get()\n"
+    with Project(tmp_path / "1", {"pipe.py": pipe}) as project:
+        before = project.identify("pipe", "asset")
+        project.load("pipe").LIMIT.set(7)
+        assert project.identify("pipe", "asset") == before
+    assert identify(tmp_path / "2", pipe.replace("3", "4")).digest != before.digest

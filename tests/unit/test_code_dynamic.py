@@ -249,3 +249,67 @@ def test_a_module_without_source_counts_by_its_bytes(tmp_path: Path) -> None:
             found.append(project.identify("pipe", "asset").digest)
         del sys.modules["fast"]
     assert found[0] != found[1]
+
+
+READ_AS_VALUES = {
+    "an attribute set by a computed name": (
+        'class C: pass\nfor k, v in {"limit": 3}.items(): setattr(C, k, v)\ndef asset(): return C.limit\n',
+        "3",
+        "4",
+    ),
+    "a docstring of a function": (
+        'def f(): "one"; return f.__doc__\ndef asset(): return f()\n',
+        "one",
+        "two",
+    ),
+    "a docstring of a class": (
+        'class A:\n    "one"\n    def go(self): return self.__doc__\ndef asset(): return A().go()\n',
+        "one",
+        "two",
+    ),
+    "a docstring of the module": ('"one"\ndef asset(): return __doc__\n', "one", "two"),
+    "a docstring that a library may read": (
+        'import pydantic\nclass M(pydantic.BaseModel):\n    "one"\n    x: int\ndef asset(): return M\n',
+        "one",
+        "two",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", READ_AS_VALUES)
+def test_what_code_reads_as_a_value_counts(case: str, tmp_path: Path) -> None:
+    text, old, new = READ_AS_VALUES[case]
+    before = identify(tmp_path / "before", text)
+    after = identify(tmp_path / "after", text.replace(old, new))
+    assert before.digest != after.digest
+    assert before.warnings == ()
+
+
+def test_a_name_that_a_package_gives_on_demand_is_followed(tmp_path: Path) -> None:
+    files = {
+        "pipe.py": "import lazy_pk\ndef asset(): return lazy_pk.g()\n",
+        "lazy_pk/__init__.py": "def __getattr__(n):\n    from lazy_pk.b import g\n    return g\n",
+        "lazy_pk/b.py": "def g(): return 1\n",
+    }
+    digests = set()
+    for number in (1, 2):
+        files["lazy_pk/b.py"] = f"def g(): return {number}\n"
+        with Project(tmp_path / str(number), files) as project:
+            digests.add(project.identify("pipe", "asset").digest)
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    "use", ['dict(os.environ)["X"]', "os.environ.copy()", "{**os.environ}", "os.environ['A' + 'B' * n]"]
+)
+def test_the_environment_as_a_whole_is_warned_of(use: str, tmp_path: Path) -> None:
+    found = identify(tmp_path, f"import os\ndef asset(n=1): return {use}\n")
+    assert "uses variables whose names it computes" in found.warnings[0]
+
+
+def test_variables_looked_up_one_by_one_are_named(tmp_path: Path) -> None:
+    text = 'import os\ndef asset():\n    os.environ["W"] = "1"\n    return (os.environ["A"], os.getenv("B", "x"), '
+    text += '"C" in os.environ, os.environ.get("D"), os.environ.pop("E", ""))\n'
+    found = identify(tmp_path, text)
+    assert sorted(found.variables) == ["A", "B", "C", "D", "E"]
+    assert found.warnings == ()

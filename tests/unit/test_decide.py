@@ -39,6 +39,7 @@ class Code:
     digest: str = "c1"
     parts: tuple[Part, ...] = ()
     unknowns: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 @dataclass

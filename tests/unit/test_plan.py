@@ -48,7 +48,7 @@ def facts(heads: dict[str, tuple[str, str, int]] | None = None, **known: object)
             asset: SimpleNamespace(fingerprint=fp, data_version=dv, seq=seq, at="2026-01-01T00:00:00+00:00")
             for asset, (fp, dv, seq) in (heads or {}).items()
         },
-        code=lambda key: SimpleNamespace(digest=f"code of {key}", parts=(), unknowns=()),
+        code=lambda key: SimpleNamespace(digest=f"code of {key}", parts=(), unknowns=(), variables=()),
         known=lambda *_: (),
         digest_now=lambda *_: "",
         evidence=lambda _: None,

@@ -65,6 +65,7 @@ def fields(result: WhyResult) -> dict[str, object]:
         ],
         "made": dataclasses.asdict(made) if made else None,
         "code": [dataclasses.asdict(each) for each in result.code],
+        "reads": list(result.reads),
         "warnings": list(result.warnings),
         "problem": result.problem,
     }

@@ -20,7 +20,7 @@ from nacre.execute.made import Made, Shared
 from nacre.execute.process import named
 from nacre.execute.publishing import Publishing
 from nacre.execute.reading import readings_of
-from nacre.execute.recording import Recording, failing
+from nacre.execute.recording import Recording, failing, reused
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
 from nacre.execute.workspace import Reporter, Workspace
@@ -241,20 +241,24 @@ class ActiveRun:
 
     def start_step(self, task: AnyTask, decision: Decision | None) -> StepRun:
         """Make the context that a step runs in."""
-        prints = task.options.log_prints
-        return StepRun(
+        prints, is_checked = (
+            task.options.log_prints,
+            decision is not None and decision.action is Planned.CHECK,
+        )
+        step = StepRun(
             task,
             self.workspace.new_id(),
             self,
             self.workspace.clock.now(),
             self.log_prints if prints is None else prints,
-            self.stored.whole(decision, self.facts.heads) if decision is not None else {},
             caller=context.current_step.get(),
-            fingerprint=decision.fingerprint if decision is not None else "",
-            partition=decision.recipe.partition if decision is not None else "",
-            inputs=decision.recipe.inputs if decision is not None else (),
-            readings=readings_of(task, self.workspace),
+            readings=readings_of(task, self.workspace, is_checked),
         )
+        if decision is not None:
+            step.previous = self.stored.whole(decision, self.facts.heads)
+            step.fingerprint = decision.fingerprint
+            step.partition, step.inputs = decision.recipe.partition, decision.recipe.inputs
+        return step
 
     def finish(
         self,
@@ -490,10 +494,3 @@ class ActiveRun:
             last = [commit for commit in commits if commit.moves[0].data_version == current]
             if last:
                 self._committer().add(last[-1])
-
-
-def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepRecord:
-    """Make the record of a step whose result is taken."""
-    keys = tuple(asset.key for asset in task.assets)
-    step = slot(task.key, partition)
-    return StepRecord(step=step, action="reused", reason=reason, assets=keys, partition=partition, seq=seq)

@@ -10,7 +10,7 @@ import msgspec
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import annotation, bind
 from nacre.errors import InputMutated, MissingArgument, TypeMismatch, UpstreamFailed
-from nacre.execute.active import ActiveRun, reused
+from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects
 from nacre.execute.futures import TaskFuture
@@ -19,13 +19,14 @@ from nacre.execute.missing import MissingFailed, ensure, ensure_read
 from nacre.execute.origins import Origins
 from nacre.execute.plain_call import PlainCall, warned
 from nacre.execute.reading import note_asset
+from nacre.execute.recording import reused
 from nacre.execute.state import Completed, State, StateType, failed_with
 from nacre.execute.step import Receipt, rule_name, run_step
 from nacre.execute.turn import turn
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import infer
 from nacre.keys import key_of, partition_of
-from nacre.planning.decide import Action, Decision, closed, decide, observed
+from nacre.planning.decide import Action, Decision, decide, observed
 from nacre.planning.explain import sentence
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
@@ -180,8 +181,7 @@ class Called:
     ) -> Effects[State[object]]:
         recipe, derived, problem = self.origins.recipe(bound, versions)
         is_source = not recipe.inputs and not derived and not self._names_assets()
-        if is_source and self.origins.partition:
-            settings = closed(self.task.options, self.origins.partition, self.run.facts.now)
+        if settings := self.origins.settings(is_source):
             recipe = recipe._replace(settings={**recipe.settings, **settings})
         # What runs whatever is known is not for another call to wait for or to take.
         is_free = problem is not None

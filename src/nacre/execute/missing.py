@@ -47,7 +47,7 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter], partition: st
         if parameter.name not in found and parameter.is_required:
             facts = {"function": f"{task.name} at {task.place}", "asset": task.key if task.assets else ""}
             hints = closest(parameter.name, inferred)
-            hints.append(f"or pass it: {task.name}({parameter.name}=…)")
+            hints.append(f"{'or ' if hints else ''}pass it: {task.name}({parameter.name}=…)")
             raise MissingArgument(
                 f"Argument {parameter.name!r} was not given and names no asset", facts, hints
             )

@@ -14,6 +14,7 @@ from nacre.graph.infer import asset_names
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.build import recipe_settings
 from nacre.planning.counted import counted
+from nacre.planning.decide import closed, variables
 from nacre.planning.plan import slots_of
 from nacre.planning.reason import Cause, Reason
 from nacre.values import identify
@@ -119,6 +120,13 @@ class Origins:
             return arguments()
 
         return load
+
+    def settings(self, is_source: bool = False) -> dict[str, str]:
+        """Give what is part of the recipe besides: whether its partition is closed, and variables its code looks up."""
+        options, facts = self._task.options, self._run.facts
+        found = closed(options, self.partition, facts.now) if is_source else {}
+        code = self._run.workspace.code.of(self._task)
+        return found | variables(code, options, facts, is_source) if code.variables else found
 
     def _position(self, name: str) -> int:
         """Order inputs as a build does: as the parameters are written, variadic ones last."""

@@ -9,11 +9,12 @@ from typing import cast
 from nacre.declare.options import Options
 from nacre.declare.parameters import annotation
 from nacre.errors import CorruptObject, TypeMismatch, UnserialisableValue, said
-from nacre.execute.active import ActiveRun, reused
+from nacre.execute.active import ActiveRun
 from nacre.execute.effects import Effects
 from nacre.execute.made import Made
 from nacre.execute.origins import Origins, plain_key
 from nacre.execute.reading import Noted, note_taken
+from nacre.execute.recording import reused
 from nacre.execute.state import Completed, State, failed_with
 from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.execute.turn import turn
@@ -86,6 +87,7 @@ class PlainCall:
         self, bound: Mapping[str, object], versions: Mapping[str, list[InputVersion]]
     ) -> Effects[State[object]]:
         recipe, derived, problem = self._origins.recipe(bound, versions)
+        recipe = recipe._replace(settings={**recipe.settings, **self._origins.settings()})
         shared, fingerprint = self._run.shared, recipe.fingerprint()
         if problem is not None:
             decision = Decision(Action.BUILD, problem, fingerprint, recipe)

@@ -8,7 +8,6 @@ stands in the code as a text counts as read where it names a file.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 import time
@@ -16,26 +15,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from nacre.execute.mentioned import Mentioned, mentioned
 from nacre.execute.workspace import Workspace
 from nacre.graph.graph import AnyTask
+from nacre.planning.facts import UNSEEN
 from nacre.survey.reads import PRIVATE
 from nacre.version.code import STATED
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CONNECTS = frozenset({"socket.connect", "socket.getaddrinfo"})
 _LISTS = frozenset({"os.listdir", "os.scandir"})
 _PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.startfile"})
-_HEARD = frozenset(
-    {"open", "os.rename", "os.remove", "sqlite3.connect", "socket.connect", *_LISTS, *_PROGRAMS}
-)
+_HEARD = frozenset({"open", "os.rename", "os.remove", "sqlite3.connect", *_CONNECTS, *_LISTS, *_PROGRAMS})
 # What Python itself opens to import code, and to show it.
 _PYTHONS = ("<frozen importlib", "<frozen zipimport", "linecache.py", "tokenize.py", "inspect.py")
 _CODE = (".py", ".pyc", ".pyi", ".pyd", ".so")
 _MAX_FRAMES = 12
-# A short text with a dot or a slash in it that is no URL.
-_MAYBE_PATH = re.compile(r"(?!.*://)(?=[^\n\0]{1,260}\Z).*[./].*")
+MAX_UNSEEN = 5
 
 
 class Noted(NamedTuple):
@@ -54,6 +54,8 @@ class Reading:
     Args:
         root: Folder of the project, links resolved: only files below it are noted.
         private: Folders below it that are nacre's own.
+        is_declared: Whether the step says in ``deps=`` which files it reads.
+        is_checked: Whether it runs on every run, so that nothing is reused by what it read.
     """
 
     root: str
@@ -69,6 +71,8 @@ class Reading:
     executed: dict[int, CodeType] = field(default_factory=dict)
     blind: dict[str, None] = field(default_factory=dict)
     started_ns: int = 0
+    is_declared: bool = False
+    is_checked: bool = False
 
     def open(self, path: str, *, writes: bool) -> None:
         """Take that a file is about to be opened."""
@@ -77,6 +81,10 @@ class Reading:
         elif path not in self.opened:
             self.opened[path] = _status(path)
 
+    def see_not(self, phrase: str) -> None:
+        """Note something of which nobody can tell what it brings; of many such things a few are named."""
+        self.blind[phrase if len(self.blind) < MAX_UNSEEN else "does more of that kind"] = None
+
     def holds(self, path: str) -> bool:
         """Say whether a path lies where reads are noted."""
         if not path.startswith(self.root + os.sep) or path.startswith(self.private):
@@ -84,17 +92,17 @@ class Reading:
         return PRIVATE.isdisjoint(path[len(self.root) + 1 :].split(os.sep))
 
     def noted(
-        self, code: CodeType | None, digest: Callable[[str, str], str], sources: Iterable[str] = ()
+        self, function: Callable[..., object], digest: Callable[[str, str], str], sources: Iterable[str] = ()
     ) -> Iterator[Noted]:
         """List what was read and not written, by kind and name.
 
         Args:
-            code: The step's function, in which paths may stand.
+            function: The step's, in which paths may be mentioned.
             digest: Digests a file or folder as it is now. What changed meanwhile gets what no file will ever have.
             sources: Source files of code that ran and that the code version does not cover.
         """
-        for path in _literal_paths(code) if code is not None else ():
-            self._add_literal(path)
+        if not self.is_checked:
+            self._add_mentioned(mentioned(function, self.holds))
         for path in sorted(self.opened.keys() - self.written):
             name, is_steady = (
                 os.path.relpath(path, self.root).replace(os.sep, "/"),
@@ -111,6 +119,8 @@ class Reading:
             yield Noted("source", name, digest("source", name))
         for slot in sorted(self.assets):
             yield self.assets[slot]
+        for phrase in self.blind:
+            yield Noted(UNSEEN, phrase, "")
         for name in sorted(self.taken):
             if not self._has(self.taken[name]):
                 yield self.taken[name]
@@ -124,12 +134,18 @@ class Reading:
             "asset": noted.name in self.assets,
         }.get(noted.kind, False)
 
-    def _add_literal(self, path: str) -> None:
-        found = os.path.realpath(os.path.join(self.root, path))
-        if found not in self.opened and self.holds(found) and os.path.isfile(found):
-            status = _status(found)
-            if status is not None and status[2] < self.started_ns:  # else the step wrote it itself
-                self.opened[found] = status
+    def _add_mentioned(self, found: Mentioned) -> None:
+        """Take files that the code mentions and that were not heard: a library may have read them."""
+        is_found = False
+        for path in found.files(self.root):
+            is_found = True
+            status = _status(path)
+            is_old = status is None or status[2] < self.started_ns  # else the step wrote it itself
+            if path not in self.opened and is_old and self.holds(path):
+                self.opened[path] = status
+        self.listed.update(filter(self.holds, found.folders(self.root)))
+        if found.silent and not is_found and not self.is_declared:
+            self.see_not(f"reads with {next(iter(found.silent))}, and nobody hears which file")
 
 
 #: Those that note what is read here: the step that runs, and the steps that called it as a plain task.
@@ -161,11 +177,12 @@ def note_taken(reads: Sequence[Noted]) -> None:
         reading.taken.update({f"{each.kind} {each.name}": each for each in reads})
 
 
-def readings_of(task: AnyTask, workspace: Workspace) -> tuple[Reading, ...]:
+def readings_of(task: AnyTask, workspace: Workspace, is_checked: bool) -> tuple[Reading, ...]:
     """Make what notes the reads of a step; those of a plain task are also reads of the step that called it."""
     if hasattr(task.fn, STATED):  # it says itself what it is made of
         return ()
-    own = Reading(workspace.root, (os.path.join(workspace.location, ""),))
+    own = Reading(workspace.root, (os.path.join(workspace.location, ""),), is_checked=is_checked)
+    own.is_declared = any(isinstance(each, Path) for each in task.options.deps)
     return (own,) if task.assets else (own, *(current.get() or ()))
 
 
@@ -229,17 +246,20 @@ def _take_list(event: str, args: tuple[object, ...], readings: tuple[Reading, ..
 
 
 def _take_connection(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
+    """Note where a step connects to: by the name it looked up, else by the address."""
     address = args[1]
-    if isinstance(address, tuple):  # a local socket has a path
-        for reading in readings:
-            reading.blind[f"connects to {address[0]}:{address[1]}"] = None
+    for reading in readings:
+        if event == "socket.getaddrinfo":
+            reading.see_not(f"connects to {args[0]}")
+        elif isinstance(address, tuple) and not any(each.startswith("connects") for each in reading.blind):
+            reading.see_not(f"connects to {address[0]}")  # a local socket has a path instead
 
 
 def _take_program(event: str, args: tuple[object, ...], readings: tuple[Reading, ...]) -> None:
     name = args[0].decode(errors="replace") if isinstance(args[0], bytes) else str(args[0])
     program = name.split()[0] if name.split() else name
     for reading in readings:
-        reading.blind[f"starts a program ({os.path.basename(program)})"] = None
+        reading.see_not(f"starts a program ({os.path.basename(program)})")
 
 
 _TAKES: Mapping[str, Callable[[str, tuple[object, ...], tuple[Reading, ...]], None]] = {
@@ -247,7 +267,7 @@ _TAKES: Mapping[str, Callable[[str, tuple[object, ...], tuple[Reading, ...]], No
     "os.rename": _take_rename,
     "os.remove": _take_rename,
     "sqlite3.connect": _take_sqlite,
-    "socket.connect": _take_connection,
+    **dict.fromkeys(_CONNECTS, _take_connection),
     **dict.fromkeys(_LISTS, _take_list),
 }
 
@@ -275,12 +295,3 @@ def _status(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _literal_paths(code: CodeType) -> Iterator[str]:
-    """List the texts in a function that may be paths of files: short ones with a dot or a slash in them."""
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _literal_paths(constant)
-        elif isinstance(constant, str) and _MAYBE_PATH.fullmatch(constant):
-            yield constant

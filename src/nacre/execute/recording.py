@@ -13,9 +13,11 @@ from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
-from nacre.planning.facts import CodeFact, HeadFact
+from nacre.planning.doubt import unseen
+from nacre.planning.facts import UNSEEN, CodeFact, HeadFact
+from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Failing, Input, Part, Read, source_path
+from nacre.store.records import Action, Failing, Input, Part, Read, StepRecord, source_path
 from nacre.version.fingerprint import InputVersion
 
 
@@ -147,7 +149,10 @@ class Recording:
             recipe=dict(recipe.settings),
             parts=parts_of(code),
             reads=tuple([Read(kind=r.kind, name=r.name, digest=r.digest) for r in receipt.reads]),
-            unknowns=(*code.unknowns, *(() if is_source else map(_unseen, receipt.blind))),
+            unknowns=(
+                *code.unknowns,
+                *(unseen(each.name) for each in receipt.reads if each.kind == UNSEEN and not is_source),
+            ),
             is_source=is_source,
             sources=self._workspace.code.sources(task),
             shown=dict(recipe.shown),
@@ -199,12 +204,6 @@ def _input(version: InputVersion) -> Input:
     )
 
 
-def _unseen(phrase: str) -> str:
-    return (
-        f"it {phrase}, and nobody can see whether what it gets there changed: cache_expiration= or NO_CACHE"
-    )
-
-
 def _as_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
@@ -216,3 +215,10 @@ def failing(error: BaseException) -> Failing | None:
         return None
     at = user[-1]
     return Failing(place=at.place, function=at.function, lines=tuple(source_lines(at)), held=shapes(at))
+
+
+def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepRecord:
+    """Make the record of a step whose result is taken."""
+    keys = tuple(asset.key for asset in task.assets)
+    step = slot(task.key, partition)
+    return StepRecord(step=step, action="reused", reason=reason, assets=keys, partition=partition, seq=seq)

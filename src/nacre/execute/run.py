@@ -8,11 +8,12 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from nacre.execute.active import ActiveRun, reused
+from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments
 from nacre.execute.effects import drive
 from nacre.execute.executor import Growing, Inline
 from nacre.execute.made import Made
+from nacre.execute.recording import reused
 from nacre.execute.report import remedy_line
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.step import Receipt, run_step

@@ -121,7 +121,6 @@ class Receipt(NamedTuple):
         outputs: Slot to what was stored.
         metadata: Asset key to what the function attached.
         reads: What it read besides its inputs, as it was.
-        blind: What it did of which nobody can tell what it brought, each a phrase.
         error: Why nothing was made.
     """
 
@@ -136,7 +135,6 @@ class Receipt(NamedTuple):
     outputs: Mapping[str, Output] = _NOTHING
     metadata: Mapping[str, Mapping[str, object]] = _NOTHING
     reads: tuple[Noted, ...] = ()
-    blind: tuple[str, ...] = ()
     error: BaseException | None = None
 
 
@@ -160,15 +158,13 @@ def run_step(
     digests: dict[str, str] = {}
     error: BaseException | None = None
     reads: tuple[Noted, ...] = ()
-    blind: tuple[str, ...] = ()
     try:
         _run_hooks(step, step.task.options.on_running, Running)
         value = yield from _attempts(step, arguments())
         if step.readings:
             own = step.readings[0]
             sources = _unforeseen(step, workspace) if own.executed else ()
-            reads = tuple(own.noted(step.task.code, workspace.reads.digest, sources))
-            blind = tuple(own.blind)
+            reads = tuple(own.noted(step.task.fn, workspace.reads.digest, sources))
         for key, each in split_outputs(step.task, value).items():
             made = slot(key, step.partition)
             values[made] = each
@@ -196,7 +192,6 @@ def run_step(
         outputs=outputs,
         metadata=step.metadata,
         reads=reads,
-        blind=blind,
         error=error,
     )
 

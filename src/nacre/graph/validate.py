@@ -124,7 +124,8 @@ def _missing(inferred: Inferred, needed: set[str]) -> list[DefinitionError]:
         for name in names:
             facts = {"asset": step, "function": f"{task.name} at {task.place}"}
             hints = closest(name, inferred)
-            hints.append(f"or give {name} a default, or call {task.name}({name}=…) yourself")
+            otherwise = "or give" if hints else "give"
+            hints.append(f"{otherwise} {name} a default, or call {task.name}({name}=…) yourself")
             errors.append(MissingArgument(f"Argument {name!r} names no asset", facts, hints))
     return errors
 

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
+from nacre.declare.dependencies import Env
 from nacre.declare.options import Options
 from nacre.keys import key_of
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact, ReadFact
 from nacre.planning.reason import CACHE_KEY, FLOW, Cause, Reason
-from nacre.version.fingerprint import ALL, HIDDEN, Recipe, observed_fingerprint
+from nacre.version.fingerprint import ALL, HIDDEN, SECRET, Recipe, observed_fingerprint
 from nacre.version.outline import Change, compare
 
 
@@ -73,6 +74,18 @@ def runs_every_time(options: Options, is_source: bool, reuse_sources: bool = Fal
     if options.cache_policy is not None:
         return not options.cache_policy.reuses
     return is_source and options.cache_expiration is None and not reuse_sources
+
+
+def variables(code: CodeFact, options: Options, facts: Facts, is_source: bool = False) -> dict[str, str]:
+    """Give the environment variables that code looks up as settings of its recipe: name to digest of the value.
+
+    One whose name says that it is a secret counts by its name only, which the code has; an ignored one not at all. What
+    runs every time looks at them anyway.
+    """
+    if runs_every_time(options, is_source):
+        return {}
+    counted = [name for name in code.variables if not SECRET.search(name) and Env(name) not in options.ignore]
+    return {f"env {name}": facts.digest_now("env", name) for name in counted}
 
 
 def decide(
@@ -217,13 +230,15 @@ def why(recipe: Recipe, code: CodeFact, evidence: Evidence | None, facts: Facts)
 
 def differences(recipe: Recipe, code: CodeFact, evidence: Evidence, facts: Facts) -> list[Reason]:
     """List everything in which a recipe differs from what a stored version was made of, in the order of ``why``."""
-    return [
+    causes = [
         *_code_causes(recipe, code, evidence),
         *_input_causes(recipe, evidence, facts),
         *_parameter_causes(recipe, evidence),
         *map(_of_policy, _mapping_causes(Cause.RECIPE, evidence.settings, recipe.settings, limit=None)),
         *_read_causes(evidence.reads, facts),
     ]
+    # A variable may count twice: the code looks it up, and a task that it calls declares it.
+    return list({(each.cause, each.subject, each.place): each for each in reversed(causes)}.values())[::-1]
 
 
 def all_causes(decision: Decision, facts: Facts) -> tuple[Reason, ...]:

@@ -34,11 +34,15 @@ class HeadFact(Protocol):
         ...
 
 
+#: The kind of a read of which nobody can tell what it brought: a program, a connection. Its name is a phrase.
+UNSEEN = "unseen"
+
+
 class ReadFact(NamedTuple):
     """Something a step read that is no parameter of it, and what it was like then.
 
     Args:
-        kind: ``file``, ``folder``, ``source``, ``env`` or ``asset``.
+        kind: ``file``, ``folder``, ``source``, ``env``, ``asset`` or ``unseen``.
         name: A path relative to the project, a variable, or a slot.
         digest: Of its content; empty where it was not there.
     """
@@ -125,6 +129,11 @@ class CodeFact(Protocol):
     @property
     def unknowns(self) -> tuple[str, ...]:
         """What could not be followed, each with its remedy."""
+        ...
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that it looks up by literal names."""
         ...
 
     @property

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from nacre.graph.graph import AnyTask, Graph
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.counted import counted
-from nacre.planning.decide import Action, Decision, closed, decide, observed
+from nacre.planning.decide import Action, Decision, closed, decide, observed, variables
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import InputVersion, Recipe
@@ -198,8 +198,11 @@ class Plan:
             data_version, seq = (version.data_version, version.seq) if version else ("", 0)
             inputs.append(InputVersion(parameter, asset, data_version, seq))
         assets = step.assets
-        code = self.facts.code(step.key).digest
-        settings = self._settings.get(step.key)
+        identity = self.facts.code(step.key)
+        code, settings = identity.digest, self._settings.get(step.key)
+        if identity.variables:
+            options = step.task.options
+            settings = {**variables(identity, options, self.facts, step.is_source), **(settings or {})}
         if "#" in step.key:
             return self._recipe_of_partition(step, code, inputs, settings or {})
         return Recipe(assets, code, inputs, settings=settings) if settings else Recipe(assets, code, inputs)

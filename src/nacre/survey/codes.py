@@ -22,7 +22,7 @@ from nacre.store.records import SOURCE_DIGITS, Sources, State, decode, encode
 from nacre.version.code import CodeIdentity, CodePart, CodeVersions
 from nacre.version.snippet import snippets
 
-MEMO_FORMAT = "m2"
+MEMO_FORMAT = "m3"
 
 #: So many functions are named by an error; the rest is counted.
 MAX_NAMED = 5
@@ -36,15 +36,16 @@ class RememberedCode:
     """A code version from the memo; its parts are worked out only if somebody asks why.
 
     Args:
-        digest: The code version.
+        remembered: The code version, and the environment variables it looks up.
         task: Whose it is.
         identify: Works out the parts.
     """
 
-    __slots__ = ("_identify", "_task", "digest")
+    __slots__ = ("_identify", "_task", "digest", "variables")
 
-    def __init__(self, digest: str, task: AnyTask, identify: Identify) -> None:
-        self.digest = digest
+    def __init__(self, remembered: str, task: AnyTask, identify: Identify) -> None:
+        self.digest, *variables = remembered.split(" ")
+        self.variables = tuple(variables)
         self._task = task
         self._identify = identify
 
@@ -111,7 +112,7 @@ class Codes:
             if identity.warnings:
                 self.doubts[id(task)] = identity.warnings
             if identity.static and not identity.warnings and name and self._files:
-                self._memo[name] = identity.digest
+                self._memo[name] = " ".join((identity.digest, *identity.variables))
                 self._is_changed = True
         self._found[task] = identity
         return identity

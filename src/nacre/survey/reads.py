@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 from nacre.encoding import digest_bytes, digest_chunks, digest_texts
+from nacre.planning.facts import UNSEEN
 from nacre.store.port import RecordStore
 from nacre.store.records import State, decode, encode
 from nacre.version.normal import expressions_text
@@ -48,12 +49,14 @@ class Reads:
 
         Args:
             kind: ``file`` (a folder counts with all it holds), ``folder`` (only the names in it), ``source`` (Python
-                without what means nothing: comments, docstrings, layout) or ``env``.
+                without what means nothing: comments, docstrings, layout), ``env`` or ``unseen`` (always the same).
             name: A path, relative to the root where it is not absolute; or the variable.
         """
         if kind == "env":
             value = os.environ.get(name)
             return "" if value is None else digest_texts("env", [value])
+        if kind == UNSEEN:
+            return ""
         path = os.path.join(self.root, name)
         try:
             if kind == "folder":

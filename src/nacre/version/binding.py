@@ -18,6 +18,8 @@ MUTATORS = frozenset(
         *("put", "put_nowait", "set", "setattr", "delattr"),
     }
 )
+#: Stands for an attribute whose name is computed.
+ANY = "*"
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 _ACTING = (
     *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.Expr),
@@ -141,8 +143,9 @@ def mutated(tree: ast.AST) -> set[str]:
             isinstance(each, ast.Call) and dotted(each.func) in ("setattr", "delattr") and len(each.args) > 1
         ):
             name = each.args[1]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                found |= _beginnings(ast.Attribute(each.args[0], name.value, ast.Store()))
+            is_literal_name = isinstance(name, ast.Constant) and isinstance(name.value, str)
+            attribute = str(name.value) if isinstance(name, ast.Constant) and is_literal_name else ANY
+            found |= _beginnings(ast.Attribute(each.args[0], attribute, ast.Store()))
     return found
 
 

@@ -257,7 +257,8 @@ class Closure:
         decorators = [] if isinstance(tree, ast.Lambda) else self._kept(tree.decorator_list, space)
         outside = expressions_text(decorators)
         texts = [function_text(each) for each in trees]
-        piece.local = digest_texts("function", [outside.text, *[t.text for t in texts]])
+        docstring = self._docstring(tree, [evaluated(each, space) for each in decorators])
+        piece.local = digest_texts("function", [outside.text, *[t.text for t in texts], *docstring])
         scope = global_names(code)
         for normal in texts:
             piece.links += self._names.links(piece, normal, space, scope)
@@ -286,6 +287,14 @@ class Closure:
             fixed = len(bindings) == 1 and bindings[0].tree is tree and not bindings[0].conditional
         literal = all(map(is_literal, [*tree.args.defaults, *filter(None, tree.args.kw_defaults)]))
         return fixed and literal and self._are_known(decorators, function.__globals__)
+
+    def _docstring(self, tree: ast.AST, above: Iterable[object]) -> list[str]:
+        """Give the docstring of what a library decorates or is the base of: it may be a prompt or a description."""
+        modules = (str(getattr(each, "__module__", None) or type(each).__module__) for each in above)
+        found = (version for module in modules for _, version in self.origins.distributions(module))
+        if isinstance(tree, ast.Lambda) or all(version == "?" for version in found):
+            return []
+        return [ast.get_docstring(tree, clean=False) or ""]  # type: ignore[arg-type]  # a definition, with a body
 
     def _are_known(self, decorators: Iterable[ast.expr], space: Space) -> bool:
         values = (evaluated(decorator, space) for decorator in decorators)
@@ -398,7 +407,10 @@ class Closure:
         piece.place = f"{source.place}:{tree.lineno}"
         decorators = self._kept(tree.decorator_list, space)
         outside, inside = expressions_text([*decorators, *tree.bases]), class_text(tree)
-        piece.local = digest("class", outside.text, inside.text)
+        docstring = self._docstring(
+            tree, [*kind.__mro__[1:], type(kind), *(evaluated(each, space) for each in decorators)]
+        )
+        piece.local = digest("class", outside.text, inside.text, *docstring)
         for normal in (outside, inside):
             piece.links += self._names.links(piece, normal, space, None)
         unique = len(source.classes(kind.__qualname__)) == 1 and "<locals>" not in kind.__qualname__

@@ -18,7 +18,7 @@ from nacre.encoding import digest, digest_texts
 from nacre.errors import UnknownCode
 from nacre.version.closure import Closure
 from nacre.version.origin import Origins, roots_of
-from nacre.version.piece import Piece, own_digest, settle
+from nacre.version.piece import VARIABLE, Piece, own_digest, settle
 from nacre.version.source import DiskReader, SourceFile, SourceReader, Sources
 from nacre.version.space import Spaces
 
@@ -77,6 +77,12 @@ class CodeIdentity(NamedTuple):
     unknowns: tuple[str, ...]
     static: bool
     warnings: tuple[str, ...] = ()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that the code looks up by literal names."""
+        begin = f"{VARIABLE} "
+        return tuple([part.name.removeprefix(begin) for part in self.parts if part.name.startswith(begin)])
 
 
 class CodeVersions:

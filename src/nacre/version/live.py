@@ -5,6 +5,7 @@ Never spells an address or a place on disk. What it cannot see into is reported,
 
 from __future__ import annotations
 
+import contextvars
 import enum
 import functools
 import re
@@ -103,13 +104,14 @@ class Speller:
         if self._plain(value) or self._declared(value):
             return
         kind = type(value)
+        is_iterator = kind.__module__ in ("builtins", "itertools") and hasattr(kind, "__next__")
+        if is_iterator or kind is contextvars.ContextVar:
+            # What it gives now depends on who has asked, or set it; what made it says what it gives at first.
+            self.is_state = True
+            self._out.append(f"{'iterator ' if is_iterator else ''}{_named(kind)};")
+            return
         if kind.__module__.partition(".")[0] in _INERT:
             self._out.append("inert;")
-            return
-        if kind.__module__ in ("builtins", "itertools") and hasattr(kind, "__next__"):
-            # What is left of it depends on who has asked; what made it says what it gives.
-            self.is_state = True
-            self._out.append(f"iterator {_named(kind)};")
             return
         parts = of_library(value)
         if parts is not None:

@@ -10,7 +10,7 @@ import ast
 import builtins
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Protocol
@@ -26,9 +26,10 @@ from nacre.version.dynamic import (
 )
 from nacre.version.live import Reacher, Speller
 from nacre.version.normal import Normal, dotted, expressions_text, is_literal
-from nacre.version.piece import Links, Piece, label_of
+from nacre.version.piece import VARIABLE, Links, Piece, label_of
 from nacre.version.space import Owner, Space, Spaces, absolute, has_literal_value
 
+DOCSTRING = "__doc__"
 # Calls that make the same of the same arguments, everywhere.
 _PLAIN = frozenset(
     {
@@ -90,7 +91,9 @@ class Names:
             self._add(links, piece, found, f"import {label}", 0)
         for chain, line in (*normal.names.items(), *normal.chains.items()):
             root, _, rest = chain.partition(".")
-            if root in local:
+            if chain.endswith(DOCSTRING):
+                found, label = self._docstring(piece, chain, space, line), chain
+            elif root in local:
                 found, label = self._imported_chain(local[root], root, rest)
                 if local[root][1] == "import_module" or rest == "import_module":
                     self._watched(links, piece, chain, {root: import_module, "importlib": importlib}, line)
@@ -102,7 +105,26 @@ class Names:
                 if chain.rpartition(".")[2] in WATCHED or space.get(root) is import_module:
                     self._watched(links, piece, chain, space, line)
             self._add(links, piece, found, label, line)
+        for chain, name, line in normal.variables:
+            if _is_environment(chain, space, local):
+                links[f"{VARIABLE} {name}"] = Piece(
+                    digest(VARIABLE, name), f"{VARIABLE} {name}" if name else ""
+                )
+                if not name:
+                    meaning = 'deps=[Env("X")] must say which counts'
+                    self._warn(piece, "uses variables whose names it computes", line, meaning)
         return list(links.items())
+
+    def _docstring(self, piece: Piece, chain: str, space: Space, line: int) -> Piece | None:
+        """Reach a docstring that code reads: of a global, of its module, or of the class it is written in."""
+        root = chain.removesuffix(DOCSTRING).removesuffix(".")
+        named = looked_up(root, space) if root else sys.modules.get(str(space.get("__name__")))
+        if root.partition(".")[0] in ("self", "cls"):
+            named = owner_of(piece.name, space)
+        if named is None:
+            self._warn(piece, "reads a docstring of what it is given", line, "docstrings do not count there")
+            return None
+        return Piece(digest("docstring", str(getattr(named, "__doc__", ""))))
 
     def _add(self, links: dict[str, Piece], piece: Piece, found: Piece | None, label: str, line: int) -> None:
         if found is not None:
@@ -149,11 +171,21 @@ class Names:
             if not isinstance(value, ModuleType) or not self._origins.owns_module(value):
                 break
             if steps[at + 1] not in vars(value):
+                if "__getattr__" in vars(value):
+                    return self._lazy(value, steps[at + 1]), ".".join(steps[: at + 2]), False
                 break
             is_fixed = is_fixed and (at > 0 or self._spaces.owner(space, steps[at]).is_fixed)
             space, at = vars(value), at + 1
         found, fixed = self.reach(space, steps[at])
         return found, ".".join(steps[: at + 1]), fixed and is_fixed
+
+    def _lazy(self, module: ModuleType, name: str) -> Piece:
+        """Reach what a module gives when it is asked for a name it does not have (PEP 562), and how it does so."""
+        piece = Piece(digest("lazy", name))
+        piece.is_static = False
+        found = (vars(module)["__getattr__"], getattr(module, name, None))
+        piece.links = [("", Speller(self._reacher).piece(each)) for each in found]
+        return piece
 
     def _imported(self, piece: Piece, normal: Normal, space: Space) -> dict[str, tuple[str, str]]:
         """Map the names bound by imports inside a function to module and name there."""
@@ -316,6 +348,16 @@ class Names:
             found = self.links(piece, normal._replace(names=names), space, None)
             links += [(f"{at} {label}" if at else label, each) for label, each in found]
         return sorted(links, key=label_of)
+
+
+def _is_environment(chain: str, space: Space, local: Mapping[str, tuple[str, str]]) -> bool:
+    """Tell whether a chain means ``os.environ`` or ``os.getenv``, here or by an import inside the function."""
+    root, _, rest = chain.partition(".")
+    if root in local:
+        return ".".join(filter(None, (*local[root], rest))) in ("os.environ", "os.getenv")
+    value = looked_up(chain, space)
+    named = value if isinstance(value, FunctionType) else type(value)
+    return f"{named.__module__}.{named.__qualname__}" in ("os.getenv", "os._Environ")
 
 
 def evaluated(decorator: ast.expr, space: Space) -> object:

@@ -20,6 +20,10 @@ _DEEP = 40_000
 _DISPLAYS = (ast.List, ast.Tuple, ast.Set)
 _IMPORTERS = frozenset({"__import__", "import_module"})
 _LOOKUPS = _IMPORTERS | {"getattr"}
+# Ways to look up one variable, and ways to write some: `environ.get("X")`, `environ.update(…)`.
+_READERS = frozenset({"get", "getenv", "pop", "setdefault"})
+_WRITERS = frozenset({"update", "putenv"})
+_ENVIRON = "environ"
 _NONE: Mapping[str, int] = MappingProxyType({})
 
 
@@ -33,6 +37,8 @@ class Normal(NamedTuple):
         chains: Attribute chains that start at a name, dotted: ``util.deep``; lines as for names.
         imports: Import statements inside the definition.
         modules: Modules imported by a call with a literal, each with the attribute that is taken of it.
+        variables: What looks like a use of the environment: the chain, the variable's name (empty where the name is
+            computed, or all are used), and the line.
     """
 
     text: str
@@ -40,6 +46,7 @@ class Normal(NamedTuple):
     chains: Mapping[str, int] = _NONE
     imports: Sequence[ast.Import | ast.ImportFrom] = ()
     modules: Sequence[tuple[str, str]] = ()
+    variables: Sequence[tuple[str, str, int]] = ()
 
 
 def function_text(tree: Function) -> Normal:
@@ -162,7 +169,7 @@ def _written(write: Callable[[_Writer], None]) -> Normal:
 class _Writer:
     """Writes one definition; an instance is used once."""
 
-    __slots__ = ("chains", "imports", "in_class", "modules", "names", "out", "put")
+    __slots__ = ("chains", "imports", "in_class", "modules", "names", "out", "put", "variables", "whole")
 
     def __init__(self) -> None:
         self.out: list[str] = []
@@ -171,10 +178,15 @@ class _Writer:
         self.chains: dict[str, int] = {}
         self.imports: list[ast.Import | ast.ImportFrom] = []
         self.modules: list[tuple[str, str]] = []
+        self.variables: list[tuple[str, str, int]] = []
+        # Chains that may be the environment to the lines of their mentions that no look-up of one variable explains.
+        self.whole: dict[str, list[int]] = {}
         self.in_class = False
 
     def done(self) -> Normal:
-        return Normal("".join(self.out), self.names, self.chains, self.imports, self.modules)
+        whole = [(chain, "", lines[0]) for chain, lines in self.whole.items() if lines]
+        variables = [*self.variables, *whole]
+        return Normal("".join(self.out), self.names, self.chains, self.imports, self.modules, variables)
 
     def write(self, tree: ast.AST) -> None:
         _HANDLERS.get(type(tree), _Writer.shaped)(self, tree)
@@ -229,6 +241,8 @@ class _Writer:
 
     def name(self, tree: ast.Name) -> None:
         self.names[tree.id] = tree.lineno
+        if tree.id == _ENVIRON:
+            self.whole.setdefault(tree.id, []).append(tree.lineno)
         self.put(f"N{tree.id};")
 
     def constant(self, tree: ast.Constant) -> None:
@@ -238,6 +252,8 @@ class _Writer:
         chain = dotted(tree)
         if chain is not None:
             self.chains[chain] = tree.lineno
+            if _ENVIRON in chain and (environment := _environment(chain)):
+                self.whole.setdefault(environment, []).append(tree.lineno)
             self.put(f"A{chain};")
             return
         self.put(f"Attribute({tree.attr};")
@@ -259,6 +275,28 @@ class _Writer:
             self.arguments(function, tree.args, tree.keywords)
         else:
             self.shaped(tree)
+            chain = (dotted(tree.func) or "") if called in _READERS | _WRITERS and tree.args else ""
+            if chain.endswith("getenv"):
+                self.variables.append((chain, _text(tree.args[0]), tree.lineno))
+            elif chain:
+                self.one_variable(_environment(chain), tree.args[0], reads=called in _READERS)
+
+    def subscript(self, tree: ast.Subscript) -> None:
+        self.shaped(tree)
+        self.one_variable(dotted(tree.value) or "", tree.slice, reads=isinstance(tree.ctx, ast.Load))
+
+    def compare(self, tree: ast.Compare) -> None:
+        self.shaped(tree)
+        if isinstance(tree.ops[0], ast.In | ast.NotIn):
+            self.one_variable(dotted(tree.comparators[0]) or "", tree.left, reads=True)
+
+    def one_variable(self, chain: str, name: ast.expr, *, reads: bool) -> None:
+        """Note a look-up of one variable, or a write, where the chain may be the environment."""
+        text = _text(name)
+        if self.whole.get(chain) and (text or not reads):
+            self.whole[chain].pop()
+            if reads:
+                self.variables.append((chain, text, name.lineno))
 
     def looks_up(self, tree: ast.Call) -> bool:
         """Note ``getattr(a.b, "c")`` as a mention of ``a.b.c``; false where it is no such call."""
@@ -366,6 +404,12 @@ class _Writer:
         self.put(")")
 
 
+def _environment(chain: str) -> str:
+    """Give the beginning of a chain that may be ``os.environ``; empty where no step of it has that name."""
+    steps = chain.split(".")
+    return ".".join(steps[: steps.index(_ENVIRON) + 1]) if _ENVIRON in steps else ""
+
+
 def _text(tree: ast.expr | None) -> str:
     """Give the text of a string literal; empty for anything else."""
     return tree.value if isinstance(tree, ast.Constant) and isinstance(tree.value, str) else ""
@@ -394,6 +438,8 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.Constant: _Writer.constant,
     ast.Attribute: _Writer.attribute,
     ast.Call: _Writer.call,
+    ast.Subscript: _Writer.subscript,
+    ast.Compare: _Writer.compare,
     ast.Assign: _Writer.assign,
     ast.AnnAssign: _Writer.annotated,
     ast.JoinedStr: _Writer.joined,

@@ -11,6 +11,9 @@ from itertools import chain
 
 from nacre.encoding import digest_texts
 
+#: How the name of a piece begins that stands for an environment variable.
+VARIABLE = "env"
+
 
 class Piece:
     """A function, class, constant or distribution that was reached, or a container of some.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from nacre.execute.parts import general
 from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action, runs_every_time
+from nacre.planning.doubt import doubts
 from nacre.planning.explain import sentence
 from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause
@@ -71,9 +72,9 @@ def standings(session: Session, *, explains: bool = False) -> tuple[list[Standin
                 state = _state(step, made in plan.facts.heads)
                 reason = general(step.reason, partition_of(made))
                 text = "runs on every run, to see what changed" if state == "check" else sentence(reason)
+                doubtful = doubts(step.task, step.key, plan.facts)
                 told = _because(session, plan, step) if explains and state == "stale" else ()
-                doubts = plan.facts.doubts.get(id(step.task), ())
-                standing = Standing(key_of(made), state, text, {}, upstream, told, doubts)
+                standing = Standing(key_of(made), state, text, {}, upstream, told, doubtful)
                 slots.setdefault(key_of(made), []).append((partition_of(made), standing))
     found = [_whole(each) for each in slots.values()]
     listed = {standing.asset for standing in found}

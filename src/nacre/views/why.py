@@ -12,10 +12,13 @@ from nacre.graph.graph import Edge
 from nacre.graph.select import resolve
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.planning.decide import Action, all_causes
+from nacre.planning.doubt import doubts
 from nacre.planning.explain import sentence, short
+from nacre.planning.facts import UNSEEN
 from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import Action as Record
+from nacre.store.records import StepRecord
 from nacre.views.changed import MAX_LINES, CodeChange, Compared, relative, shortened
 from nacre.views.session import Session
 from nacre.views.standing import ACTION_GLYPHS, PROBLEM
@@ -57,6 +60,9 @@ class InputUse:
         return f"{name}{about}  v{self.version}" + ("" if same else f", made from v{self.used}")
 
 
+MAX_READS = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """How the current version came to be.
@@ -68,6 +74,7 @@ class Made:
         run: By which run.
         by: What that run was: ``build *``.
         accepted: Who bound an earlier result to newer code, when and why; empty where nobody did.
+        reason: Why it was made then, in one sentence; empty for the first version, and where the run is forgotten.
     """
 
     version: int
@@ -76,6 +83,7 @@ class Made:
     run: str = ""
     by: str = ""
     accepted: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class WhyResult:
         made: Its current version; None where there is none.
         code: The pieces of code that changed since.
         n_parts: Of how many pieces its code consists.
+        reads: What it read besides its inputs when it last ran: ``file queries/top.sql``.
         warnings: What of its code or lineage could not be followed; one sentence each.
         problem: What kept the modules from being imported.
         now: When it was asked.
@@ -110,6 +119,7 @@ class WhyResult:
     made: Made | None = None
     code: tuple[CodeChange, ...] = ()
     n_parts: int = 0
+    reads: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     problem: str = ""
     now: datetime = field(default=_NEVER, repr=False)
@@ -134,7 +144,10 @@ class WhyResult:
             rows += _labelled("now", self._now())
         rows += [(DOUBT, f"  {'!' if not n else '':<7} {text}") for n, text in enumerate(self.warnings)]
         rows += _labelled("inputs", [str(each) for each in self.inputs])
-        rows += _labelled("made", [self._made()])
+        rows += _labelled("read", shown_reads(self.reads))
+        rows += _labelled(
+            "made", [self._made(), *([self.made.reason] if self.made and self.made.reason else [])]
+        )
         if self.code:
             for number, change in enumerate(shortened(list(self.code), limit)):
                 rows.append((PLAIN, f"  {'' if number else 'code':<7} {change.text}"))
@@ -160,6 +173,12 @@ class WhyResult:
         by = f" ({made.by})" if made.by else ""
         accepted = f", {made.accepted}" if made.accepted else ""
         return f"v{made.version}, {ago(made.at, self.now)}{took}, run {made.run[:SHORT]}{by}{accepted}"
+
+
+def shown_reads(reads: Sequence[str]) -> list[str]:
+    """Name what was read, a few of many."""
+    more = len(reads) - MAX_READS
+    return [*reads[:MAX_READS], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def _labelled(label: str, lines: Sequence[str]) -> list[tuple[str, str]]:
@@ -203,6 +222,8 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
     if decided := step.decision or known.decision:
         causes += all_causes(decided, plan.facts)
     edges = plan.graph.upstream[step.key]
+    is_told = step.action is Action.PENDING and known.action is not Action.PENDING
+    otherwise = (known.action.value, sentence(known.reason)) if is_told else None
     return WhyResult(
         asset=key,
         partition=partition_of(made),
@@ -210,21 +231,31 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
         action=step.action.value,
         reason=sentence(step.reason),
         causes=tuple(causes or [step.reason]),
-        otherwise=(known.action.value, sentence(known.reason)) if step.action is Action.PENDING else None,
+        otherwise=otherwise,
         inputs=tuple(_input(session, made, group) for group in _by_input(edges)),
         made=_made(session, made, record),
         code=tuple(compared.changes()) if compared else (),
         n_parts=compared.n_parts if compared else 0,
+        reads=_reads(record),
         warnings=_warnings(plan, step, record, edges),
         now=session.now,
     )
 
 
+def _reads(record: Record | None) -> tuple[str, ...]:
+    """Name what a version was made from besides its inputs: what it read, and what it is declared to read."""
+    if record is None:
+        return ()
+    found = [name for name in record.recipe if name.startswith(("env ", "file "))]
+    found += [f"{each.kind} {each.name}" for each in record.reads if each.kind != UNSEEN]
+    return tuple(dict.fromkeys(found))
+
+
 def _warnings(plan: Plan, step: Step, record: Record | None, edges: Sequence[Edge]) -> tuple[str, ...]:
     """Collect what cannot be followed: of the code, of what the current version was made with, and of its lineage."""
-    doubts = plan.facts.doubts.get(id(step.task), ())
     lineage = unknown_lineage(record, [edge.parameter for edge in edges])
-    return tuple(dict.fromkeys([*doubts, *(record.unknowns if record else ()), *lineage]))
+    found = doubts(step.task, step.key, plan.facts)
+    return tuple(dict.fromkeys([*found, *(record.unknowns if record else ()), *lineage]))
 
 
 def _stored(session: Session, asset: str, partition: str, error: Exception) -> WhyResult:
@@ -247,6 +278,7 @@ def _stored(session: Session, asset: str, partition: str, error: Exception) -> W
             for row in inputs
         ),
         made=_made(session, head.slot, record),
+        reads=_reads(record),
         warnings=record.unknowns if record else (),
         problem=f"{type(error).__name__}: {error}".splitlines()[0],
         now=session.now,
@@ -289,6 +321,8 @@ def _made(session: Session, made: str, record: Record | None) -> Made | None:
     if head is None:
         return None
     run = session.workspace.catalog.run(head.run)
+    steps = session.workspace.catalog.steps(head.run)
+    reasons = [each.reason for each in steps if each.seq == head.seq and made in _slots(each)]
     return Made(
         version=head.seq,
         at=datetime.fromisoformat(head.at),
@@ -296,4 +330,9 @@ def _made(session: Session, made: str, record: Record | None) -> Made | None:
         run=head.run,
         by=f"{run.kind} {run.name}" if run else "",
         accepted=accepted_by(record.accepted) if record is not None and record.accepted else "",
+        reason=next((sentence(each) for each in reasons if each.cause is not Cause.FIRST), ""),
     )
+
+
+def _slots(step: StepRecord) -> list[str]:
+    return [slot(asset, step.partition) for asset in step.assets]
