@@ -1,6 +1,8 @@
 """nacre on the same graph: a module of decorated functions, built by asking for the sinks.
 
-usage: peer_nacre.py N [--prepare]     --prepare only writes and compiles the module, before any clock runs
+usage: peer_nacre.py N [--prepare | --imports]
+
+--prepare only writes and compiles the module, before any clock runs; --imports imports it and the engine, and stops.
 """
 
 from __future__ import annotations
@@ -52,6 +54,9 @@ def main() -> None:
 
     import nacre
 
+    if "--imports" in sys.argv:
+        nacre.build  # noqa: B018  # asking for it imports the engine
+        return
     nacre.build([f"bench://{name}" for name in sinks(GRAPH)], modules=[assets_of_bench])
     check(GRAPH, lambda name: nacre.load(f"bench://{name}"))
 

@@ -25,6 +25,8 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 GRAPH_PEERS = {"floor": "floor.py", "doit": "peer_doit.py", "nacre": "peer_nacre.py"}
+# What no engine above a module of decorated functions gets below: Python, that module, and the engine's own modules.
+IMPORTS = "nacre, imports only"
 IMPORT_PEERS = {
     "`python -c pass`": [sys.executable, "-c", "pass"],
     "`import json, asyncio`": [sys.executable, "-c", "import json, asyncio"],
@@ -135,16 +137,19 @@ class GraphBench:
             fresh: Whether to begin with nothing stored.
         """
         folder = self.work / f"{name}-{self.n}"
+        script = GRAPH_PEERS.get(name, GRAPH_PEERS["nacre"])
         # A project of its own: what is started lies in it, and so does what that imports.
-        command = [sys.executable, GRAPH_PEERS[name], str(self.n)]
+        command = [sys.executable, script, str(self.n)]
         variables = {"BENCH_SRC": "1", "BENCH_COUNT": str(folder / "count")}
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            for file in (GRAPH_PEERS[name], "graphs.py"):
+            for file in (script, "graphs.py"):
                 shutil.copy(HERE / file, folder)
-            if name == "nacre":
+            if script == GRAPH_PEERS["nacre"]:
                 spawn([*command, "--prepare"], folder, variables)
+        if name == IMPORTS:
+            command.append("--imports")
         (folder / "count").write_bytes(b"")
         sample = spawn(command, folder, variables)
         counted = (folder / "count").stat().st_size
@@ -171,6 +176,7 @@ def bench_cold(rounds: int, work: Path, n: int | None) -> str:
     """A first build: everything runs and is stored."""
     bench = GraphBench(work, n or 961)
     contenders = {name: (lambda name=name: bench.once(name, bench.n, fresh=True)) for name in GRAPH_PEERS}
+    contenders[IMPORTS] = lambda: bench.once(IMPORTS, 0, fresh=True)
     return f"Cold build, {bench.n:,} assets in layers\n\n" + bench.table(interleave(contenders, rounds))
 
 
@@ -182,6 +188,8 @@ def bench_noop(rounds: int, work: Path, n: int | None) -> str:
     contenders = {
         name: (lambda name=name: bench.once(name, int(name == "nacre"), fresh=False)) for name in GRAPH_PEERS
     }
+    bench.once(IMPORTS, 0, fresh=True)
+    contenders[IMPORTS] = lambda: bench.once(IMPORTS, 0, fresh=False)
     return f"Nothing to do, {bench.n:,} assets in layers\n\n" + bench.table(interleave(contenders, rounds))
 
 

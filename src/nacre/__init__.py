@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from nacre.api import (
         Lineage,
         PlanResult,
-        accept,
         build,
         lineage,
         load,
         location,
         plan,
         serve,
-        verify,
-        why,
     )
     from nacre.declare.asset import Asset
     from nacre.declare.dependencies import Env
@@ -35,6 +32,7 @@ if TYPE_CHECKING:
     from nacre.execute.logger import get_run_logger
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
+    from nacre.reviewing import accept, verify, why
     from nacre.values.keyed import data_key
     from nacre.values.without import without
     from nacre.verifying import VerifyResult
@@ -91,7 +89,7 @@ _HOMES = {
     "Task": "nacre.declare.task",
     "VerifyResult": "nacre.verifying",
     "WhyResult": "nacre.views.why",
-    "accept": "nacre.api",
+    "accept": "nacre.reviewing",
     "build": "nacre.api",
     "data_key": "nacre.values.keyed",
     "flow": "nacre.declare.flow",
@@ -106,8 +104,8 @@ _HOMES = {
     "tags": "nacre.declare.tags",
     "task": "nacre.declare.task",
     "unmapped": "nacre.execute.futures",
-    "verify": "nacre.api",
-    "why": "nacre.api",
+    "verify": "nacre.reviewing",
+    "why": "nacre.reviewing",
     "without": "nacre.values.without",
 }
 

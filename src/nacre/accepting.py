@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -167,9 +165,7 @@ def _commit(
         fingerprint=fingerprint,
         attempt=workspace.new_id(),
         env=workspace.env,
-        accepted=Accepted(
-            who=f"{_user()}@{socket.gethostname()}", at=now, fingerprint=head.fingerprint, reason=reason
-        ),
+        accepted=Accepted(who=_who(), at=now, fingerprint=head.fingerprint, reason=reason),
         code=code.digest,
         parts=parts_of(code),
         unknowns=tuple(dict.fromkeys((*code.unknowns, *record.unknowns))),
@@ -206,8 +202,13 @@ def _flush(committer: Committer, workspace: Workspace) -> None:
     workspace.code.save()
 
 
-def _user() -> str:
+def _who() -> str:
+    """Name the person and the machine."""
+    from getpass import getuser  # late, both: only who accepts pays for them
+    from socket import gethostname
+
     try:
-        return getpass.getuser()
+        user = getuser()
     except (OSError, KeyError, ImportError):  # no such user, as in some containers
-        return "unknown"
+        user = "unknown"
+    return f"{user}@{gethostname()}"

@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from nacre import context
-from nacre.accepting import AcceptResult, accept_edit
 from nacre.builds import Module, Request, building, expected, make_plan, planned_steps
 from nacre.declare.asset import Asset
 from nacre.declare.deployment import SERVER_NAMES, Deployment, ServerOptions, effective
@@ -24,9 +23,6 @@ from nacre.keys import key_name, key_of, slot
 from nacre.loading import find_stored, load_current
 from nacre.planning.forecast import Total, total
 from nacre.project import current_project
-from nacre.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
-from nacre.views.session import Session
-from nacre.views.why import WhyResult, explain
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +101,7 @@ def build(
         StoreError: The store refused.
     """
     request = _request(select, modules, refresh, reuse_sources, partition, missing)
-    with building(current_project(_first_file(request.modules)), request) as execution:
+    with building(current_project(first_file(request.modules)), request) as execution:
         execution.execute()
     result = execution.result()
     for asset, error in result.errors.items():
@@ -139,92 +135,10 @@ def plan(
         DefinitionError: The declared assets are wrong.
     """
     request = _request(select, modules, refresh, reuse_sources, partition, missing)
-    project = current_project(_first_file(request.modules))
+    project = current_project(first_file(request.modules))
     made = make_plan(project, request)
     found = expected(project, made)
     return PlanResult(tuple(planned_steps(made, found)), total(made, found))
-
-
-def why(
-    key: str | Asset | Task[..., Any],
-    *,
-    modules: Sequence[Module] | Module | None = None,
-    partition: Partition = "",
-) -> WhyResult:
-    """Explain one asset: what a build would do with it now and why, and what changed since it was made.
-
-    Runs nothing and reads no data; the lines of code that changed come from the texts that were kept with the version.
-
-    Args:
-        key: Its key or name, or the asset.
-        modules: As in ``build``. Where they cannot be imported, the answer says so and tells what is stored.
-        partition: One partition of it; by default the first that would not just be reused.
-
-    Returns:
-        The answer as data; ``str`` of it is what ``nacre why`` prints.
-
-    Raises:
-        UnknownName: There is no such asset.
-    """
-    given = _modules(modules)
-    return explain(Session(given, current_project(_first_file(given))), _texts(key)[0], str(partition))
-
-
-def accept(
-    key: str | Asset | Task[..., Any],
-    reason: str = "",
-    *,
-    modules: Sequence[Module] | Module | None = None,
-    partition: Partition = "",
-    dry_run: bool = False,
-) -> AcceptResult:
-    """Say that an edit of the code does not change a result: what is stored stands for the new code, and nothing runs.
-
-    Args:
-        key: Its key or name, or the asset.
-        reason: Why the edit does not change the result; kept with it.
-        modules: As in ``build``.
-        partition: One partition of it; by default all that have a version.
-        dry_run: True writes nothing, and says what would be accepted.
-
-    Returns:
-        The versions that stand for the new code.
-
-    Raises:
-        UsageError: The code is not the one thing that differs; lists what does.
-    """
-    given = _modules(modules)
-    project = current_project(_first_file(given))
-    name, part = _texts(key)[0], str(partition)
-    return accept_edit(project, given, name, partition=part, reason=reason, dry_run=dry_run)
-
-
-def verify(
-    select: Selector | Iterable[Selector] = "*",
-    *,
-    modules: Sequence[Module] | Module | None = None,
-    sample: int | str = DEFAULT_SAMPLE,
-    seed: int | None = None,
-) -> VerifyResult:
-    """Make a sample of reused assets once more from their stored inputs, and compare with what is stored.
-
-    Runs their functions; stores, publishes and moves nothing. What differs is not decided by its code and inputs alone.
-
-    Args:
-        select: As in ``build``; everything by default.
-        modules: As in ``build``.
-        sample: How many: a number, a share such as ``"1%"``, or ``"all"``.
-        seed: Chooses the sample; by default the day.
-
-    Returns:
-        One entry for each asset that was made once more; ``ok`` says whether all came out the same.
-
-    Raises:
-        UsageError: ``sample`` says no number.
-    """
-    given = _modules(modules)
-    project = current_project(_first_file(given))
-    return verify_reused(project, given, _texts(select), sample=str(sample), seed=seed)
 
 
 @overload
@@ -324,10 +238,11 @@ def _request(
         partition if isinstance(partition, Iterable) and not isinstance(partition, str) else (partition,)
     )
     chosen = tuple(filter(None, map(str, partitions)))
-    return Request(_texts(select), _modules(modules), mode, reuse_sources, chosen, missing)
+    return Request(as_selectors(select), as_modules(modules), mode, reuse_sources, chosen, missing)
 
 
-def _texts(select: Selector | Iterable[Selector]) -> tuple[str, ...]:
+def as_selectors(select: Selector | Iterable[Selector]) -> tuple[str, ...]:
+    """Turn what was selected into selectors; a task stands for the keys of its assets."""
     if isinstance(select, (str, Asset, Task)):
         select = [select]
     texts: list[str] = []
@@ -339,7 +254,8 @@ def _texts(select: Selector | Iterable[Selector]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _modules(modules: Sequence[Module] | Module | None) -> tuple[Module, ...]:
+def as_modules(modules: Sequence[Module] | Module | None) -> tuple[Module, ...]:
+    """Turn one module or several into several."""
     if modules is None:
         return ()
     if isinstance(modules, (str, os.PathLike, ModuleType)):
@@ -347,8 +263,8 @@ def _modules(modules: Sequence[Module] | Module | None) -> tuple[Module, ...]:
     return tuple(modules)
 
 
-def _first_file(modules: Sequence[Module]) -> str | None:
-    """Return the folder that decides the project: that of the first file given."""
+def first_file(modules: Sequence[Module]) -> str | None:
+    """Return the first file given, which decides the project; None where there is none."""
     for module in modules:
         if not isinstance(module, ModuleType) and os.fspath(module).endswith(".py"):
             return os.path.abspath(os.fspath(module))

@@ -62,6 +62,22 @@ def test_importing_brings_no_heavy_library() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_build_imports_none_of_what_looks_at_stored_results() -> None:
+    code = (
+        "import sys, nacre; nacre.build\n"
+        "others = {'nacre.accepting', 'nacre.verifying', 'nacre.reviewing', 'nacre.views', 'statistics', 'getpass'}\n"
+        "print(sorted(others & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(SOURCES)},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_a_decorated_function_keeps_what_it_says_of_itself(project: Sandbox) -> None:
     module = project.module('''
         @materialize("asset://a")

@@ -14,6 +14,7 @@ from code_project import Project
 from nacre.declare.task import Task
 from nacre.errors import UnknownCode
 from nacre.store.memory import MemoryRecords
+from nacre.store.records import Sources, decode
 from nacre.survey.codes import Codes, RememberedCode
 
 HEAD = "from nacre import materialize\nimport tools\n\n"
@@ -65,6 +66,17 @@ def test_a_warm_project_parses_no_file_and_walks_no_function(tmp_path: Path) -> 
         assert all(isinstance(warm.of(task), RememberedCode) for task in tasks)
         assert [warm.of(task).digest for task in tasks] == [cold.of(task).digest for task in tasks]
         assert warm.of(tasks[0]).parts == cold.of(tasks[0]).parts
+
+
+def test_the_text_of_a_file_is_encoded_once_however_many_steps_bring_it(tmp_path: Path) -> None:
+    with Project(tmp_path, module(a="", b="")) as project:
+        pipe = project.load("pipe")
+        codes = Codes(MemoryRecords(), [str(tmp_path)])
+        codes.prepare([pipe.a, pipe.b])
+        first = {file: codes.text_record(file) for file in codes.sources(pipe.a)}
+        assert set(first) == {"pipe.py", "tools.py"}
+        assert all(codes.text_record(file) is first[file] for file in codes.sources(pipe.b))
+        assert decode(first["tools.py"], Sources).texts == codes.texts("tools.py")
 
 
 NEVER_REMEMBERED = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from types import FunctionType, ModuleType
 
 from nacre.errors import InvalidOption
@@ -38,6 +37,8 @@ def as_deps(value: object, name: str, owner: str) -> tuple[object, ...]:
     Raises:
         InvalidOption: It is no list of such things.
     """
+    from pathlib import Path  # late: only who lists something pays for it
+
     found = _listed(value, name, owner)
     for each in found:
         function = getattr(each, "fn", each)  # a task stands for its function

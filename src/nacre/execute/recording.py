@@ -17,7 +17,7 @@ from nacre.planning.doubt import unseen
 from nacre.planning.facts import UNSEEN, CodeFact, HeadFact
 from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Failing, Input, Part, Read, Sources, StepRecord, encode, source_path
+from nacre.store.records import Action, Failing, Input, Part, Read, StepRecord, source_path
 from nacre.version.fingerprint import InputVersion
 
 
@@ -165,7 +165,7 @@ def parts_of(code: CodeFact) -> tuple[Part, ...]:
 
 
 def texts_of(action: Action, code: CodeReader, kept: Set[str]) -> dict[str, bytes]:
-    """Encode the texts of the code that a record names, where they may not be stored yet.
+    """Collect the texts of the code that a record names, where they may not be stored yet.
 
     Args:
         action: The record.
@@ -176,7 +176,7 @@ def texts_of(action: Action, code: CodeReader, kept: Set[str]) -> dict[str, byte
         Path to record.
     """
     return {
-        source_path(digest): encode(Sources(texts=code.texts(file)))
+        source_path(digest): code.text_record(file)
         for file, digest in action.sources.items()
         if digest not in code.kept and digest not in kept
     }
@@ -186,7 +186,9 @@ def _by_name(inputs: Iterable[Input]) -> dict[str, tuple[str, int]]:
     """Map inputs by name; a further one that an argument derives from goes by its own key."""
     found: dict[str, tuple[str, int]] = {}
     for each in inputs:
-        name = each.name if each.name not in found else slot(each.asset, each.partition)
+        name = each.name
+        if name in found:
+            name = slot(each.asset, each.partition)
         found[name] = (each.asset, each.seq)
     return found
 

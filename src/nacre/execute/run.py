@@ -201,7 +201,7 @@ class PlanRun:
         doubts = self._run.workspace.code.doubts
         for step in self._plan.steps.values():
             record = records.get(step.key)
-            steps.extend(_result(each, step, record) for each in step.assets)
+            steps += [_result(each, step, record) for each in step.assets]
             if doubts and id(step.task) in doubts:
                 n = len(step.assets)
                 steps[-n:] = [each._replace(warnings=doubts[id(step.task)]) for each in steps[-n:]]
@@ -216,7 +216,7 @@ def _fail(error: BaseException) -> Mapping[str, object]:
 
 
 def _result(made: str, step: Step, record: StepRecord | None) -> StepResult:
-    asset, partition = key_of(made), partition_of(made)
+    asset, partition = (key_of(made), partition_of(made)) if "#" in made else (made, "")
     if record is None:
         action = "skipped" if step.action is Action.SKIP else "reused"
         return StepResult(asset, action, step.reason, partition=partition)

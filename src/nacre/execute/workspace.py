@@ -42,6 +42,10 @@ class CodeReader(Protocol):
         """Give the definitions in a file that ``sources`` named: line to text."""
         ...
 
+    def text_record(self, file: str) -> bytes:
+        """Encode the definitions in a file that ``sources`` named, as they are stored."""
+        ...
+
     def save(self) -> None:
         """Keep what was found for the next process. Losing it costs time only."""
         ...

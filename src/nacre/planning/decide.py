@@ -84,7 +84,8 @@ def variables(code: CodeFact, options: Options, facts: Facts, is_source: bool = 
     """
     if runs_every_time(options, is_source):
         return {}
-    counted = [name for name in code.variables if not SECRET.search(name) and Env(name) not in options.ignore]
+    ignored = {each.name for each in options.ignore if isinstance(each, Env)} if options.ignore else ()
+    counted = [name for name in code.variables if name not in ignored and not SECRET.search(name)]
     return {f"env {name}": facts.digest_now("env", name) for name in counted}
 
 

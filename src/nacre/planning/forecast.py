@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 from typing import NamedTuple
 
 from nacre.keys import key_of
@@ -57,6 +56,8 @@ def forecasts(plan: Plan, durations: Mapping[str, Sequence[float]]) -> dict[str,
         plan: What is planned.
         durations: Step to how long it took the last times it ran, as far as the last runs tell.
     """
+    from statistics import median  # late: it brings random and fractions, and a build needs none of them
+
     found, n_read = {}, 0
     for key in may_run(plan):
         head = plan.facts.heads.get(key)

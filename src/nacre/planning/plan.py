@@ -48,7 +48,9 @@ class Step:
     @property
     def assets(self) -> list[str]:
         """The slots it makes."""
-        return slots_of(self.task, partition_of(self.key) if "#" in self.key else "")
+        if "#" in self.key:
+            return slots_of(self.task, partition_of(self.key))
+        return [asset.key for asset in self.task.assets]
 
 
 def slots_of(task: AnyTask, partition: str) -> list[str]:
@@ -188,17 +190,12 @@ class Plan:
             self._ready.append(step)
 
     def _recipe(self, step: Step) -> Recipe:
-        versions = self._versions
+        versions, heads = self._versions, self.facts.heads
         inputs = []
         for parameter, asset, _ in self.graph.upstream[step.key]:
-            version = versions.get(asset)
-            if (
-                version is None
-            ):  # external: nobody here makes it, so only its current version, if any, is known
-                head = self.facts.heads.get(asset)
-                data_version, seq = (head.data_version, head.seq) if head else ("", 0)
-            else:
-                data_version, seq = version.data_version, version.seq
+            # What nobody here makes is external: only its current version, if any, is known.
+            version = versions.get(asset) or heads.get(asset)
+            data_version, seq = (version.data_version, version.seq) if version else ("", 0)
             inputs.append(InputVersion(parameter, asset, data_version, seq))
         assets = step.assets
         identity = self.facts.code(step.key)

@@ -18,7 +18,7 @@ from nacre.errors import SAFE, SourceDrift, UnknownCode
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_path
 from nacre.store.port import RecordStore
-from nacre.store.records import SOURCE_DIGITS, State, decode, encode
+from nacre.store.records import SOURCE_DIGITS, Sources, State, decode, encode
 from nacre.version.code import CodeIdentity, CodePart, CodeVersions
 from nacre.version.snippet import snippets
 
@@ -78,11 +78,14 @@ class Codes:
         self._keeps_sources = keeps_sources
         self._sources: dict[str, tuple[bytes, str]] = {}
         self._texts: dict[str, dict[str, str]] = {}
+        self._records_of_texts: dict[str, bytes] = {}
         self._records = records
         self._roots = [os.path.realpath(root) for root in roots]
         self._versions: CodeVersions | None = None
         self._lock = threading.RLock()
-        self._found: dict[int, tuple[AnyTask, CodeIdentity | RememberedCode]] = {}
+        self._found: dict[AnyTask, CodeIdentity | RememberedCode] = {}
+        # One for all that is remembered: a bound method is an object of its own each time it is asked for.
+        self._work_out: Identify = self._identify
         self._memo: dict[str, str] = {}
         self._files = ""
         self._is_changed = False
@@ -94,16 +97,16 @@ class Codes:
             SourceDrift: Its source file changed after it was imported.
             UnknownCode: It reaches something that has no identity.
         """
-        found = self._found.get(id(task))
+        found = self._found.get(task)
         if found is not None:
-            return found[1]
+            return found
         identity: CodeIdentity | RememberedCode
         options = task.options
         # What the options add is not in the source files, so it is never remembered.
         name = "" if options.code or options.deps or options.ignore else _name(task)
         remembered = self._memo.get(name) if name else None
         if remembered is not None:
-            identity = RememberedCode(remembered, task, self._identify)
+            identity = RememberedCode(remembered, task, self._work_out)
         else:
             identity = self._identify(task)
             if identity.unknowns:
@@ -113,7 +116,7 @@ class Codes:
             if identity.static and not identity.warnings and name and self._files:
                 self._memo[name] = " ".join((identity.digest, *identity.variables))
                 self._is_changed = True
-        self._found[id(task)] = (task, identity)
+        self._found[task] = identity
         return identity
 
     def prepare(self, tasks: Iterable[AnyTask]) -> None:
@@ -126,7 +129,7 @@ class Codes:
             UnknownCode: Tasks reach things that have no identity; names all of them.
         """
         self._versions = None
-        self._found, self._sources, self._texts = {}, {}, {}
+        self._found, self._sources, self._texts, self._records_of_texts = {}, {}, {}, {}
         self.doubts.clear()
         files = self._digest_files()
         if files != self._files:
@@ -167,8 +170,7 @@ class Codes:
         if not self._keeps_sources:
             return {}
         places = {part.place.rpartition(":")[0] for part in self.of(task).parts}
-        found = {file: self._source(file) for file in sorted(places - {""})}
-        return {file: digest for file, digest in found.items() if digest}
+        return {file: digest for file in sorted(places - {""}) if (digest := self._source(file))}
 
     def texts(self, file: str) -> dict[str, str]:
         """Give the definitions in a file that ``sources`` named: line to text."""
@@ -178,6 +180,13 @@ class Codes:
         if digest not in self._texts:
             self._texts[digest] = snippets(self._sources[file][0])
         return self._texts[digest]
+
+    def text_record(self, file: str) -> bytes:
+        """Encode the definitions in a file that ``sources`` named, once: each step that is made of it brings them."""
+        digest = self._source(file)
+        if digest not in self._records_of_texts:
+            self._records_of_texts[digest] = encode(Sources(texts=self.texts(file)))
+        return self._records_of_texts[digest]
 
     def _source(self, file: str) -> str:
         """Digest the bytes that were read of a file; empty where none were."""

@@ -7,6 +7,7 @@ settled together. It depends on no address, file, line or order of discovery.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from nacre.encoding import digest_texts
 
@@ -118,23 +119,24 @@ def _close(open_pieces: list[Piece], first: Piece) -> None:
     for _ in members:
         colours = {id(p): _mix(p, colours) for p in members}
     reach = {id(p): p for p in reversed(members) if p.name}
-    unknowns = [text for p in members for text in p.unknowns]
-    warnings = [text for p in members for text in p.warnings]
+    # Texts as keys: each once, in order.
+    unknowns = {text: None for p in members for text in p.unknowns}
+    warnings = {text: None for p in members for text in p.warnings}
     is_static = all(p.is_static for p in members)
     for piece in members:
         for _, below in piece.links:
             reach.update(below.reach)
-            unknowns += below.unknowns
-            warnings += below.warnings
             is_static = is_static and below.is_static
+            if below.unknowns or below.warnings:
+                unknowns.update(dict.fromkeys(below.unknowns))
+                warnings.update(dict.fromkeys(below.warnings))
     for piece in members:
-        piece.final, piece.reach = colours[id(piece)], reach
-        piece.unknowns, piece.is_static = tuple(dict.fromkeys(unknowns)), is_static
-        piece.warnings = tuple(dict.fromkeys(warnings))
+        piece.final, piece.reach, piece.is_static = colours[id(piece)], reach, is_static
+        piece.unknowns, piece.warnings = tuple(unknowns), tuple(warnings)
 
 
 def _mix(piece: Piece, colours: dict[int, str]) -> str:
     below = [(label, p.final or colours[id(p)]) for label, p in piece.links]
     if piece.is_unordered:
         below.sort()
-    return digest_texts("piece", [piece.local, *[text for pair in below for text in pair]])
+    return digest_texts("piece", [piece.local, *chain.from_iterable(below)])

@@ -1,0 +1,98 @@
+"""The verbs of Python that look at what is stored: why, accept, verify. Apart, so that a build imports none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from nacre.accepting import AcceptResult, accept_edit
+from nacre.api import Partition, Selector, as_modules, as_selectors, first_file
+from nacre.builds import Module
+from nacre.declare.asset import Asset
+from nacre.declare.task import Task
+from nacre.project import current_project
+from nacre.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
+from nacre.views.session import Session
+from nacre.views.why import WhyResult, explain
+
+
+def why(
+    key: str | Asset | Task[..., Any],
+    *,
+    modules: Sequence[Module] | Module | None = None,
+    partition: Partition = "",
+) -> WhyResult:
+    """Explain one asset: what a build would do with it now and why, and what changed since it was made.
+
+    Runs nothing and reads no data; the lines of code that changed come from the texts that were kept with the version.
+
+    Args:
+        key: Its key or name, or the asset.
+        modules: As in ``build``. Where they cannot be imported, the answer says so and tells what is stored.
+        partition: One partition of it; by default the first that would not just be reused.
+
+    Returns:
+        The answer as data; ``str`` of it is what ``nacre why`` prints.
+
+    Raises:
+        UnknownName: There is no such asset.
+    """
+    given = as_modules(modules)
+    return explain(Session(given, current_project(first_file(given))), as_selectors(key)[0], str(partition))
+
+
+def accept(
+    key: str | Asset | Task[..., Any],
+    reason: str = "",
+    *,
+    modules: Sequence[Module] | Module | None = None,
+    partition: Partition = "",
+    dry_run: bool = False,
+) -> AcceptResult:
+    """Say that an edit of the code does not change a result: what is stored stands for the new code, and nothing runs.
+
+    Args:
+        key: Its key or name, or the asset.
+        reason: Why the edit does not change the result; kept with it.
+        modules: As in ``build``.
+        partition: One partition of it; by default all that have a version.
+        dry_run: True writes nothing, and says what would be accepted.
+
+    Returns:
+        The versions that stand for the new code.
+
+    Raises:
+        UsageError: The code is not the one thing that differs; lists what does.
+    """
+    given = as_modules(modules)
+    project = current_project(first_file(given))
+    name, part = as_selectors(key)[0], str(partition)
+    return accept_edit(project, given, name, partition=part, reason=reason, dry_run=dry_run)
+
+
+def verify(
+    select: Selector | Iterable[Selector] = "*",
+    *,
+    modules: Sequence[Module] | Module | None = None,
+    sample: int | str = DEFAULT_SAMPLE,
+    seed: int | None = None,
+) -> VerifyResult:
+    """Make a sample of reused assets once more from their stored inputs, and compare with what is stored.
+
+    Runs their functions; stores, publishes and moves nothing. What differs is not decided by its code and inputs alone.
+
+    Args:
+        select: As in ``build``; everything by default.
+        modules: As in ``build``.
+        sample: How many: a number, a share such as ``"1%"``, or ``"all"``.
+        seed: Chooses the sample; by default the day.
+
+    Returns:
+        One entry for each asset that was made once more; ``ok`` says whether all came out the same.
+
+    Raises:
+        UsageError: ``sample`` says no number.
+    """
+    given = as_modules(modules)
+    project = current_project(first_file(given))
+    return verify_reused(project, given, as_selectors(select), sample=str(sample), seed=seed)
