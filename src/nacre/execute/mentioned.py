@@ -10,12 +10,13 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import PurePath
 from types import CodeType, FunctionType, ModuleType
+from typing import NamedTuple
 
 from nacre.declare.task import Task
 
@@ -117,31 +118,63 @@ def mentioned(function: Callable[..., object], is_own: Callable[[str], bool]) ->
 
 def _walk(function: FunctionType, found: Mentioned, is_own: Callable[[str], bool]) -> list[object]:
     """Note what one function mentions; returns the functions and classes that it names."""
-    names: dict[str, None] = {}
-    _constants(function.__code__, found, names)
+    words = _words(function.__code__)
+    found.reads, found.asks = found.reads or words.reads, found.asks or words.asks
+    for text in words.texts:
+        found.mention(text)
     values = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # an empty one
             values.append(cell.cell_contents)
-    for name in names:
-        found.reads = found.reads or _READS.search(name) is not None
-        found.asks = found.asks or name in _ASKS
-        value = function.__globals__.get(name, sys.modules.get(name) if name in SILENT else None)
-        values.append(value)
-        if isinstance(value, ModuleType) and is_own(getattr(value, "__file__", None) or ""):
-            values += [vars(value)[other] for other in names if other in vars(value)]
-        elif isinstance(value, type) and is_own(
-            getattr(sys.modules.get(value.__module__), "__file__", None) or ""
-        ):
-            values += [each for each in vars(value).values() if isinstance(each, FunctionType)]
-        library = _library(value)
-        if library in SILENT:
-            called = names if isinstance(value, ModuleType) else {name: None}
-            found.silent.update({f"{library}.{other}": None for other in called if _READS_FILES.match(other)})
+    space = function.__globals__
+    for name in words.names:
+        value = space.get(name, sys.modules.get(name) if name in SILENT else None)
+        if value is not None:
+            values += [value, *_parts(value, name, words.names, found, is_own)]
     for value in values:
         if isinstance(value, (str, PurePath)):
             found.mention(str(value))
-    return [value for value in values if not isinstance(value, (str, PurePath, ModuleType, type))]
+    return [value for value in values if isinstance(value, (FunctionType, Task))]
+
+
+def _parts(
+    value: object, name: str, names: Mapping[str, None], found: Mentioned, is_own: Callable[[str], bool]
+) -> list[object]:
+    """List what code may take of a module or class of the project; note readers of libraries that nobody hears."""
+    if isinstance(value, ModuleType) and is_own(getattr(value, "__file__", None) or ""):
+        return [vars(value)[other] for other in names if other in vars(value)]
+    if isinstance(value, type) and is_own(getattr(sys.modules.get(value.__module__), "__file__", None) or ""):
+        return [each for each in vars(value).values() if isinstance(each, FunctionType)]
+    library = _library(value)
+    if library in SILENT:
+        called = names if isinstance(value, ModuleType) else {name: None}
+        found.silent.update({f"{library}.{other}": None for other in called if _READS_FILES.match(other)})
+    return []
+
+
+class _Words(NamedTuple):
+    """What the code of one function says, whatever its globals hold."""
+
+    code: CodeType
+    names: dict[str, None]
+    texts: dict[str, None]
+    reads: bool
+    asks: bool
+
+
+#: By the id of the code, which each keeps alive: many steps share their helpers.
+_known: dict[int, _Words] = {}
+
+
+def _words(code: CodeType) -> _Words:
+    words = _known.get(id(code))
+    if words is None:
+        names: dict[str, None] = {}
+        texts: dict[str, None] = {}
+        _constants(code, texts, names)
+        reads = any(map(_READS.search, names))
+        words = _known[id(code)] = _Words(code, names, texts, reads, not _ASKS.isdisjoint(names))
+    return words
 
 
 def _library(value: object) -> str:
@@ -149,10 +182,10 @@ def _library(value: object) -> str:
     return name.partition(".")[0]
 
 
-def _constants(code: CodeType, found: Mentioned, names: dict[str, None]) -> None:
+def _constants(code: CodeType, texts: dict[str, None], names: dict[str, None]) -> None:
     names.update(dict.fromkeys(code.co_names))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            _constants(constant, found, names)
+            _constants(constant, texts, names)
         elif isinstance(constant, str):
-            found.mention(constant)
+            texts[constant] = None

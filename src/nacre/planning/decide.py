@@ -14,7 +14,7 @@ from nacre.declare.options import Options
 from nacre.keys import key_of
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact, ReadFact
 from nacre.planning.reason import CACHE_KEY, FLOW, Cause, Reason
-from nacre.version.fingerprint import ALL, HIDDEN, SECRET, Recipe, observed_fingerprint
+from nacre.version.fingerprint import ALL, HIDDEN, Recipe, is_secret, observed_fingerprint
 from nacre.version.outline import Change, compare
 
 
@@ -85,7 +85,7 @@ def variables(code: CodeFact, options: Options, facts: Facts, is_source: bool = 
     if runs_every_time(options, is_source):
         return {}
     ignored = {each.name for each in options.ignore if isinstance(each, Env)} if options.ignore else ()
-    counted = [name for name in code.variables if name not in ignored and not SECRET.search(name)]
+    counted = [name for name in code.variables if name not in ignored and not is_secret(name)]
     return {f"env {name}": facts.digest_now("env", name) for name in counted}
 
 

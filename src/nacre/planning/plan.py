@@ -68,6 +68,27 @@ def outline_in(
     return lambda asset, data_version: made.get((asset, data_version)) or stored(asset, data_version)
 
 
+def digest_in(
+    made: Mapping[str, InputVersion], stored: Callable[[str, str], str]
+) -> Callable[[str, str], str]:
+    """Digest what was read as a plan stands on it: assets as it knows them, variables as they were at its start.
+
+    As with outlines: it holds no plan.
+    """
+    environment: dict[str, str] = {}
+
+    def digest_now(kind: str, name: str) -> str:
+        if kind == "asset" and name in made:
+            return made[name].data_version
+        if kind != "env":
+            return stored(kind, name)
+        if name not in environment:
+            environment[name] = stored(kind, name)
+        return environment[name]
+
+    return digest_now
+
+
 class Plan:
     """Steps with action and reason; each is decided as soon as its inputs are known.
 
@@ -91,13 +112,8 @@ class Plan:
         self._given = given or {}
         made: dict[str, InputVersion] = dict(self._given)
         self._versions = made
-        stored = facts.digest_now
         self.facts = facts._replace(
-            outline=outline_in(self._outlines, facts.outline),
-            # What this plan stands on counts, before what is stored. As with outlines: it holds no plan.
-            digest_now=lambda kind, name: (
-                made[name].data_version if kind == "asset" and name in made else stored(kind, name)
-            ),
+            outline=outline_in(self._outlines, facts.outline), digest_now=digest_in(made, facts.digest_now)
         )
         self.steps: dict[str, Step] = {}
         self._waiting: dict[str, int] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -104,6 +105,12 @@ def fingerprint_with_reads(recipe: str, reads: Iterable[tuple[str, str, str]]) -
     The recipe's own digest stays its beginning, so that all results of a recipe are found from it.
     """
     return f"{recipe}/{digest_texts('reads', [text for read in reads for text in read])}"
+
+
+@lru_cache(1_000)
+def is_secret(name: str) -> bool:
+    """Say whether a name says that what it names is a secret. The same few names are asked about for every asset."""
+    return SECRET.search(name) is not None
 
 
 def observed_fingerprint(recipe: str, data_versions: Sequence[str]) -> str:
