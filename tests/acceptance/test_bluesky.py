@@ -453,9 +453,11 @@ def test_a_store_that_cannot_be_reached_ends_the_demo_with_one_plain_error(tmp_p
         assert told.returncode == 1
         assert "The bucket lake cannot be reached" in told.stderr
         assert "Traceback" not in told.stderr
-    damaged = tmp_path / "records.sqlite"
+    # In a folder of its own: a log of changes beside the file would make it whole again.
+    damaged = tmp_path / "damaged" / "records.sqlite"
+    damaged.parent.mkdir()
     damaged.write_bytes(b"no database" * 1000)
-    told = demo(tmp_path)
+    told = demo(damaged.parent)
     assert told.returncode == 1
     assert told.stderr.startswith(f"The file of the store is damaged\n  file     {damaged}\n")
     assert "Traceback" not in told.stderr
