@@ -10,6 +10,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from nacre.declare.dependencies import PINNED, Env
@@ -324,6 +325,10 @@ def _place(task: AnyTask, roots: Sequence[str]) -> str:
 
 
 def _drift(path: str, roots: Sequence[str]) -> SourceDrift:
+    with suppress(OSError, NotImplementedError):
+        os.unlink(importlib.util.cache_from_source(path))
     place = next((os.path.relpath(path, root) for root in roots if path.startswith(root + os.sep)), path)
-    hint = f"run: touch {place}  (Python missed an edit in the second it compiled the file)"
+    hint = (
+        "run again: the old bytecode is gone now  (Python missed an edit in the second it compiled the file)"
+    )
     return SourceDrift("Python runs an earlier content of a source file", {"file": place}, (hint, SAFE))
