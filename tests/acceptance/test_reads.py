@@ -441,3 +441,27 @@ def total(raw):
     assert ran(project, module) == ["total"]
     assert len(project.record("asset://total").reads) == 301
     assert ran(project, module) == []
+
+
+def test_what_tools_keep_in_hidden_folders_is_no_read_and_a_hidden_file_is(project: Sandbox) -> None:
+    write(project, ".cache/model.bin", "1")
+    path = write(project, ".env", "A=1")
+    module = project.module("""
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+@materialize("asset://raw")
+def raw():
+    return 1
+
+@materialize("asset://report")
+def report(raw):
+    calls.append("report")
+    return (HERE / ".cache" / "model.bin").read_text() + (HERE / ".env").read_text()
+""")
+    assert ran(project, module) == ["report"]
+    write(project, ".cache/model.bin", "2")
+    assert ran(project, module) == []
+    path.write_text("A=2")
+    assert ran(project, module) == ["report"]

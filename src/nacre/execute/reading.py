@@ -89,7 +89,9 @@ class Reading:
         """Say whether a path lies where reads are noted."""
         if not path.startswith(self.root + os.sep) or path.startswith(self.private):
             return False
-        return PRIVATE.isdisjoint(path[len(self.root) + 1 :].split(os.sep))
+        *folders, name = path[len(self.root) + 1 :].split(os.sep)
+        # In hidden folders tools keep what is theirs, such as downloads; a hidden file may be a person's.
+        return PRIVATE.isdisjoint((*folders, name)) and not any(each.startswith(".") for each in folders)
 
     def noted(
         self, function: Callable[..., object], digest: Callable[[str, str], str], sources: Iterable[str] = ()
