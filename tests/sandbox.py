@@ -95,6 +95,13 @@ class Sandbox:
     def build(self, module: ModuleType, *select: str, **options: bool) -> nacre.RunResult:
         return nacre.build(list(select) or ["*"], modules=[module], **options)
 
+    def ran(self, module: ModuleType, *select: str, **options: bool) -> list[str]:
+        """Build as a new process would; say which functions ran, by what they appended to ``calls``."""
+        self.reopen()
+        module.calls.clear()
+        self.build(module, *select, **options).raise_for_failure()
+        return list(module.calls)
+
     def python(self, *arguments: str) -> subprocess.Popen[str]:
         """Start another Python on this project."""
         environ = {**os.environ, "PYTHONPATH": str(SOURCES)}

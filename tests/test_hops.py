@@ -20,9 +20,9 @@ PACKAGE = str(Path(nacre.__file__).parent) + "/"
 # The folders of the design alone make 30 files on this path. Slots, arguments, slices, publishing (two files), what is
 # stored and the journal of a run add one each: each is smaller than the file it would otherwise have made too large.
 # What a step reads besides its inputs adds one more file and four functions, without which a file it opens could change
-# and nobody would know.
-TARGET_FILES, HARD_FILES = 20, 39
-TARGET_FUNCTIONS, HARD_FUNCTIONS = 150, 229
+# and nobody would know. The settings of a recipe are one more: one place that was three, with two functions fewer.
+TARGET_FILES, HARD_FILES = 20, 40
+TARGET_FUNCTIONS, HARD_FUNCTIONS = 150, 227
 TARGET_CALLS, HARD_CALLS = 800, 1_200
 MAX_FRAMES = 4
 

@@ -143,11 +143,11 @@ MAX_PUBLIC = 35
 LARGE: dict[str, tuple[int, str]] = {}
 CLOSURES = {
     "planning.plan": (
-        18,
-        "the state machine speaks of tasks, facts, reasons and recipes, each a leaf of its own",
+        19,
+        "the state machine speaks of tasks, facts, settings, reasons and recipes, each a leaf of its own",
     ),
-    "planning.build": (19, "makes that plan"),
-    "planning.forecast": (19, "reads that plan"),
+    "planning.build": (20, "makes that plan"),
+    "planning.forecast": (20, "reads that plan"),
 }
 PARAMETERS = {
     "assets:materialize": (10, "Prefect's signature, kept so that existing code runs"),

@@ -14,11 +14,12 @@ from nacre.execute.recording import parts_of, texts_of
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import resolve
 from nacre.keys import key_of, partition_of, resolved, slot
-from nacre.planning.decide import Action, Decision, all_causes, runs_every_time
+from nacre.planning.decide import Action, Decision, all_causes
 from nacre.planning.explain import sentence, short
 from nacre.planning.facts import Facts
 from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause
+from nacre.planning.settings import runs_every_time
 from nacre.project import Project
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.records import Accepted

@@ -168,7 +168,7 @@ def load(key: str | Asset, as_type: type[T] | None = None, *, partition: Partiti
         wanted = slot(name, part)
         found = [wanted] if wanted in made else [each for each in made if _means(each, name, part)]
         if len(found) == 1:
-            note_asset(*made[found[0]].version[1:4])
+            note_asset(made[found[0]].version)
             return run.workspace.contents.read(made[found[0]].output, as_type)
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace(creates=False)
     in_flow = context.current_step.get() is None

@@ -71,13 +71,11 @@ def load_current(
     else:
         found = {row: _output(workspace, versions, row) for row in rows if row.partition}
         value = workspace.contents.read_whole({row.partition: out for row, out in found.items()}, as_type)
-    for row in found:
-        note_asset(row.slot, row.data_version, row.seq)
+    versions_of = [InputVersion("", row.slot, row.data_version, row.seq) for row in found]
+    for version in versions_of:
+        note_asset(version)
     if taken is not None:
-        taken(
-            [(InputVersion("", row.slot, row.data_version, row.seq), out) for row, out in found.items()],
-            value,
-        )
+        taken(list(zip(versions_of, found.values(), strict=True)), value)
     return value
 
 

@@ -23,9 +23,10 @@ from nacre.execute.run import PlanRun
 from nacre.execute.step import Inside, data_version_of, rule_name, split_outputs
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, partition_of, slot
-from nacre.planning.decide import Action, runs_every_time
+from nacre.planning.decide import Action
 from nacre.planning.explain import describe_change, short
 from nacre.planning.plan import Plan, Step
+from nacre.planning.settings import runs_every_time
 from nacre.project import Project
 from nacre.values import identify
 from nacre.version.outline import compare

@@ -32,15 +32,6 @@ def write(project: Sandbox, name: str, text: str) -> Path:
     return path
 
 
-def ran(project: Sandbox, module: object, *select: str, **options: bool) -> list[str]:
-    """Build as a new process would; say which functions ran."""
-    project.reopen()
-    module.calls.clear()  # type: ignore[attr-defined]  # every module of a sandbox has it
-    result = project.build(module, *select, **options)  # type: ignore[arg-type]
-    result.raise_for_failure()
-    return list(module.calls)  # type: ignore[attr-defined]
-
-
 def reason(project: Sandbox, module: object, asset: str) -> str:
     return str(nacre.plan("*", modules=[module], reuse_sources=True)[asset].reason)  # type: ignore[list-item]
 
@@ -48,13 +39,13 @@ def reason(project: Sandbox, module: object, asset: str) -> str:
 def test_row_65_a_file_that_a_step_opens_counts_from_then_on(project: Sandbox) -> None:
     write(project, "queries/top.sql", "select 1")
     module = project.module(QUERY)
-    assert ran(project, module) == ["report"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["report"]
+    assert project.ran(module) == []
     write(project, "queries/top.sql", "select 2")
     assert reason(project, module, "report") == "file queries/top.sql, read by it, changed"
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]
     assert nacre.load("asset://report") == "select 2 3"
-    assert ran(project, module) == []
+    assert project.ran(module) == []
     read = project.record("asset://report").reads
     assert [(each.kind, each.name) for each in read] == [("file", "queries/top.sql")]
 
@@ -62,21 +53,21 @@ def test_row_65_a_file_that_a_step_opens_counts_from_then_on(project: Sandbox) -
 def test_going_back_to_an_earlier_content_of_a_file_takes_the_version_made_from_it(project: Sandbox) -> None:
     path = write(project, "queries/top.sql", "select 1")
     module = project.module(QUERY)
-    ran(project, module)
+    project.ran(module)
     path.write_text("select 2")
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]
     path.write_text("select 1")
-    assert ran(project, module) == []
+    assert project.ran(module) == []
     assert nacre.load("asset://report") == "select 1 3"
 
 
 def test_the_same_content_written_again_is_no_change(project: Sandbox) -> None:
     path = write(project, "queries/top.sql", "select 1")
     module = project.module(QUERY)
-    ran(project, module)
+    project.ran(module)
     path.unlink()
     path.write_text("select 1")
-    assert ran(project, module) == []
+    assert project.ran(module) == []
 
 
 def test_a_file_that_was_looked_for_in_vain_counts_when_it_appears(project: Sandbox) -> None:
@@ -93,10 +84,10 @@ def settings():
     except FileNotFoundError:
         return "standard"
 """)
-    assert ran(project, module) == ["settings"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["settings"]
+    assert project.ran(module) == []
     write(project, "local.ini", "mine")
-    assert ran(project, module) == ["settings"]
+    assert project.ran(module) == ["settings"]
     assert nacre.load("asset://settings") == "mine"
 
 
@@ -111,10 +102,10 @@ def letters():
     calls.append("letters")
     return [path.read_text() for path in sorted((Path(__file__).parent / "inbox").glob("*.txt"))]
 """)
-    assert ran(project, module) == ["letters"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["letters"]
+    assert project.ran(module) == []
     write(project, "inbox/b.txt", "b")
-    assert ran(project, module) == ["letters"]
+    assert project.ran(module) == ["letters"]
     assert nacre.load("asset://letters") == ["a", "b"]
 
 
@@ -135,8 +126,8 @@ def count(raw):
         file.write("line\\n")
     return raw
 """)
-    assert ran(project, module) == ["count"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["count"]
+    assert project.ran(module) == []
     assert project.record("asset://count").reads == ()
 
 
@@ -162,11 +153,11 @@ def copy(raw):
             os.system(f"printf newer > '{HERE / 'data.txt'}'")
     return text
 """)
-    assert ran(project, module) == ["copy"]
+    assert project.ran(module) == ["copy"]
     assert nacre.load("asset://copy") == "old"
-    assert ran(project, module) == ["copy"]
+    assert project.ran(module) == ["copy"]
     assert nacre.load("asset://copy") == "newer"
-    assert ran(project, module) == []
+    assert project.ran(module) == []
 
 
 def test_threads_that_a_step_starts_are_heard(project: Sandbox) -> None:
@@ -185,9 +176,9 @@ def copy(raw):
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(Path.read_text, [Path(__file__).parent / "data.txt"]))
 """)
-    assert ran(project, module) == ["copy"]
+    assert project.ran(module) == ["copy"]
     path.write_text("new")
-    assert ran(project, module) == ["copy"]
+    assert project.ran(module) == ["copy"]
 
 
 def test_a_declared_variable_and_file_count_before_the_step_ever_ran(
@@ -208,18 +199,18 @@ def report(raw):
     calls.append("report")
     return os.environ["REGION"]
 """)
-    assert ran(project, module) == ["report"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["report"]
+    assert project.ran(module) == []
     monkeypatch.setenv("REGION", "us")
     assert reason(project, module, "report") == "env REGION, read by it, changed"
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]
     write(project, "limits.toml", "a = 2")
     assert reason(project, module, "report") == "file limits.toml, read by it, changed"
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]
     write(project, "queries/new.sql", "select 1")
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]
     monkeypatch.setenv("REGION", "us")
-    assert ran(project, module) == []
+    assert project.ran(module) == []
     assert "us" not in project.record("asset://report").recipe["env REGION"]
 
 
@@ -246,9 +237,9 @@ def factor():
 
 def test_an_asset_that_is_loaded_inside_a_step_counts_by_its_content(project: Sandbox) -> None:
     module = project.module(LOADS)
-    ran(project, module, "other")
-    assert ran(project, module, "report") == ["report"]
-    assert ran(project, module, "report") == [
+    project.ran(module, "other")
+    assert project.ran(module, "report") == ["report"]
+    assert project.ran(module, "report") == [
         "raw"
     ]  # what it loaded is looked at first, though nobody passed it
     module.world["rain"] = 5
@@ -280,12 +271,12 @@ def report(factor):
     calls.append("report")
     return other() * factor
 """)
-    assert ran(project, module, "report") == ["report", "raw", "other"]
-    assert ran(project, module, "report") == ["raw"]
+    assert project.ran(module, "report") == ["report", "raw", "other"]
+    assert project.ran(module, "report") == ["raw"]
     module.world.update(rain=3, at=2)
-    assert ran(project, module, "report") == ["raw", "other"]
+    assert project.ran(module, "report") == ["raw", "other"]
     module.world.update(rain=4)
-    assert ran(project, module, "report") == ["raw", "other", "report"]
+    assert project.ran(module, "report") == ["raw", "other", "report"]
     assert nacre.load("asset://report") == 8
 
 
@@ -307,10 +298,10 @@ def copy(raw):
     calls.append("copy")
     return fetch()
 """)
-    assert ran(project, module) == ["copy"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["copy"]
+    assert project.ran(module) == []
     path.write_text("new")
-    assert ran(project, module) == ["copy"]
+    assert project.ran(module) == ["copy"]
 
 
 def test_a_flow_looks_at_what_an_asset_read_when_it_last_ran(project: Sandbox) -> None:
@@ -340,7 +331,7 @@ def daily():
     return report(factor())
 """
     )
-    ran(project, module, "other")
+    project.ran(module, "other")
     assert module.daily() == 6
     module.world["rain"] = 5
     assert module.daily() == 10
@@ -391,7 +382,7 @@ def report(raw):
 def test_why_names_what_was_read(project: Sandbox) -> None:
     write(project, "queries/top.sql", "select 1")
     module = project.module(QUERY)
-    ran(project, module)
+    project.ran(module)
     told = nacre.why("report", modules=[module])
     assert told.reads == ("file queries/top.sql",)
     assert "  read    file queries/top.sql" in str(told).splitlines()
@@ -412,8 +403,8 @@ def report(raw):
         with socket.create_connection(server.getsockname()):
             return raw
 """)
-    assert ran(project, module) == ["report"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["report"]
+    assert project.ran(module) == []
     (warning,) = nacre.plan("*", modules=[module])["report"].warnings
     assert warning.startswith("it connects to 127.0.0.1")
 
@@ -438,9 +429,9 @@ def total(raw):
     calls.append("total")
     return sum(int(path.read_text()) for path in (Path(__file__).parent / "many").iterdir())
 """)
-    assert ran(project, module) == ["total"]
+    assert project.ran(module) == ["total"]
     assert len(project.record("asset://total").reads) == 301
-    assert ran(project, module) == []
+    assert project.ran(module) == []
 
 
 def test_what_tools_keep_in_hidden_folders_is_no_read_and_a_hidden_file_is(project: Sandbox) -> None:
@@ -460,8 +451,8 @@ def report(raw):
     calls.append("report")
     return (HERE / ".cache" / "model.bin").read_text() + (HERE / ".env").read_text()
 """)
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]
     write(project, ".cache/model.bin", "2")
-    assert ran(project, module) == []
+    assert project.ran(module) == []
     path.write_text("A=2")
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]

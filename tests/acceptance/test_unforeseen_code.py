@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 
 import pytest
 
@@ -38,13 +37,6 @@ def write(project: Sandbox, name: str, text: str) -> None:
     sys.modules.pop(name.removesuffix(".py"), None)
 
 
-def ran(project: Sandbox, module: ModuleType) -> list[str]:
-    project.reopen()
-    module.calls.clear()
-    project.build(module).raise_for_failure()
-    return list(module.calls)
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -62,14 +54,14 @@ def test_an_edit_of_code_that_only_running_leads_to_runs_it_again(
         USES.format(body=body) + "import model_of_test, builtins\n"
         "builtins.model_of_test = model_of_test.Model()\ndel model_of_test\n"
     )
-    assert ran(project, module) == ["report"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["report"]
+    assert project.ran(module) == []
     write(project, "model_of_test.py", MODEL.replace("x + 1", "x + 1  # a remark"))
-    assert ran(project, module) == []
+    assert project.ran(module) == []
     write(project, "model_of_test.py", MODEL.replace("x + 1", "x + 2"))
     plan = nacre.plan("*", modules=[module], reuse_sources=True)
     assert "model_of_test.py" in plan["report"].reason
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]
 
 
 def test_code_that_the_code_version_covers_is_no_read(project: Sandbox) -> None:

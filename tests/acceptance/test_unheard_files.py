@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -47,13 +46,6 @@ def write(project: Sandbox, name: str, text: str) -> None:
     path.write_text(text)
 
 
-def ran(project: Sandbox, module: ModuleType) -> list[str]:
-    project.reopen()
-    module.calls.clear()
-    project.build(module).raise_for_failure()
-    return list(module.calls)
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -81,12 +73,12 @@ def test_a_file_that_the_code_mentions_counts(
     for name in ("points.csv", "d/points.csv"):
         write(project, name, "x\n1\n")
     module = project.module(f"{HEAD}    return {body}\n")
-    assert ran(project, module) == ["points"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["points"]
+    assert project.ran(module) == []
     assert nacre.plan("*", modules=[module])["points"].warnings == ()
     for name in ("points.csv", "d/points.csv"):
         write(project, name, "x\n2\n")
-    assert ran(project, module) == ["points"]
+    assert project.ran(module) == ["points"]
     assert nacre.load("asset://points")["x"].to_list() == [2]  # type: ignore[index]  # a frame
 
 
@@ -94,9 +86,9 @@ def test_a_new_file_that_fits_a_pattern_counts(project: Sandbox, monkeypatch: py
     monkeypatch.chdir(project.folder)
     write(project, "d/a.csv", "x\n1\n")
     module = project.module(f'{HEAD}    return pl.read_csv("d/*.csv")\n')
-    assert ran(project, module) == ["points"]
+    assert project.ran(module) == ["points"]
     write(project, "d/b.csv", "x\n2\n")
-    assert ran(project, module) == ["points"]
+    assert project.ran(module) == ["points"]
 
 
 @pytest.mark.parametrize(
@@ -113,11 +105,11 @@ def test_a_file_that_is_asked_for_counts_when_it_appears(
 ) -> None:
     monkeypatch.chdir(project.folder)
     module = project.module(f"{HEAD}    return {body}\n")
-    assert ran(project, module) == ["points"]
-    assert ran(project, module) == []
+    assert project.ran(module) == ["points"]
+    assert project.ran(module) == []
     for name in ("late.txt", "conf/late.txt"):
         write(project, name, "here")
-    assert ran(project, module) == ["points"]
+    assert project.ran(module) == ["points"]
     assert nacre.load("asset://points") == "yes"
 
 
@@ -127,7 +119,7 @@ def test_a_file_that_is_not_mentioned_is_said_to_be_unheard(
     monkeypatch.chdir(project.folder)
     write(project, "p1.csv", "x\n1\n")
     module = project.module(f"{HEAD}    return pl.read_csv(f'p{{raw}}.csv')\n")
-    ran(project, module)
+    project.ran(module)
     (warning,) = nacre.plan("*", modules=[module])["points"].warnings
     assert warning.startswith("it reads with polars.read_csv, and nobody hears which file")
 
@@ -139,10 +131,10 @@ def test_a_declared_path_answers_for_what_is_unheard(
     write(project, "p1.csv", "x\n1\n")
     source = HEAD.replace('"asset://points"', '"asset://points", deps=[Path("p1.csv")]')
     module = project.module(f"{source}    return pl.read_csv(f'p{{raw}}.csv')\n")
-    ran(project, module)
+    project.ran(module)
     assert nacre.plan("*", modules=[module])["points"].warnings == ()
     Path("p1.csv").write_text("x\n2\n")
-    assert ran(project, module) == ["points"]
+    assert project.ran(module) == ["points"]
 
 
 def test_frames_alone_mention_no_files(project: Sandbox) -> None:
@@ -150,7 +142,7 @@ def test_frames_alone_mention_no_files(project: Sandbox) -> None:
     frame = pl.DataFrame({{"x": [raw]}})
     return duckdb.sql("select x + 1 as x from frame").pl()
 """)
-    ran(project, module)
+    project.ran(module)
     assert project.record("asset://points").reads == ()
 
 
@@ -161,7 +153,7 @@ def test_a_star_in_a_text_is_no_pattern(project: Sandbox, monkeypatch: pytest.Mo
     note = "* There is none. *"
     return duckdb.sql("select * from frame").pl() if os.path.exists(note) is False else None
 """)
-    ran(project, module)
+    project.ran(module)
     assert project.record("asset://points").reads == ()
 
 
@@ -170,7 +162,7 @@ def test_a_file_that_a_program_is_given_counts(project: Sandbox, monkeypatch: py
     write(project, "note.txt", "one")
     body = "import subprocess\n    return subprocess.check_output(['cat', 'note.txt'])\n"
     module = project.module(f"{HEAD}    {body}")
-    assert ran(project, module) == ["points"]
+    assert project.ran(module) == ["points"]
     write(project, "note.txt", "two")
-    assert ran(project, module) == ["points"]
+    assert project.ran(module) == ["points"]
     assert nacre.load("asset://points") == b"two"

@@ -10,14 +10,6 @@ import nacre
 from sandbox import Sandbox
 
 
-def ran(project: Sandbox, module: ModuleType) -> list[str]:
-    """Build as a new process would; say which functions ran."""
-    project.reopen()
-    module.calls.clear()
-    project.build(module).raise_for_failure()
-    return list(module.calls)
-
-
 def reason(module: ModuleType, asset: str) -> str:
     return str(nacre.plan("*", modules=[module], reuse_sources=True)[asset].reason)
 
@@ -46,24 +38,24 @@ def test_a_variable_that_code_looks_up_by_its_name_counts(
 ) -> None:
     monkeypatch.setenv("RAIN", "3")
     module = project.module(VARIABLES)
-    assert ran(project, module) == ["raw", "report"]
-    assert ran(project, module) == ["raw"]
+    assert project.ran(module) == ["raw", "report"]
+    assert project.ran(module) == ["raw"]
     monkeypatch.setenv("UNIT", "inch")
     assert reason(module, "report") == "env UNIT, read by it, changed"
-    assert ran(project, module) == ["raw", "report"]
+    assert project.ran(module) == ["raw", "report"]
     monkeypatch.setenv("REGION", "eu")
-    assert ran(project, module) == ["raw", "report"]
+    assert project.ran(module) == ["raw", "report"]
     assert nacre.load("asset://report") == "3 inch eu None"
     monkeypatch.delenv("REGION")
-    assert ran(project, module) == ["raw"]  # made before
+    assert project.ran(module) == ["raw"]  # made before
 
 
 def test_a_secret_variable_counts_by_its_name_only(project: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAIN", "3")
     module = project.module(VARIABLES)
-    ran(project, module)
+    project.ran(module)
     monkeypatch.setenv("API_TOKEN", "a new one")
-    assert ran(project, module) == ["raw"]
+    assert project.ran(module) == ["raw"]
     assert "env API_TOKEN" not in project.record("asset://report").recipe
 
 
@@ -91,9 +83,9 @@ def report(raw):
     calls.append("report")
     return os.environ.get("LOG_LEVEL", "")
 """)
-    assert ran(project, module) == ["report"]
+    assert project.ran(module) == ["report"]
     monkeypatch.setenv("LOG_LEVEL", "debug")
-    assert ran(project, module) == []
+    assert project.ran(module) == []
 
 
 def test_a_variable_looked_up_by_a_computed_name_is_warned_of(project: Sandbox) -> None:
@@ -124,7 +116,7 @@ def daily():
     return report(raw())
 """
     )
-    assert ran(project, module) == ["raw", "report"]
+    assert project.ran(module) == ["raw", "report"]
     module.calls.clear()
     assert module.daily() == "3 mm None None"
     assert module.calls == ["raw"]

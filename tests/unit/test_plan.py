@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 from nacre import materialize
 from nacre.graph.infer import infer
-from nacre.planning.build import build, recipe_settings
+from nacre.planning.build import build
 from nacre.planning.decide import Action
 from nacre.planning.facts import Facts
 from nacre.planning.plan import Outcome, Plan
 from nacre.planning.reason import Cause
+from nacre.planning.settings import settings
 from nacre.values.without import without
 from nacre.version.fingerprint import InputVersion
 from nacre.version.outline import Outline
@@ -166,5 +167,6 @@ def test_an_asset_nobody_here_makes_enters_by_its_current_version() -> None:
 
 
 def test_the_version_option_is_part_of_the_recipe() -> None:
-    assert recipe_settings(raw, lambda *_: "") == {}
-    assert recipe_settings(note, lambda *_: "")["version"] == "3"
+    code = facts().code("")
+    assert settings(raw.options, code, facts()) == {}
+    assert settings(note.options, code, facts()) == {"version": "3"}

@@ -181,7 +181,7 @@ class Called:
     ) -> Effects[State[object]]:
         recipe, derived, problem = self.origins.recipe(bound, versions)
         is_source = not recipe.inputs and not derived and not self._names_assets()
-        if settings := self.origins.settings(is_source):
+        if settings := self.origins.settings(is_source=is_source):
             recipe = recipe._replace(settings={**recipe.settings, **settings})
         # What runs whatever is known is not for another call to wait for or to take.
         is_free = problem is not None
@@ -303,7 +303,7 @@ class Called:
         """Remember which objects are these assets, the parts of several outputs included."""
         holdings = self.run.shared.holdings
         for each in made.values():
-            note_asset(*each.version[1:4])
+            note_asset(each.version)
         self.run.shared.note_call(self._order, fingerprint, made)
         self.lineage = tuple(each.version for each in made.values())
         if len(made) == 1:

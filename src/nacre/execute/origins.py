@@ -12,11 +12,10 @@ from nacre.execute.made import Made
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import asset_names
 from nacre.keys import key_of, partition_of, slot
-from nacre.planning.build import recipe_settings
 from nacre.planning.counted import counted
-from nacre.planning.decide import closed, variables
 from nacre.planning.plan import slots_of
 from nacre.planning.reason import Cause, Reason
+from nacre.planning.settings import settings
 from nacre.values import identify
 from nacre.values.kinds import module_name
 from nacre.version.fingerprint import InputVersion, Recipe, shown
@@ -102,8 +101,7 @@ class Origins:
         keys = slots_of(self._task, self.partition) or [plain_key(self._task)]
         self._run.shared.producers.setdefault(keys[0], self._task)
         code = self._run.workspace.code.of(self._task).digest
-        settings = recipe_settings(self._task, self._run.facts.digest_now)
-        recipe = Recipe(keys, code, inputs, digests, settings, self.partition, shown=texts)
+        recipe = Recipe(keys, code, inputs, digests, partition=self.partition, shown=texts)
         if policy is not None and not policy.is_plain:
             arguments = {**defaults(self._task.fn), **bound}
             asked, self.key_error = self._run.asking.answer(self._task, arguments)
@@ -121,12 +119,10 @@ class Origins:
 
         return load
 
-    def settings(self, is_source: bool = False) -> dict[str, str]:
-        """Give what is part of the recipe besides: whether its partition is closed, and variables its code looks up."""
-        options, facts = self._task.options, self._run.facts
-        found = closed(options, self.partition, facts.now) if is_source else {}
+    def settings(self, *, is_source: bool = False) -> dict[str, str]:
+        """Give what is part of the recipe besides code, inputs and parameters."""
         code = self._run.workspace.code.of(self._task)
-        return found | variables(code, options, facts, is_source) if code.variables else found
+        return settings(self._task.options, code, self._run.facts, self.partition, is_source=is_source)
 
     def _position(self, name: str) -> int:
         """Order inputs as a build does: as the parameters are written, variadic ones last."""

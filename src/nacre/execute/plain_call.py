@@ -20,10 +20,10 @@ from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.execute.turn import turn
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, slot
-from nacre.planning.build import recipe_settings
 from nacre.planning.decide import Action, Decision, decide
 from nacre.planning.explain import sentence
 from nacre.planning.reason import Cause, Reason
+from nacre.planning.settings import declared
 from nacre.store.records import StepRecord
 from nacre.values import identify
 from nacre.version.fingerprint import InputVersion
@@ -79,8 +79,8 @@ class PlainCall:
 
     def _note_declared(self) -> None:
         """Let the step that calls it rest on the files and variables it declares: its own code does not name them."""
-        declared = recipe_settings(self._task, self._run.facts.digest_now)
-        named = [(*name.split(" ", 1), digest) for name, digest in declared.items() if " " in name]
+        found = declared(self._task.options, self._run.facts)
+        named = [(*name.split(" ", 1), digest) for name, digest in found.items()]
         note_taken([Noted(kind, name, digest) for kind, name, digest in named])
 
     def _known_or_run(

@@ -25,6 +25,7 @@ from nacre.graph.graph import AnyTask
 from nacre.planning.facts import UNSEEN
 from nacre.survey.reads import PRIVATE
 from nacre.version.code import STATED
+from nacre.version.fingerprint import InputVersion
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CONNECTS = frozenset({"socket.connect", "socket.getaddrinfo"})
@@ -106,16 +107,13 @@ class Reading:
         if not self.is_checked:
             self._add_mentioned(mentioned(function, self.holds))
         for path in sorted(self.opened.keys() - self.written):
-            name, is_steady = (
-                os.path.relpath(path, self.root).replace(os.sep, "/"),
-                self.opened[path] == _status(path),
-            )
-            if is_steady:
+            name = self._name(path)
+            if self.opened[path] == _status(path):
                 yield Noted("file", name, digest("file", name))
             elif path not in self.databases:  # one that changed is what the step writes into
                 yield Noted("file", name, f"changed while it was read, at {self.started_ns}")
         for path in sorted(self.listed):
-            name = os.path.relpath(path, self.root).replace(os.sep, "/")
+            name = self._name(path)
             yield Noted("folder", name, digest("folder", name))
         for name in sources:
             yield Noted("source", name, digest("source", name))
@@ -126,6 +124,9 @@ class Reading:
         for name in sorted(self.taken):
             if not self._has(self.taken[name]):
                 yield self.taken[name]
+
+    def _name(self, path: str) -> str:
+        return os.path.relpath(path, self.root).replace(os.sep, "/")
 
     def _has(self, noted: Noted) -> bool:
         """Say whether the step itself read or wrote what a result that it took rests on."""
@@ -167,10 +168,10 @@ def begin(reading: Reading) -> None:
     going.add(reading)
 
 
-def note_asset(slot: str, data_version: str, seq: int) -> None:
-    """Note that the step that runs here, if any, loaded an asset or called it."""
+def note_asset(version: InputVersion) -> None:
+    """Note that the step that runs here, if any, loaded this version of an asset or called for it."""
     for reading in current.get() or ():
-        reading.assets[slot] = Noted("asset", slot, data_version, seq)
+        reading.assets[version.asset] = Noted("asset", version.asset, version.data_version, version.seq)
 
 
 def note_taken(reads: Sequence[Noted]) -> None:

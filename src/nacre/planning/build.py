@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from pathlib import PurePath
+from collections.abc import Collection, Mapping
 
-from nacre.declare.dependencies import Env
-from nacre.declare.task import Task
 from nacre.graph.graph import Graph
 from nacre.planning.facts import Facts
 from nacre.planning.plan import Plan
@@ -26,9 +23,7 @@ def build(graph: Graph, facts: Facts, given: Mapping[str, InputVersion] | None =
     """
     if read := assets_read(facts, graph.tasks):
         graph = graph.after(read)
-    look = facts.digest_now
-    settings = {key: found for key, task in graph.tasks.items() if (found := recipe_settings(task, look))}
-    plan = Plan(graph, facts, settings, given)
+    plan = Plan(graph, facts, given)
     plan.start()
     return plan
 
@@ -51,22 +46,3 @@ def assets_read(facts: Facts, slots: Collection[str]) -> dict[str, tuple[str, ..
             if names:
                 found[made] = names
     return found
-
-
-def recipe_settings(task: Task[..., object], digest_now: Callable[[str, str], str]) -> dict[str, str]:
-    """List what is part of a task's recipe besides code and inputs, by name: its version, declared files and variables.
-
-    The data version rule is not: it says what counts as a change of the output, not what the output is made from.
-
-    Args:
-        task: Whose recipe.
-        digest_now: Digests a file or variable as it is now.
-    """
-    version, deps = task.options.version, task.options.deps
-    settings = {} if version is None else {"version": version}
-    for each in deps:
-        if isinstance(each, Env):
-            settings[f"env {each.name}"] = digest_now("env", each.name)
-        elif isinstance(each, PurePath):
-            settings[f"file {each.as_posix()}"] = digest_now("file", each.as_posix())
-    return settings

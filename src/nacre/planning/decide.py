@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from nacre.declare.dependencies import Env
 from nacre.declare.options import Options
 from nacre.keys import key_of
 from nacre.planning.facts import CodeFact, Evidence, Facts, HeadFact, ReadFact
 from nacre.planning.reason import CACHE_KEY, FLOW, Cause, Reason
-from nacre.version.fingerprint import ALL, HIDDEN, Recipe, is_secret, observed_fingerprint
+from nacre.planning.settings import CLOSED, runs_every_time
+from nacre.version.fingerprint import ALL, HIDDEN, Recipe, observed_fingerprint
 from nacre.version.outline import Change, compare
 
 
@@ -57,36 +57,6 @@ class Decision(NamedTuple):
 
 _UNCHANGED = Reason(Cause.UNCHANGED)
 _KNOWN = Reason(Cause.KNOWN)
-#: A setting of the recipe of a source's partition into which nothing more comes: run once more, and then never again.
-CLOSED = "closed"
-
-
-def closed(options: Options, partition: str, now: datetime) -> dict[str, str]:
-    """Give the setting that marks a partition as closed; nothing while more may come into it."""
-    closes_at = (
-        options.partitions.closes_at(partition) if options.partitions is not None and partition else None
-    )
-    return {CLOSED: partition} if closes_at is not None and closes_at <= now else {}
-
-
-def runs_every_time(options: Options, is_source: bool, reuse_sources: bool = False) -> bool:
-    """Say whether a step runs on every run, so that its record is kept under recipe and content."""
-    if options.cache_policy is not None:
-        return not options.cache_policy.reuses
-    return is_source and options.cache_expiration is None and not reuse_sources
-
-
-def variables(code: CodeFact, options: Options, facts: Facts, is_source: bool = False) -> dict[str, str]:
-    """Give the environment variables that code looks up as settings of its recipe: name to digest of the value.
-
-    One whose name says that it is a secret counts by its name only, which the code has; an ignored one not at all. What
-    runs every time looks at them anyway.
-    """
-    if runs_every_time(options, is_source):
-        return {}
-    ignored = {each.name for each in options.ignore if isinstance(each, Env)} if options.ignore else ()
-    counted = [name for name in code.variables if name not in ignored and not is_secret(name)]
-    return {f"env {name}": facts.digest_now("env", name) for name in counted}
 
 
 def decide(

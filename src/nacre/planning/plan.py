@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -10,9 +10,10 @@ from typing import NamedTuple
 from nacre.graph.graph import AnyTask, Graph
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.counted import counted
-from nacre.planning.decide import Action, Decision, closed, decide, observed, variables
+from nacre.planning.decide import Action, Decision, decide, observed
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
+from nacre.planning.settings import settings
 from nacre.version.fingerprint import InputVersion, Recipe
 from nacre.version.outline import Outline
 
@@ -95,7 +96,6 @@ class Plan:
     Args:
         graph: The selected graph, valid and acyclic.
         facts: What is known at the start.
-        settings: Step key to settings of its recipe (``version=``, data version rule).
         given: Versions of assets that this run made already; their steps are not looked at again.
     """
 
@@ -103,12 +103,10 @@ class Plan:
         self,
         graph: Graph,
         facts: Facts,
-        settings: Mapping[str, Mapping[str, str]],
         given: Mapping[str, InputVersion] | None = None,
     ) -> None:
         self.graph = graph
         self._outlines: dict[tuple[str, str], Outline] = {}
-        self._settings = settings
         self._given = given or {}
         made: dict[str, InputVersion] = dict(self._given)
         self._versions = made
@@ -214,22 +212,9 @@ class Plan:
             data_version, seq = (version.data_version, version.seq) if version else ("", 0)
             inputs.append(InputVersion(parameter, asset, data_version, seq))
         assets = step.assets
-        identity = self.facts.code(step.key)
-        code, settings = identity.digest, self._settings.get(step.key)
-        if identity.variables:
-            options = step.task.options
-            settings = {**variables(identity, options, self.facts, step.is_source), **(settings or {})}
-        if "#" in step.key:
-            return self._recipe_of_partition(step, code, inputs, settings or {})
-        return Recipe(assets, code, inputs, settings=settings) if settings else Recipe(assets, code, inputs)
-
-    def _recipe_of_partition(
-        self, step: Step, code: str, inputs: Sequence[InputVersion], settings: Mapping[str, str]
-    ) -> Recipe:
-        partition = partition_of(step.key)
-        if step.is_source:
-            settings = {**settings, **closed(step.task.options, partition, self.facts.now)}
-        return Recipe(step.assets, code, inputs, settings=settings, partition=partition)
+        code, partition = self.facts.code(step.key), partition_of(step.key) if "#" in step.key else ""
+        named = settings(step.task.options, code, self.facts, partition, is_source=step.is_source)
+        return Recipe(assets, code.digest, inputs, settings=named, partition=partition)
 
     def _settle(self, step: Step, data_versions: Mapping[str, str], is_new: bool) -> None:
         for asset, data_version in data_versions.items():

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from nacre.execute.parts import general
 from nacre.keys import key_of, partition_of
-from nacre.planning.decide import Action, runs_every_time
+from nacre.planning.decide import Action
 from nacre.planning.doubt import doubts
 from nacre.planning.explain import sentence
 from nacre.planning.plan import Plan, Step
 from nacre.planning.reason import Cause
+from nacre.planning.settings import runs_every_time
 from nacre.views.changed import Because, because
 from nacre.views.session import Session
 
