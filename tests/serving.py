@@ -12,8 +12,9 @@ from nacre.schedule.lease import Tenure
 from nacre.schedule.loop import Loop
 from nacre.schedule.ticks import TickBook
 from nacre.schedule.trigger import Cron, Interval
+from nacre.store.paths import run_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Run, Tick, decode, encode, run_path
+from nacre.store.records import Run, Tick, decode, encode
 from nacre.testing import ManualClock
 
 START = datetime(2026, 3, 28, 12, tzinfo=UTC)

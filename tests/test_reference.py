@@ -75,7 +75,7 @@ def test_every_setting_is_listed_with_its_default() -> None:
 
 def test_every_record_type_has_its_row() -> None:
     paths = {"StoreFormat", "Action", "Sources", "Head", "Run", "Artifact", "ScheduleRecord", "Tick"}
-    paths |= {"Lease", "State"}
+    paths |= {"Lease", "State", "Past", "Pin", "Environment"}
     parts = {"Input", "Read", "Part", "Output", "Materialization", "StepRecord"}
     parts |= {"Failing", "Accepted"}
     kinds = {kind.__name__ for kind in records.Record.__subclasses__()}

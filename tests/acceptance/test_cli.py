@@ -16,7 +16,8 @@ from nacre.cli.main import cli
 from nacre.errors import UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.process import named
-from nacre.store.records import Run, encode, run_path
+from nacre.store.paths import run_path
+from nacre.store.records import Run, encode
 from sandbox import SOURCES
 from shell import BROKEN, HEAD, SHOP, Shell
 

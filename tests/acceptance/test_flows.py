@@ -446,7 +446,8 @@ def test_metadata_is_kept_with_the_asset_and_only_its_own(project: Sandbox) -> N
     """)
     module.made()
     metadata = project.workspace.catalog.heads("default")[0]
-    from nacre.store.records import Head, decode, head_path
+    from nacre.store.paths import head_path
+    from nacre.store.records import Head, decode
 
     stored = project.workspace.records.get(head_path("default", "asset://a"))
     assert stored is not None

@@ -17,7 +17,8 @@ from nacre.schedule.lease import TTL_S, Tenure
 from nacre.schedule.process import nacre_processes
 from nacre.schedule.ticks import Ending, TickBook
 from nacre.schedule.trigger import Cron
-from nacre.store.records import Tick, decode, tick_path
+from nacre.store.paths import tick_path
+from nacre.store.records import Tick, decode
 from nacre.views.schedules import schedules
 from nacre.views.session import Session
 from sandbox import Sandbox

@@ -11,18 +11,8 @@ import pytest
 
 from browsing import Served, serving
 from nacre.planning.reason import Cause, Reason
-from nacre.store.records import (
-    Artifact,
-    Failing,
-    Head,
-    Materialization,
-    Run,
-    StepRecord,
-    artifact_path,
-    encode,
-    head_path,
-    run_path,
-)
+from nacre.store.paths import artifact_path, head_path, run_path
+from nacre.store.records import Artifact, Failing, Head, Materialization, Run, StepRecord, encode
 from nacre.web.figure import asset_href
 from sandbox import Sandbox
 from shell import Shell
@@ -96,7 +86,7 @@ def plant(project: Sandbox) -> dict[str, str]:
             media_type="text/html",
             object="",
         )
-        records.create(artifact_path(artifact), encode(artifact))
+        records.create(artifact_path(artifact.key, artifact.id), encode(artifact))
         pages[f"artifact {kind}"] = f"/artifacts/A{number}"
     return pages
 
@@ -129,7 +119,7 @@ def test_an_image_is_only_ever_the_object_of_its_own_id(shell: Shell, served: Se
             object=name,
             media_type="text/html",
         )
-        workspace.records.create(artifact_path(artifact), encode(artifact))
+        workspace.records.create(artifact_path(artifact.key, artifact.id), encode(artifact))
     assert [served.client.get(f"/image/I{number}").status_code for number in range(4)] == [404] * 4
     answer = served.client.get("/image/OK")
     assert answer.headers["content-type"] == "application/octet-stream"

@@ -15,7 +15,7 @@ from nacre.schedule.lease import TTL_S
 from nacre.schedule.loop import Loop
 from nacre.schedule.trigger import Cron, Due, Interval, missed
 from nacre.store.memory import MemoryRecords
-from nacre.store.records import tick_path
+from nacre.store.paths import tick_path
 from nacre.store.wrap import Call, Fault, FaultyRecords
 from serving import DAY, HOUR, START, World
 

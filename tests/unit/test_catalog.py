@@ -19,6 +19,7 @@ from nacre.errors import CorruptRecord
 from nacre.planning.reason import Cause, Reason
 from nacre.store.embedded import SqliteRecords
 from nacre.store.memory import MemoryRecords
+from nacre.store.paths import artifact_path, head_path, run_path, schedule_path, tick_path
 from nacre.store.port import Stored
 from nacre.store.records import (
     Artifact,
@@ -29,12 +30,7 @@ from nacre.store.records import (
     ScheduleRecord,
     StepRecord,
     Tick,
-    artifact_path,
     encode,
-    head_path,
-    run_path,
-    schedule_path,
-    tick_path,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -87,7 +83,7 @@ def run(id: str, *steps: StepRecord, state: str = "done", ended_at: datetime | N
 
 def artifact(id: str, key: str = "", *, asset: str = "", run: str = "") -> Stored:
     record = Artifact(id=id, key=key, kind="markdown", created_at=NOW, data="# Hi", asset=asset, run=run)
-    return stored(artifact_path(record), record)
+    return stored(artifact_path(record.key, record.id), record)
 
 
 def schedule(name: str, hour: int = 0, cron: str = "@daily") -> Stored:

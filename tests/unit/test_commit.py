@@ -10,8 +10,9 @@ import pytest
 from nacre.errors import CorruptRecord, StoreUnavailable
 from nacre.store.commit import MAX_HISTORY, Commit, Committer, Move, with_moves
 from nacre.store.memory import MemoryRecords
+from nacre.store.paths import action_path, head_path
 from nacre.store.port import Token, Write
-from nacre.store.records import Action, Head, Output, action_path, decode, encode, head_path
+from nacre.store.records import Action, Head, Output, decode, encode
 from nacre.testing import ManualClock
 from nacre.version.outline import Outline
 

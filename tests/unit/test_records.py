@@ -9,6 +9,16 @@ import pytest
 from nacre.errors import CorruptRecord
 from nacre.planning.reason import Cause, Reason
 from nacre.store.ids import new_id
+from nacre.store.paths import (
+    action_path,
+    artifact_path,
+    head_path,
+    is_record_path,
+    lease_path,
+    run_path,
+    schedule_path,
+    tick_path,
+)
 from nacre.store.records import (
     Action,
     Artifact,
@@ -26,16 +36,8 @@ from nacre.store.records import (
     StepRecord,
     StoreFormat,
     Tick,
-    action_path,
-    artifact_path,
     decode,
     encode,
-    head_path,
-    is_record_path,
-    lease_path,
-    run_path,
-    schedule_path,
-    tick_path,
 )
 from nacre.version.outline import Change, Outline
 
@@ -150,8 +152,8 @@ def test_the_current_version_is_the_last_of_the_history() -> None:
 def test_records_lie_where_the_format_says() -> None:
     assert action_path("f00") == "ac/f00"
     assert run_path("r") == "runs/r"
-    assert artifact_path(Artifact(id="1", kind="link", created_at=NOW, key="k")) == "artifacts/k/1"
-    assert artifact_path(Artifact(id="1", kind="link", created_at=NOW)) == "artifacts/-/1"
+    assert artifact_path("k", "1") == "artifacts/k/1"
+    assert artifact_path("", "1") == "artifacts/-/1"
     assert head_path("dev", "asset://a").startswith("heads/dev/asset-a-")
 
 
@@ -161,7 +163,7 @@ def test_every_path_of_ours_is_known_as_a_record_and_others_are_not() -> None:
         head_path("dev", "s3://lake/.a.parquet"),
         head_path("a/.b", "asset://a", "2026-11-01T00:00"),
         run_path(new_id()),
-        artifact_path(link),
+        artifact_path(link.key, link.id),
         schedule_path("Every day/night"),
         tick_path("Every day/night", "20260102T000000-again"),
         lease_path("a, b"),

@@ -13,7 +13,7 @@ from nacre.schedule.lease import RENEW_S, TTL_S, Tenure
 from nacre.schedule.loop import PATIENCE_S, Loop
 from nacre.schedule.ticks import TickBook
 from nacre.schedule.trigger import Interval
-from nacre.store.records import lease_path, tick_path
+from nacre.store.paths import lease_path, tick_path
 from nacre.store.wrap import Call, Fault, FaultyRecords
 from nacre.testing import ManualClock
 from serving import DAILY, DAY, OFTEN, START, World

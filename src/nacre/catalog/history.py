@@ -17,6 +17,7 @@ class HeadRow(Row, frozen=True, gc=False):
     """What is current for an asset-partition. ``at`` is ISO 8601 text in UTC, as in all rows here.
 
     ``published`` is the version whose file lies at the asset's place (0: none); ``mark`` tells that file from others.
+    ``held`` names the version that builds leave current, such as ``v12``; ``is_lost`` is 1 where its bytes are gone.
     """
 
     asset: str
@@ -28,6 +29,10 @@ class HeadRow(Row, frozen=True, gc=False):
     at: str
     published: int = 0
     mark: str = ""
+    held: str = ""
+    held_since: str = ""
+    base_seq: int = 0
+    is_lost: int = 0
 
     @property
     def slot(self) -> str:

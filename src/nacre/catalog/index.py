@@ -16,14 +16,17 @@ import msgspec
 
 from nacre.catalog.queries import QUERIES, SCHEMA, Parameters, Read, statements
 from nacre.errors import SAFE, CorruptRecord
+from nacre.store.paths import head_path
 from nacre.store.port import Stored
 from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _CHUNK_ROWS = 1_000
 _Row = tuple[object, ...]
+#: Environment, asset and partition.
+_Place = tuple[str, str, str]
 
 
 class Event(NamedTuple):
@@ -52,6 +55,17 @@ class _Head(msgspec.Struct, gc=False):
     partition: str = ""
     published: int = 0
     mark: str = ""
+    held: str = ""
+    held_since: str = ""
+    base_seq: int = 0
+    lost: tuple[int, ...] = ()
+
+
+class _Past(msgspec.Struct, gc=False):
+    env: str
+    asset: str
+    history: list[_Entry]
+    partition: str = ""
 
 
 class _Run(msgspec.Struct, gc=False):
@@ -106,6 +120,7 @@ class _Tick(msgspec.Struct, gc=False):
 
 _decode_entry = msgspec.json.Decoder(_Entry).decode
 _decode_head = msgspec.json.Decoder(_Head).decode
+_decode_past = msgspec.json.Decoder(_Past).decode
 _decode_run = msgspec.json.Decoder(_Run).decode
 _decode_artifact = msgspec.json.Decoder(_Artifact).decode
 _decode_schedule = msgspec.json.Decoder(_Schedule).decode
@@ -221,31 +236,62 @@ def _drop_and_make(connection: sqlite3.Connection) -> None:
 
 def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:
     heads: list[_Row] = []
-    materializations: list[_Row] = []
-    lineage: list[_Row] = []
+    entries: list[tuple[_Place, _Entry]] = []
+    gone: set[str] = set()
     for path, data, _ in records:
         if not data:
+            gone.add(path)
             continue
         head = _decoded(_decode_head, data, path)
-        env, asset, partition = place = head.env, head.asset, head.partition
+        place = head.env, head.asset, head.partition
         current = _decoded(_decode_entry, head.history[-1], path)
-        heads.append((*_version_row(place, current), head.published, head.mark))
-        for entry in _new_entries(connection, place, head.history, current, path):
-            materializations.append(_version_row(place, entry))
-            for parameter, (upstream, upstream_seq) in entry.inputs.items():
-                lineage.append((env, asset, partition, entry.seq, parameter, upstream, upstream_seq))
+        is_lost = current.seq in head.lost
+        about = (head.published, head.mark, head.held, head.held_since, head.base_seq, is_lost)
+        heads.append((*_version_row(place, current), *about))
+        entries += [(place, entry) for entry in _new_entries(connection, place, head.history, current, path)]
     connection.executemany(QUERIES["put_head"], heads)
-    connection.executemany(QUERIES["put_materialization"], materializations)
+    _put_entries(connection, entries)
+    if gone:
+        _remove_heads(connection, gone)
+
+
+def _put_entries(connection: sqlite3.Connection, entries: Sequence[tuple[_Place, _Entry]]) -> None:
+    connection.executemany(
+        QUERIES["put_materialization"], [_version_row(place, entry) for place, entry in entries]
+    )
+    lineage = [
+        (*place, entry.seq, parameter, upstream, upstream_seq)
+        for place, entry in entries
+        for parameter, (upstream, upstream_seq) in entry.inputs.items()
+    ]
     connection.executemany(QUERIES["put_lineage"], lineage)
 
 
-def _version_row(place: tuple[str, str, str], entry: _Entry) -> _Row:
+def _remove_heads(connection: sqlite3.Connection, gone: set[str]) -> None:
+    """Forget the heads of an environment that was removed; a path does not tell the key, so all are looked at."""
+    for env in {path.split("/")[1] for path in gone}:
+        for asset, partition in connection.execute(QUERIES["slots_of"], (env,)).fetchall():
+            if head_path(env, asset, partition) in gone:
+                for each in ("remove_head", "remove_history", "remove_lineage"):
+                    connection.execute(QUERIES[each], (env, asset, partition))
+
+
+def _apply_past(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:
+    """Index parts of histories; one that is gone was dropped with what retention no longer keeps, or is in no head."""
+    for path, data, _ in records:
+        if data:
+            past = _decoded(_decode_past, data, path)
+            place = past.env, past.asset, past.partition
+            _put_entries(connection, [(place, entry) for entry in past.history])
+
+
+def _version_row(place: _Place, entry: _Entry) -> _Row:
     return (*place, entry.seq, entry.fingerprint, entry.data_version, entry.run, entry.at)
 
 
 def _new_entries(
     connection: sqlite3.Connection,
-    place: tuple[str, str, str],
+    place: _Place,
     history: list[msgspec.Raw],
     current: _Entry,
     path: str,
@@ -324,6 +370,7 @@ def _decoded(decode: Callable[[bytes | msgspec.Raw], T], data: bytes | msgspec.R
 #: The first part of a path to what indexes the records below it; those of other areas are not indexed.
 AREAS: dict[str, Callable[[sqlite3.Connection, Sequence[Stored]], None]] = {
     "heads": _apply_heads,
+    "hist": _apply_past,
     "runs": _apply_runs,
     "artifacts": _apply_artifacts,
     "schedules": _apply_schedules,

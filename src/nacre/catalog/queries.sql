@@ -29,8 +29,10 @@ SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?
 
 -- put_head --
 -- An older state of a head never overwrites a newer one.
-INSERT INTO heads (env, asset, partition, seq, fingerprint, data_version, run, at, published, mark)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO heads (
+    env, asset, partition, seq, fingerprint, data_version, run, at, published, mark, held, held_since, base_seq, is_lost
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (env, asset, partition) DO UPDATE SET
     seq = excluded.seq,
     fingerprint = excluded.fingerprint,
@@ -38,7 +40,11 @@ ON CONFLICT (env, asset, partition) DO UPDATE SET
     run = excluded.run,
     at = excluded.at,
     published = excluded.published,
-    mark = excluded.mark
+    mark = excluded.mark,
+    held = excluded.held,
+    held_since = excluded.held_since,
+    base_seq = excluded.base_seq,
+    is_lost = excluded.is_lost
 WHERE excluded.seq >= heads.seq
 
 -- put_materialization --
@@ -111,6 +117,21 @@ ON CONFLICT (path) DO UPDATE SET
 WHERE (excluded.ended_at IS NOT NULL AND (ticks.ended_at IS NULL OR excluded.state != 'lost'))
    OR (ticks.ended_at IS NULL AND (excluded.started_at IS NOT NULL OR ticks.started_at IS NULL))
 
+-- slots_of --
+SELECT asset, partition FROM heads WHERE env = ?
+
+-- remove_head --
+DELETE FROM heads WHERE env = ? AND asset = ? AND partition = ?
+
+-- remove_history --
+DELETE FROM materializations WHERE env = ? AND asset = ? AND partition = ?
+
+-- remove_history_before --
+DELETE FROM materializations WHERE env = ? AND asset = ? AND partition = ? AND seq < ?
+
+-- remove_lineage --
+DELETE FROM lineage WHERE env = ? AND asset = ? AND partition = ?
+
 -- remove_schedule --
 DELETE FROM schedules WHERE path = ?
 
@@ -130,13 +151,13 @@ DELETE FROM artifacts WHERE id = ?
 INSERT INTO events (run, n, at, kind, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 
 -- heads --
-SELECT asset, partition, seq, fingerprint, data_version, run, at, published, mark
+SELECT asset, partition, seq, fingerprint, data_version, run, at, published, mark, held, held_since, base_seq, is_lost
 FROM heads
 WHERE env = ?
 ORDER BY asset, partition
 
 -- heads_of --
-SELECT asset, partition, seq, fingerprint, data_version, run, at, published, mark
+SELECT asset, partition, seq, fingerprint, data_version, run, at, published, mark, held, held_since, base_seq, is_lost
 FROM heads
 WHERE env = ? AND asset = ?
 ORDER BY partition

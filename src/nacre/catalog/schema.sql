@@ -12,6 +12,10 @@ CREATE TABLE IF NOT EXISTS heads (
     at TEXT NOT NULL,
     published INTEGER NOT NULL,
     mark TEXT NOT NULL,
+    held TEXT NOT NULL,
+    held_since TEXT NOT NULL,
+    base_seq INTEGER NOT NULL,
+    is_lost INTEGER NOT NULL,
     PRIMARY KEY (env, asset, partition)
 ) WITHOUT ROWID;
 

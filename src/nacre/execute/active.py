@@ -12,8 +12,9 @@ from typing import cast
 import msgspec
 
 from nacre import context
-from nacre.errors import StoreError, said
+from nacre.errors import said
 from nacre.execute.asking import Asking
+from nacre.execute.committing import Committing
 from nacre.execute.futures import TaskFuture
 from nacre.execute.journal import Journal
 from nacre.execute.made import Made, Shared
@@ -25,17 +26,17 @@ from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
-from nacre.keys import partition_of, slot
+from nacre.keys import partition_of
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.explain import short, unfollowed
 from nacre.planning.facts import Facts
 from nacre.planning.plan import outline_in
 from nacre.planning.reason import Reason
-from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.ids import RUN_ID, given_run_id
+from nacre.store.paths import run_path
 from nacre.store.port import Token
-from nacre.store.records import Run, StepRecord, encode, run_path
+from nacre.store.records import Run, StepRecord, encode
 from nacre.survey.gather import Versions, gather
 from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
@@ -92,8 +93,6 @@ class ActiveRun:
         )
         self.error: BaseException | None = None
         self.futures: list[TaskFuture[object]] = []
-        self.steps: list[StepRecord] = []
-        self.counts: dict[str, int] = {}
         self.started_at: datetime = workspace.clock.now()
         self._parameters = dict(parameters or {})
         self.root: str = parent.root if parent else self.id
@@ -103,10 +102,11 @@ class ActiveRun:
         if parent is not None:
             asking = parent.asking._replace(run=self.id, name=name, arguments=self.arguments)
             self._facts = parent.facts._replace(asked=asking)  # type: ignore[arg-type]  # as below
-        self._commits: Committer | None = None
-        self._unreported: dict[str, StepRecord] = {}
         self._token: Token | None = None
         self.journal: Journal = Journal(workspace, self.id, kind, reporter, self.shared.lock)
+        self.commits: Committing = Committing(
+            workspace, self.shared, self.versions, self.publishing, self.journal, is_build=kind == "build"
+        )
 
     # ── the run's own record ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,17 +141,17 @@ class ActiveRun:
     def end(self, error: BaseException | None = None, state: str = "") -> None:
         """Move the heads that waited for the end, and replace the run's record with its final one."""
         if self.parent is None:
-            self._move_deferred()
+            self.commits.move_deferred()
             doubts = self.workspace.code.doubts if self.kind != "build" else {}
             doubtful = {short(each.key) for each in self.shared.producers.values() if id(each) in doubts}
             if new := sorted(doubtful - self.workspace.code.told):  # a build's result says it of a build
                 self.log(logging.WARNING, unfollowed(new))
                 self.workspace.code.told.update(new)
-        self.flush()
-        has_failed = error is not None or self.counts.get("failed") or self.publishing.errors
+        self.commits.flush()
+        has_failed = error is not None or self.commits.counts.get("failed") or self.publishing.errors
         state = state or ("failed" if has_failed else "completed")
         told = said(error) if error is not None else ""
-        self.journal.emit("run_ended", {"state": state, "counts": self.counts, "error": told})
+        self.journal.emit("run_ended", {"state": state, "counts": self.commits.counts, "error": told})
         self.journal.send()
         self.journal.keep()
         record = self._record(state, self.workspace.clock.now(), told)
@@ -173,8 +173,8 @@ class ActiveRun:
             parent=self.parent.id if self.parent else "",
             parameters=self._parameters,
             tags=tuple(sorted(self.tags)),
-            steps=tuple(self.steps),
-            counts=self.counts,
+            steps=tuple(self.commits.steps),
+            counts=self.commits.counts,
             error=error,
             process=named(os.getpid()),
         )
@@ -298,11 +298,11 @@ class ActiveRun:
                 for each in sorted(drifted):
                     self.log(logging.INFO, f"{short(each)}: its published file was not as it was; put again")
                 self.publishing.again(drifted, self.facts.heads)
-                record = self._published(record)
-            self.report(record)
+                record = self.commits.published(record)
+            self.commits.report(record)
         else:
             commit = self._recording().made(task, decision, receipt, fingerprint, derived)
-            self._commit(commit, record)
+            self.commits.add(commit, record)
         return made
 
     def keep(
@@ -316,7 +316,7 @@ class ActiveRun:
         """Record the result of a plain task for later calls: no head, no version, no file of anything."""
         fingerprint, _ = self.recorded_as(decision, receipt)
         commit = self._recording().made(task, decision, receipt, fingerprint, derived)
-        self._commit(commit._replace(moves=()), record)
+        self.commits.add(commit._replace(moves=()), record)
 
     def note_outlines(self, receipt: Receipt) -> None:
         """Remember what a step's values look like, for telling what changed."""
@@ -343,7 +343,7 @@ class ActiveRun:
         made = self.stored.look_up(decision, self.facts.heads)
         if decision.moves_head:
             record = reused(task, decision.recipe.partition, decision.reason)
-            self._commit(
+            self.commits.add(
                 self._recording().taken(task, decision, self.versions.action(decision.fingerprint)), record
             )
         return made
@@ -351,7 +351,7 @@ class ActiveRun:
     def fail(self, task: AnyTask, receipt: Receipt, reason: Reason) -> None:
         """Report a step that made nothing."""
         keys = tuple(asset.key for asset in task.assets)
-        self.report(
+        self.commits.report(
             StepRecord(
                 step=receipt.key,
                 action="failed",
@@ -365,25 +365,6 @@ class ActiveRun:
                 failing=failing(receipt.error) if receipt.error else None,
             )
         )
-
-    def report(self, record: StepRecord) -> None:
-        """Take a step whose outcome is settled: count, keep and show it, after the steps that wait to be durable."""
-        with self.shared.lock:
-            if self._unreported:
-                self._unreported[f"settled {len(self._unreported)}"] = record
-            else:
-                self._show(record)
-
-    def _show(self, record: StepRecord) -> None:
-        kind = "checked" if record.checked else record.action
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        self.steps.append(record)
-        self.journal.emit("step", {"record": record})
-
-    def count_reused(self, n_steps: int) -> None:
-        """Count reused steps that are too many to keep or show one by one."""
-        self.counts["reused"] = self.counts.get("reused", 0) + n_steps
-        self.journal.emit("reused", {"n_steps": n_steps})
 
     def make(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:
         """Give the versions that a receipt stands for; nothing is recorded."""
@@ -400,98 +381,10 @@ class ActiveRun:
     def _recording(self) -> Recording:
         return Recording(self.workspace, self.id, self.facts.heads, self.versions.sources)
 
-    # ── commits ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _committer(self) -> Committer:
-        """Return what groups the commits; a run that changes nothing has none."""
-        if self._commits is None:
-            self._commits = Committer(self.workspace.records, self.workspace.clock.monotonic)
-        return self._commits
-
-    @property
-    def is_due(self) -> bool:
-        """True when a group of commits has waited long enough."""
-        return self._commits is not None and self._commits.is_due
-
-    def flush(self) -> None:
-        """Make waiting commits durable and report their steps.
-
-        Raises:
-            StoreError: The store refused; names the asset.
-        """
-        with self.shared.lock:
-            waiting = next(iter(self._unreported.values()), None)
-            try:
-                committed = self._commits.flush() if self._commits is not None else []
-                if committed:
-                    self.publishing.committed(committed)
-                    kept = [each.commit.action.sources.values() for each in committed if each.commit.action]
-                    self.workspace.code.kept.update(*kept)
-                self._show_durable({each.commit.attempt: each for each in committed})
-                self.journal.send()
-            except StoreError as error:
-                raise error.about("asset", waiting.step) if waiting else error from error.__cause__
-
-    def _show_durable(self, committed: Mapping[str, Committed]) -> None:
-        """Report the steps of a group that is durable now, and those that were settled behind them, in order."""
-        waiting, self._unreported = self._unreported, {}
-        for attempt, record in waiting.items():
-            each = committed.get(attempt)
-            if each is None:
-                self._show(record)
-                continue
-            if each.action is not None and self.kind != "build":
-                self.versions.remember(each.action)
-            if each.superseded_by:
-                self.log(logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}")
-            record = msgspec.structs.replace(record, seq=next(iter(each.seqs.values()), 0))
-            self._show(self._published(record))
-
-    def _published(self, record: StepRecord) -> StepRecord:
-        """Return the record of a step that is durable: failed where its file could not be put."""
-        errors = self.publishing.errors
-        if not errors:
-            return record
-        slots = [slot(asset, record.partition) for asset in record.assets]
-        error = next((errors[each] for each in slots if each in errors), None)
-        return (
-            record if error is None else msgspec.structs.replace(record, action="failed", error=said(error))
-        )
-
     def publish_again(self, task: AnyTask, decision: Decision) -> StepRecord:
         """Publish what is current of a step once more; returns the step's record."""
         heads = self.facts.heads
         self.publishing.again(decision.recipe.assets, heads)
         first = heads.get(decision.recipe.assets[0])
         seq = first.seq if first else 0
-        return self._published(reused(task, decision.recipe.partition, decision.reason, seq))
-
-    def _commit(self, commit: Commit, record: StepRecord) -> None:
-        with self.shared.lock:
-            self._unreported[commit.attempt] = record
-            if self.kind == "build":
-                self._committer().add(commit)
-                return
-            # In a flow the head moves once, at the end, to the last version in call order; the record is kept now.
-            for move in commit.moves:
-                waiting = self.shared.moves.setdefault(slot(move.asset, move.partition), [])
-                waiting.append(commit._replace(action=None, moves=(move,)))
-            self._committer().add(commit._replace(moves=()))
-            self.flush()
-
-    def _move_deferred(self) -> None:
-        shared = self.shared
-        deferred, shared.moves = shared.moves, {}
-        for asset, fingerprints in shared.recipes.items():
-            if len(fingerprints) > 1:
-                self.log(
-                    logging.WARNING,
-                    f"{asset} was materialized {len(fingerprints)} times with different arguments in this run; the "
-                    "last one is current. Use partitions or with_options(assets=…) to keep them apart",
-                )
-        for asset, commits in deferred.items():
-            _, current = shared.last_calls.get(asset, (0, commits[-1].moves[0].data_version))
-            # None where the last call took the version that is current already.
-            last = [commit for commit in commits if commit.moves[0].data_version == current]
-            if last:
-                self._committer().add(last[-1])
+        return self.commits.published(reused(task, decision.recipe.partition, decision.reason, seq))

@@ -13,7 +13,8 @@ from nacre import context
 from nacre.errors import InvalidOption, UsageError
 from nacre.execute.workspace import Workspace
 from nacre.keys import validate_artifact_key
-from nacre.store.records import Artifact, artifact_path, decode, encode
+from nacre.store.paths import artifact_path
+from nacre.store.records import Artifact, decode, encode
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 
@@ -63,7 +64,7 @@ def create(workspace: Workspace, draft: Draft) -> str:
     )
     if draft.file:
         artifact = _with_file(workspace, artifact, draft.file)
-    workspace.records.create(artifact_path(artifact), encode(artifact))
+    workspace.records.create(artifact_path(artifact.key, artifact.id), encode(artifact))
     return artifact.id
 
 

@@ -127,7 +127,7 @@ class Called:
     def _skipped(self, upstream: str) -> None:
         reason = Reason(Cause.UPSTREAM_FAILED, upstream)
         record = reused(self.task, self.origins.partition, reason)
-        self.run.report(msgspec.structs.replace(record, action="skipped"))
+        self.run.commits.report(msgspec.structs.replace(record, action="skipped"))
 
     def _choose_partition(self, bound: dict[str, object]) -> str:
         """Find the slice that the call makes: the one that was passed, else that of what was passed.
@@ -198,7 +198,7 @@ class Called:
                 self.run.shared.results[fingerprint] = made
                 is_reported = decision.moves_head
                 if decision.reason.cause is Cause.DRIFT:
-                    self.run.report(self.run.publish_again(self.task, decision))
+                    self.run.commits.report(self.run.publish_again(self.task, decision))
                     is_reported = True
                 return self._reused(made, decision.reason, fingerprint, is_reported=is_reported)
             return (yield from self._build(bound, decision, derived, is_free=is_free))
@@ -286,7 +286,7 @@ class Called:
             value = values[first.version.asset]
         self._hold(made, value, fingerprint)
         if not is_reported:
-            self.run.report(reused(self.task, self.origins.partition, reason, first.version.seq))
+            self.run.commits.report(reused(self.task, self.origins.partition, reason, first.version.seq))
         return Completed(sentence(reason), value, name="Cached")
 
     def _value(self, made: Made) -> object:

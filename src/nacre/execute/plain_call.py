@@ -124,7 +124,7 @@ class PlainCall:
             return failed_with(receipt.error)
         is_kept = decision is not None and reason.cause not in (Cause.UNKNOWN, Cause.KEY)
         if not is_kept or not self._keep(receipt, cast(Decision, decision), derived):
-            self._run.report(_record(self._task, receipt, reason))
+            self._run.commits.report(_record(self._task, receipt, reason))
         self._hold(receipt.value)
         return Completed(warned(self._run, self._task, reason), receipt.value)
 
@@ -156,7 +156,7 @@ class PlainCall:
             value = made.load(contents, None, self._task.name)
         self._note_recorded(fingerprint)
         self._hold(value)
-        self._run.report(reused(self._task, "", reason))
+        self._run.commits.report(reused(self._task, "", reason))
         return Completed(sentence(reason), value, name="Cached")
 
     def _take_stored(self, decision: Decision) -> State[object] | None:

@@ -14,10 +14,11 @@ from nacre.keys import key_of, partition_of, slot
 from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Committed
+from nacre.store.paths import head_path
 from nacre.store.port import Write
 from nacre.store.publish.port import Content
 from nacre.store.publish.publisher import PublishedHead
-from nacre.store.records import Head, Output, decode, encode, head_path
+from nacre.store.records import Head, Output, decode, encode
 from nacre.survey.gather import Versions
 
 

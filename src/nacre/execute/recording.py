@@ -17,7 +17,8 @@ from nacre.planning.doubt import unseen
 from nacre.planning.facts import UNSEEN, CodeFact, HeadFact
 from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Move
-from nacre.store.records import Action, Failing, Input, Part, Read, StepRecord, source_path
+from nacre.store.paths import source_path
+from nacre.store.records import Action, Failing, Input, Part, Read, StepRecord
 from nacre.version.fingerprint import InputVersion
 
 

@@ -68,13 +68,13 @@ class PlanRun:
                 for receipt in self._finished():
                     self._n_running -= 1
                     self._take(receipt)
-                if self._run.is_due:
-                    self._run.flush()
+                if self._run.commits.is_due:
+                    self._run.commits.flush()
         finally:
             if self._threads is not None:
                 self._threads.cancel()
                 self._threads.close()
-            self._run.flush()
+            self._run.commits.flush()
             self.errors.update(self._run.publishing.errors if self._run.kind == "build" else {})
 
     def _work(self, step: Step) -> Callable[[], Receipt]:
@@ -98,7 +98,7 @@ class PlanRun:
             return done
         done = self._threads.wait_any(timeout_s=0.05)
         if not done:
-            self._run.flush()  # idle: nothing will join the group soon
+            self._run.commits.flush()  # idle: nothing will join the group soon
         return done
 
     def _arguments(self, step: Step) -> Callable[[], Mapping[str, object]]:
@@ -174,28 +174,28 @@ class PlanRun:
         for step in steps:
             if step.action is Action.SKIP:
                 record = reused(step.task, partition_of(step.key), step.reason)
-                self._run.report(replace(record, action="skipped"))
+                self._run.commits.report(replace(record, action="skipped"))
             elif step.action is Action.REUSE and step.decision is not None:
                 if step.decision.moves_head:
                     self._run.shared.made.update(self._run.take(step.task, step.decision))
                 elif step.reason.cause is Cause.DRIFT:
-                    self._run.report(self._run.publish_again(step.task, step.decision))
+                    self._run.commits.report(self._run.publish_again(step.task, step.decision))
                 else:
                     n_quiet += 1
                     if n_quiet <= self._run.max_shown_reused:
                         self._report_reused(step)
         if n_quiet > self._run.max_shown_reused:
-            self._run.count_reused(n_quiet - self._run.max_shown_reused)
+            self._run.commits.count_reused(n_quiet - self._run.max_shown_reused)
 
     def _report_reused(self, step: Step) -> None:
         head = self._run.facts.heads.get(step.key)
         seq = head.seq if head else 0
-        self._run.report(reused(step.task, partition_of(step.key), step.reason, seq))
+        self._run.commits.report(reused(step.task, partition_of(step.key), step.reason, seq))
 
     def result(self) -> RunResult:
         """Say what happened to each asset, upstream first."""
         duration_s = self._run.workspace.clock.monotonic() - self._started
-        records = {record.step: record for record in self._run.steps}
+        records = {record.step: record for record in self._run.commits.steps}
         steps: list[StepResult] = []
         remedies: dict[str, None] = {}
         doubts = self._run.workspace.code.doubts

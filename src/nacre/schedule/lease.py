@@ -8,8 +8,9 @@ unchanged for ``TTL_S`` by their own clock may take it.
 from __future__ import annotations
 
 from nacre.execute.clock import Clock
+from nacre.store.paths import lease_path
 from nacre.store.port import RecordStore, Stored, Token
-from nacre.store.records import Lease, decode, encode, lease_path
+from nacre.store.records import Lease, decode, encode
 
 #: Renewed this often, looked at this often by those who stand by, and given up after this long.
 RENEW_S = 3.0

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from nacre.errors import SAFE, CorruptRecord, StoreTooNew, StoreUnavailable
 from nacre.store.connect import NO_ETAG, Bucket, at_once
 from nacre.store.ids import new_id
+from nacre.store.paths import is_record_path
 from nacre.store.port import Stored, Token, Write
-from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode, is_record_path
+from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode
 from nacre.store.refusals import not_s3
 
 Index = Callable[[Sequence[Stored]], None]

@@ -13,16 +13,9 @@ from typing import NamedTuple
 
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.keys import partition_of, slot
+from nacre.store.paths import action_path, head_path
 from nacre.store.port import RecordStore, Stored, Token, Write
-from nacre.store.records import (
-    Action,
-    Head,
-    Materialization,
-    action_path,
-    decode,
-    encode,
-    head_path,
-)
+from nacre.store.records import Action, Head, Materialization, decode, encode
 
 MAX_HISTORY = 64
 MAX_TRIES = 20

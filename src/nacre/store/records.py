@@ -6,29 +6,18 @@ only ever added, with a default: an old reader ignores what it does not know, a 
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from nacre.errors import SAFE, CorruptRecord
-from nacre.keys import key_path, slot
+from nacre.keys import slot
 from nacre.planning.reason import Reason
 from nacre.version.outline import Outline
 
 FORMAT_VERSION = 1
 DEFAULT_ENV = "default"
-# How the records of an area are named, by the functions at the end of this file.
-_SLUG = r"(?!\.)[A-Za-z0-9_.=-]*-[0-9a-f]{16}"
-_ID = r"[0-9A-Z]{26}"
-_NAMES = {
-    "heads": rf"heads/.+/{_SLUG}",
-    "runs": rf"runs/{_ID}",
-    "artifacts": rf"artifacts/[a-z0-9-]+/{_ID}",
-    "schedules": rf"schedules/{_SLUG}",
-    "ticks": rf"ticks/{_SLUG}/[0-9][^/.]*",
-}
 INLINE_BYTES = 64 * 1024
 #: As many digits of a file's digest name the record of its text.
 SOURCE_DIGITS = 32
@@ -122,6 +111,8 @@ class Action(Record, frozen=True, kw_only=True):
 
     ``sources`` maps each own file of ``parts`` to the record of its text; ``shown`` a parameter to its value, where
     that is short enough to show. ``accepted`` is there where nothing ran: the outputs are those of another record.
+    ``used_at`` is written when an old result is taken again, so that a collection that is going on leaves it alone.
+    ``buried_at`` marks a tombstone: the result was collected, has no outputs, and may be recorded again.
     """
 
     fingerprint: str
@@ -144,6 +135,8 @@ class Action(Record, frozen=True, kw_only=True):
     sources: dict[str, str] = {}
     shown: dict[str, str] = {}
     accepted: Accepted | None = None
+    used_at: datetime | None = None
+    buried_at: datetime | None = None
 
 
 class Sources(Record, frozen=True, kw_only=True):
@@ -174,8 +167,10 @@ class Materialization(Record, frozen=True, kw_only=True):
 class Head(Record, frozen=True, kw_only=True):
     """``heads/<env>/<asset>[/<partition>]``: what is current. Replaced by token; ``history`` ends with the current.
 
-    ``published`` is the seq of the version whose file lies at the asset's place (0: none), ``mark`` what its place says
-    of that file.
+    The oldest entries of a long history are in ``hist/``. ``published`` is the seq of the version whose file lies at
+    the asset's place (0: none), ``mark`` what its place says of that file. ``held`` names the version that builds leave
+    current, such as ``v12``, since ``held_since``. ``base_seq`` is what was current in the base of the environment
+    when this head began or was last promoted. ``lost`` are versions whose bytes are found to be gone or damaged.
     """
 
     env: str
@@ -186,11 +181,44 @@ class Head(Record, frozen=True, kw_only=True):
     mark: str = ""
     held: str = ""
     metadata: dict[str, str] = {}
+    held_since: datetime | None = None
+    base_seq: int = 0
+    lost: tuple[int, ...] = ()
 
     @property
     def current(self) -> Materialization:
         """The version that readers get."""
         return self.history[-1]
+
+
+class Past(Record, frozen=True, kw_only=True):
+    """``hist/<env>/<asset>[/<partition>]/<seq>``: a part of a history that no longer fits into its head."""
+
+    env: str
+    asset: str
+    history: tuple[Materialization, ...]
+    partition: str = ""
+
+
+class Pin(Record, frozen=True, kw_only=True):
+    """``pins/<name>``: a version that is kept whatever the settings say, and that can be asked for by this name."""
+
+    name: str
+    env: str
+    asset: str
+    seq: int
+    fingerprint: str
+    at: datetime
+    partition: str = ""
+    by: str = ""
+
+
+class Environment(Record, frozen=True, kw_only=True):
+    """``envs/<name>``: a namespace of heads. Whatever has no head in it is read from its ``base``."""
+
+    name: str
+    base: str
+    created_at: datetime
 
 
 class Failing(Record, frozen=True, kw_only=True):
@@ -344,56 +372,3 @@ def decode(data: bytes, kind: type[R], path: str = "") -> R:
     except msgspec.DecodeError as error:
         facts = {"record": path, "expected": kind.__name__, "problem": error}
         raise CorruptRecord("A record of the store cannot be read", facts, (NEW_STORE, SAFE)) from error
-
-
-def is_record_path(path: str) -> bool:
-    """Whether a path is as those below are: in a bucket others may leave anything beside our records.
-
-    Areas that no function below makes paths for are judged by their hidden segments only.
-    """
-    pattern = _NAMES.get(path.partition("/")[0])
-    if pattern is not None:
-        # Compiled when first asked: only a store in a bucket asks.
-        return re.fullmatch(pattern, path) is not None
-    return all(part and part[0] != "." for part in path.split("/"))
-
-
-def action_path(fingerprint: str) -> str:
-    """Where the action record of a fingerprint lies."""
-    return f"ac/{fingerprint}"
-
-
-def source_path(digest: str) -> str:
-    """Where the text of a version of a source file lies."""
-    return f"sources/{digest}"
-
-
-def head_path(env: str, asset: str, partition: str = "") -> str:
-    """Where the head of an asset-partition lies."""
-    path = f"heads/{env}/{key_path(asset)}"
-    return f"{path}/{key_path(partition)}" if partition else path
-
-
-def run_path(run: str) -> str:
-    """Where a run record lies."""
-    return f"runs/{run}"
-
-
-def artifact_path(artifact: Artifact) -> str:
-    """Where an artifact lies: under its key, else under ``-``."""
-    return f"artifacts/{artifact.key or '-'}/{artifact.id}"
-
-
-def schedule_path(name: str) -> str:
-    """Where the record of a schedule lies."""
-    return f"schedules/{key_path(name)}"
-
-
-def tick_path(schedule: str, nominal: str) -> str:
-    """Where a tick lies: below its schedule, under its nominal time."""
-    return f"ticks/{key_path(schedule)}/{nominal}"
-
-
-def lease_path(what: str) -> str:
-    """Where a lease lies."""
-    return f"leases/{key_path(what)}"

@@ -8,8 +8,9 @@ from datetime import datetime
 from nacre.catalog.history import Catalog
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
+from nacre.store.paths import action_path, source_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Action, Output, Sources, action_path, decode, source_path
+from nacre.store.records import Action, Output, Sources, decode
 from nacre.version.outline import Outline
 
 

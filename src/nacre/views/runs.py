@@ -12,7 +12,8 @@ import msgspec
 from nacre.catalog.history import RunRow
 from nacre.errors import StoreError
 from nacre.execute.process import lives
-from nacre.store.records import Run, StepRecord, decode, run_path
+from nacre.store.paths import run_path
+from nacre.store.records import Run, StepRecord, decode
 from nacre.views.session import Session
 
 T = TypeVar("T")

@@ -9,7 +9,8 @@ from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
 from nacre.errors import NotMaterialized, UsageError
 from nacre.planning.explain import lineage_unknown, short
-from nacre.store.records import Action, Head, Output, decode, head_path
+from nacre.store.paths import head_path
+from nacre.store.records import Action, Head, Output, decode
 from nacre.views.session import Session
 
 

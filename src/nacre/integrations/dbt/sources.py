@@ -64,7 +64,7 @@ class Sources:
         places = [publisher.location(slot) for slot in slots]
         if not all(places):
             return _text(self._copied(run, source, slots))
-        run.flush()  # a version is published when it is durable
+        run.commits.flush()  # a version is published when it is durable
         listed = ", ".join(_text(place if "://" in place else glob.escape(place)) for place in places)
         if len(listed) > _MAX_LISTED:
             whole = as_pattern(publisher.location(key_of(slots[0])))

@@ -1,0 +1,164 @@
+"""The commits of one run: in groups, reported only when durable, and in a flow with the heads moved at its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+
+from nacre.errors import StoreError, said
+from nacre.execute.journal import Journal
+from nacre.execute.made import Shared
+from nacre.execute.publishing import Publishing
+from nacre.execute.workspace import Workspace
+from nacre.keys import slot
+from nacre.store.commit import Commit, Committed, Committer
+from nacre.store.records import StepRecord
+from nacre.survey.gather import Versions
+
+
+class Committing:
+    """Makes the results of a run durable, and reports each step once its own are.
+
+    Args:
+        workspace: The store.
+        shared: What all runs of the tree have in common; its lock guards this too.
+        versions: Takes the records that were committed.
+        publishing: Publishes them.
+        journal: Shows the steps.
+        is_build: True where heads move with each commit; in a flow they move once, at its end.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        shared: Shared,
+        versions: Versions,
+        publishing: Publishing,
+        journal: Journal,
+        *,
+        is_build: bool,
+    ) -> None:
+        self._workspace = workspace
+        self._shared = shared
+        self._versions = versions
+        self._publishing = publishing
+        self._journal = journal
+        self._is_build = is_build
+        self._committer: Committer | None = None
+        self._unreported: dict[str, StepRecord] = {}
+        #: The steps whose outcome is settled, as far as they are kept one by one.
+        self.steps: list[StepRecord] = []
+        #: How many steps came to which outcome.
+        self.counts: dict[str, int] = {}
+
+    @property
+    def is_due(self) -> bool:
+        """True when a group of commits has waited long enough."""
+        return self._committer is not None and self._committer.is_due
+
+    def add(self, commit: Commit, record: StepRecord) -> None:
+        """Take what a step leaves; the step is reported when that is durable."""
+        shared = self._shared
+        with shared.lock:
+            self._unreported[commit.attempt] = record
+            if self._is_build:
+                self._grouped(commit)
+                return
+            # In a flow the head moves once, at the end, to the last version in call order; the record is kept now.
+            for move in commit.moves:
+                waiting = shared.moves.setdefault(slot(move.asset, move.partition), [])
+                waiting.append(commit._replace(action=None, moves=(move,)))
+            self._grouped(commit._replace(moves=()))
+            self.flush()
+
+    def move_deferred(self) -> None:
+        """Let the heads move that waited for the end of a flow: each to the last version in call order."""
+        shared = self._shared
+        deferred, shared.moves = shared.moves, {}
+        for asset, fingerprints in shared.recipes.items():
+            if len(fingerprints) > 1:
+                self._journal.log(
+                    logging.WARNING,
+                    f"{asset} was materialized {len(fingerprints)} times with different arguments in this run; the "
+                    "last one is current. Use partitions or with_options(assets=…) to keep them apart",
+                )
+        for asset, commits in deferred.items():
+            _, current = shared.last_calls.get(asset, (0, commits[-1].moves[0].data_version))
+            # None where the last call took the version that is current already.
+            last = [commit for commit in commits if commit.moves[0].data_version == current]
+            if last:
+                self._grouped(last[-1])
+
+    def flush(self) -> None:
+        """Make waiting commits durable and report their steps.
+
+        Raises:
+            StoreError: The store refused; names the asset.
+        """
+        with self._shared.lock:
+            waiting = next(iter(self._unreported.values()), None)
+            try:
+                committed = self._committer.flush() if self._committer is not None else []
+                if committed:
+                    self._publishing.committed(committed)
+                    kept = [each.commit.action.sources.values() for each in committed if each.commit.action]
+                    self._workspace.code.kept.update(*kept)
+                self._show_durable({each.commit.attempt: each for each in committed})
+                self._journal.send()
+            except StoreError as error:
+                raise error.about("asset", waiting.step) if waiting else error from error.__cause__
+
+    def report(self, record: StepRecord) -> None:
+        """Take a step whose outcome is settled: count, keep and show it, after the steps that wait to be durable."""
+        with self._shared.lock:
+            if self._unreported:
+                self._unreported[f"settled {len(self._unreported)}"] = record
+            else:
+                self._show(record)
+
+    def count_reused(self, n_steps: int) -> None:
+        """Count reused steps that are too many to keep or show one by one."""
+        self.counts["reused"] = self.counts.get("reused", 0) + n_steps
+        self._journal.emit("reused", {"n_steps": n_steps})
+
+    def published(self, record: StepRecord) -> StepRecord:
+        """Return the record of a step that is durable: failed where its file could not be put."""
+        errors = self._publishing.errors
+        if not errors:
+            return record
+        slots = [slot(asset, record.partition) for asset in record.assets]
+        error = next((errors[each] for each in slots if each in errors), None)
+        return (
+            record if error is None else msgspec.structs.replace(record, action="failed", error=said(error))
+        )
+
+    def _grouped(self, commit: Commit) -> None:
+        """Let a commit join the next group; a run that changes nothing makes none."""
+        if self._committer is None:
+            self._committer = Committer(self._workspace.records, self._workspace.clock.monotonic)
+        self._committer.add(commit)
+
+    def _show_durable(self, committed: Mapping[str, Committed]) -> None:
+        """Report the steps of a group that is durable now, and those that were settled behind them, in order."""
+        waiting, self._unreported = self._unreported, {}
+        for attempt, record in waiting.items():
+            each = committed.get(attempt)
+            if each is None:
+                self._show(record)
+                continue
+            if each.action is not None and not self._is_build:
+                self._versions.remember(each.action)
+            if each.superseded_by:
+                self._journal.log(
+                    logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}"
+                )
+            record = msgspec.structs.replace(record, seq=next(iter(each.seqs.values()), 0))
+            self._show(self.published(record))
+
+    def _show(self, record: StepRecord) -> None:
+        kind = "checked" if record.checked else record.action
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.steps.append(record)
+        self._journal.emit("step", {"record": record})
