@@ -17,6 +17,7 @@ from nacre.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
+from nacre.store import clients
 from nacre.store import connect as connecting
 from nacre.store.bucket import FIRST_BYTES, BucketObjects
 from nacre.store.bucket_records import BucketRecords
@@ -113,7 +114,7 @@ def test_a_write_whose_answer_was_lost_is_recognised_as_our_own(lake: Lake, rela
 def test_an_error_that_says_nothing_is_asked_again_until_it_is_known(
     lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
+    monkeypatch.setattr(clients, "MAX_RETRIES", 0)
     records = records_of(lake)
     relay.spoil = spoiling("500 InternalError", "PUT", "/runs/1", 3)
     assert records.create("runs/1", b"1") is not None
@@ -126,7 +127,7 @@ def test_an_error_that_says_nothing_is_asked_again_until_it_is_known(
 def test_a_counter_stays_exact_while_answers_are_lost(
     lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
+    monkeypatch.setattr(clients, "MAX_RETRIES", 0)
     records = records_of(lake)
     records.create("n", b"0")
     fates = iter(["lost", "", "500 InternalError", ""] * 100)
@@ -223,7 +224,7 @@ def test_each_refusal_is_one_error_with_what_to_do(
     what: str,
     hint: str,
 ) -> None:
-    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
+    monkeypatch.setattr(clients, "MAX_RETRIES", 0)
     relay.spoil = lambda asked: answer
     with pytest.raises(kind, match=what) as caught:
         records_of(lake)
@@ -241,8 +242,8 @@ def test_each_refusal_is_one_error_with_what_to_do(
 
 
 def test_a_service_that_never_answers_is_given_up(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connecting, "TIMEOUT_S", 0.2)
-    monkeypatch.setattr(connecting, "RETRY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(clients, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(clients, "RETRY_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(StoreUnavailable, match="cannot be reached") as caught:

@@ -15,7 +15,7 @@ from nacre.store.ids import new_id
 from nacre.store.paths import is_record_path
 from nacre.store.port import Stored, Token, Write
 from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode
-from nacre.store.refusals import not_s3
+from nacre.store.refusals import odd_answer
 
 Index = Callable[[Sequence[Stored]], None]
 
@@ -56,7 +56,7 @@ class BucketRecords:
         if found is None:
             return None
         if found[0].lstrip().startswith(b"<"):
-            raise not_s3(self.bucket.site, f"it sent a web page for the record {path}")
+            raise odd_answer(self.bucket.site, f"it sent a web page for the record {path}")
         return Stored(path, _unmarked(found[0], path), found[1])
 
     def create(self, path: str, data: bytes) -> Token | None:
