@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from buckets import Lake, Relay, closed_port
+from google_buckets import GoogleLake
 from nacre.errors import StoreError, StoreFull, StoreReadOnly, StoreUnavailable, UsageError
 from nacre.store import connect as connecting
 from nacre.store import services
@@ -145,6 +146,26 @@ class TestBucketPlace(PlaceContract):
 
     def names(self) -> list[str]:
         assert self.lake.unfinished() == []
+        return self.lake.names()
+
+    def objects(self) -> ObjectStore:
+        return BucketObjects(connect(self.lake.url), "team/objects")
+
+
+class TestGooglePlace(PlaceContract):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, google_lake: GoogleLake) -> None:
+        self.lake = google_lake
+        self.place = BucketPlace(connect(google_lake.url))
+        self.folder = ""
+
+    def read(self, path: str) -> bytes:
+        return self.lake.read(path)
+
+    def write(self, path: str, data: bytes) -> None:
+        self.lake.write(path, data)
+
+    def names(self) -> list[str]:
         return self.lake.names()
 
     def objects(self) -> ObjectStore:

@@ -1,8 +1,8 @@
 """From the URL of a bucket and the environment to requests: the only module that sends them.
 
 Every request has a time-out and a bounded number of retries. A conditional write whose answer says "no", "conflict",
-"error" or nothing at all may have taken effect: it is settled by reading back (docs/adr/0011). What a condition names is
-nearly all in which the services differ (docs/adr/0026).
+"error" or nothing at all may have taken effect: it is settled by reading back (docs/adr/0011). The services differ in
+little but what a condition names (docs/adr/0026).
 """
 
 from __future__ import annotations
