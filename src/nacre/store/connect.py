@@ -16,7 +16,7 @@ from nacre.errors import SAFE, StoreError, StoreUnavailable
 from nacre.store.address import parse
 from nacre.store.clients import connected
 from nacre.store.credentials import azure, google, s3
-from nacre.store.refusals import Site, answered, from_client, odd_answer, read_off, says_no_bucket
+from nacre.store.refusals import Site, answered, from_client, no_bucket, odd_answer, read_off, says_no_bucket
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -169,8 +169,9 @@ class Bucket:
                     return None
                 except GenericError as error:
                     return from_client(error, self.site)
-        except FileNotFoundError:
-            return None
+        except FileNotFoundError as error:
+            # An object that shall be created cannot be missing, so its bucket is.
+            return None if expect else no_bucket(self.site, error)
 
     def _condition(self, path: str, expect: str | None) -> PutMode | None:
         """What makes the service refuse a write to an object that has changed; None where it has, as one look told."""

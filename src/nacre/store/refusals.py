@@ -16,7 +16,14 @@ _STATUS = r"status code: (\d{3})"
 _REQUEST = r"Error performing ([A-Z]+)"
 _CAUSE = r'(?:ConnectError\(|error: )"([^"]+)"|message: "([^"]+)"'
 
-_SAID_OF_A_REDIRECT = "redirect without LOCATION"
+#: What the client library or a service says without a code of its own, and the code that it is taken for.
+_SAID = (
+    ("redirect without LOCATION", "PermanentRedirect"),
+    ("Unable to extract metadata", "OddAnswer"),
+    ("Invalid Access Key", "UnusableKey"),
+    ("service account file", "UnusableKey"),
+    ("Server failed to authenticate", "AuthenticationFailed"),
+)
 #: The service that hands out tokens was asked, and answered no.
 _SAID_OF_AN_IDENTITY = "performing token request"
 _WHOLE = "What was stored before is whole."
@@ -111,6 +118,8 @@ _BY_CODE = {
     "SignatureDoesNotMatch": _NOT_OURS,
     "TemporaryRedirect": _SERVED_ELSEWHERE,
     "TokenRefused": _NOT_OURS,
+    "OddAnswer": _OTHER_SERVICE,
+    "UnusableKey": _NOT_OURS,
 }
 _BY_STATUS = {
     0: _SILENT,
@@ -188,19 +197,20 @@ def read_off(error: BaseException) -> Reported:
     """Read what a client's error says; its text carries the answer of the service."""
     text = str(error)
     status = int(found[1]) if (found := re.search(_STATUS, text)) else 0
-    code = "PermanentRedirect" if _SAID_OF_A_REDIRECT in text else ""
-    code = "TokenRefused" if _SAID_OF_AN_IDENTITY in text and 400 <= status < 500 else code
-    code = found[1] if (found := re.search(_CODE, text)) else code
+    code = found[1] if (found := re.search(_CODE, text)) else ""
+    code = next((meant for said, meant in _SAID if said in text), code)
+    if _SAID_OF_AN_IDENTITY in text and 400 <= status < 500:
+        code = "TokenRefused"
     method = found[1] if (found := re.search(_REQUEST, text)) else ""
     if code and status:
-        said = found[1].strip().rstrip(".") if (found := re.search(_MESSAGE, text)) else ""
+        said = found[1].strip().splitlines()[0].rstrip(".") if (found := re.search(_MESSAGE, text)) else ""
         problem = f"{code}: {said}" if said else code
     elif status:
         problem = text.partition("status code: ")[2].splitlines()[0].rstrip(": ")
     else:
         cause = next((a or b for a, b in re.findall(_CAUSE, text)), "")
         cause = cause or ("no answer in time" if "TimedOut" in text else "")
-        problem = cause or text.splitlines()[0].rpartition(" - ")[2]
+        problem = cause or text.splitlines()[0].rpartition(" - ")[2].rpartition(" error: ")[2]
     return Reported(code, status, method, problem)
 
 
@@ -220,6 +230,12 @@ def from_client(error: BaseException, site: Site) -> StoreError:
     is_page = not told.code and told.status not in (500, 502, 503, 504) and "<html" in str(error).lower()
     telling = _OTHER_SERVICE if is_page else _BY_CODE.get(told.code) or _BY_STATUS.get(told.status, _FAILED)
     return _told(telling, site, told.problem, told.method, safe=telling.safe)
+
+
+def no_bucket(site: Site, error: BaseException) -> StoreError:
+    """The error of a service that knows no such bucket, and said so without a code."""
+    told = read_off(error)
+    return _told(_NO_BUCKET, site, told.problem, told.method, safe=SAFE)
 
 
 def odd_answer(site: Site, problem: str) -> StoreError:

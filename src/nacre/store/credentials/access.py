@@ -22,8 +22,8 @@ class Access(NamedTuple):
 
 
 def pairs(settings: Mapping[str, str | bool]) -> tuple[tuple[str, str | bool], ...]:
-    """Settings that are set, in order, so that equal ones are equal."""
-    return tuple((name, value) for name, value in settings.items() if value)
+    """Settings without the texts that are empty, in order, so that equal ones are equal."""
+    return tuple((name, value) for name, value in settings.items() if value != "")
 
 
 def first(environ: Mapping[str, str], *names: str) -> str:

@@ -16,6 +16,8 @@ EMULATOR = "http://127.0.0.1:10000/devstoreaccount1"
 #: Not secret: the emulator's documentation prints them, and no account of the service has them.
 EMULATOR_ACCOUNT = "devstoreaccount1"
 EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+#: Told to the client library, which reads the variable too, and then its own endpoint instead of ours.
+_NOT_BY_ITSELF: dict[str, str | bool] = {"use_emulator": False}
 _ACCOUNT = ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME")
 _KEY = (
     "AZURE_STORAGE_KEY",
@@ -48,8 +50,12 @@ def find_access(site: Site, environ: Mapping[str, str]) -> Access:
         endpoint = (
             first(environ, "AZURE_STORAGE_ENDPOINT", "AZURITE_BLOB_STORAGE_URL").rstrip("/") or EMULATOR
         )
-        account = {"account_name": EMULATOR_ACCOUNT, "account_key": EMULATOR_KEY, "endpoint": endpoint}
-        return Access(endpoint, pairs(account))
+        account: dict[str, str | bool] = {
+            "account_name": EMULATOR_ACCOUNT,
+            "account_key": EMULATOR_KEY,
+            "endpoint": endpoint,
+        }
+        return Access(endpoint, pairs(account | _NOT_BY_ITSELF))
     account_name = said.get("accountname") or first(environ, *_ACCOUNT)
     endpoint = _endpoint(said, environ)
     if endpoint and not endpoint.startswith(("http://", "https://")):
@@ -59,9 +65,10 @@ def find_access(site: Site, environ: Mapping[str, str]) -> Access:
     if not account_name:
         hint = "set AZURE_STORAGE_ACCOUNT, or AZURE_STORAGE_CONNECTION_STRING for account and key together"
         raise no_credentials(site._replace(endpoint=endpoint), "no storage account is named", hint)
+    settings: dict[str, str | bool] = {"account_name": account_name, "endpoint": endpoint}
     shown = endpoint or f"https://{account_name}.blob.core.windows.net"
     identity = _identity(site._replace(endpoint=shown), said, environ)
-    return Access(shown, pairs({"account_name": account_name, "endpoint": endpoint, **identity}))
+    return Access(shown, pairs(settings | identity | _NOT_BY_ITSELF))
 
 
 def _identity(site: Site, said: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str | bool]:
