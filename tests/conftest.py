@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 pytest.register_assert_rewrite(
-    "nacre.testing"
+    "nacre.testing", "cloud_story"
 )  # its asserts explain themselves only if asked for before any import
 
 from buckets import lake, relay, s3_service, web_server  # noqa: E402, F401  # see above; pytest finds fixtures by their names here

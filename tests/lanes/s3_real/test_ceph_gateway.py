@@ -23,7 +23,7 @@ from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.port import Content
 from nacre.testing import ObjectStoreContract, RecordStoreContract, read_object, write_object
 
-START = Path(__file__).parent / "start.sh"
+START = Path(__file__).parent / "ceph.sh"
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "testsecret"}
 _numbers = itertools.count(1)
 
