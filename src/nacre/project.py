@@ -69,7 +69,7 @@ class Project:
     def store(self) -> str:
         """Where versions are kept: an absolute folder, the URL of a bucket, or ``memory://``."""
         place = self.settings.store.removeprefix("file://")
-        if is_bucket(place):
+        if _is_bucket(place):
             return parse(place).url
         if "://" in place and not place.startswith("memory://"):
             raise UsageError(
@@ -82,7 +82,7 @@ class Project:
     @property
     def has_store(self) -> bool:
         """True where something was stored before. Asks the bucket, where the store is one."""
-        if is_bucket(self.store):
+        if _is_bucket(self.store):
             records = parse(self.store).folder("records")
             return bool(BucketRecords(connect(self.store, is_store=True), records, creates=False).identity)
         return self.store.startswith("memory://") or os.path.isfile(_records_file(self.store))
@@ -100,7 +100,7 @@ class Project:
         if self._workspace is None or (creates and not self._is_kept):
             # What was opened before is left as it is: a command may still be looking at it.
             self._mirror = None
-            self._workspace = self._open_bucket(creates) if is_bucket(self.store) else self._open(creates)
+            self._workspace = self._open_bucket(creates) if _is_bucket(self.store) else self._open(creates)
         elif self._mirror is not None and self._clock.monotonic() - self._looked_at > FRESH_S:
             self._look(self._mirror, self._workspace.records)
         if schedules and self._mirror is not None:
@@ -275,7 +275,7 @@ def _default_reporter() -> Reporter:
 
 def _was_removed(project: Project) -> bool:
     """True where the store's folder was deleted behind our back, so that it is opened afresh."""
-    return project.is_stored and not is_bucket(project.store) and not project.has_store
+    return project.is_stored and not _is_bucket(project.store) and not project.has_store
 
 
 def _started_in() -> str:
@@ -309,6 +309,10 @@ def _open_place(root: str) -> Place:
 
 def _records_file(store: str) -> str:
     return os.path.join(store, "records.sqlite")
+
+
+def _is_bucket(store: str) -> bool:
+    return "://" in store and is_bucket(store)
 
 
 def _opened_index(path: Path) -> SqliteRecords:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from nacre.store.credentials.access import Access
 from nacre.store.services import Service
@@ -38,13 +38,15 @@ _connected: dict[tuple[str, str, Access], Client] = {}
 def _client(service: Service, bucket: str, access: Access) -> Client:
     from obstore.store import AzureStore, GCSStore, S3Store
 
-    opener = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[service.scheme]
-    return cast("Any", opener)(
+    # Each takes settings of its own type; ours are checked by the finders' tests.
+    opener: Any = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[service.scheme]
+    client: Client = opener(
         bucket,
         config=dict(access.settings),
         client_options=_options(access),
         retry_config=_retries(service),
     )
+    return client
 
 
 def _options(access: Access) -> ClientConfig:

@@ -55,7 +55,8 @@ def find_access(site: Site, environ: Mapping[str, str]) -> Access:
     )
     is_signed = not is_on(environ.get("AWS_SKIP_SIGNATURE", ""))
     settings: dict[str, str | bool] = {
-        **(_keys(site, environ, profile) if is_signed else {"skip_signature": True}),
+        **(_keys(site, environ, profile) if is_signed else {}),
+        **({} if is_signed else {"skip_signature": True}),
         "region": region,
         "endpoint": endpoint,
         # More requests for many deletes, but one that every service has.
