@@ -15,6 +15,7 @@ pytest.register_assert_rewrite(
 )  # its asserts explain themselves only if asked for before any import
 
 from buckets import lake, relay, s3_service, web_server  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
+from disks import small_disk  # noqa: E402, F401  # likewise
 from google_buckets import google_lake, google_service  # noqa: E402, F401
 from sandbox import Sandbox  # noqa: E402  # see above
 

@@ -342,7 +342,7 @@ def test_builders_at_the_same_time_do_not_corrupt_each_other(
 def test_a_build_goes_on_where_the_service_went_away(
     sandbox: Sandbox, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nacre.store.clients.MAX_RETRIES", 0)
+    monkeypatch.setattr("nacre.store.connect.MAX_RETRIES", 0)
     sandbox.reopen()
     module = sandbox.module(PIPELINE)
     relay.spoil = lambda asked: "503 SlowDown" if "objects/data" in asked.path else ""

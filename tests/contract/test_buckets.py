@@ -17,8 +17,8 @@ from nacre.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
-from nacre.store import clients, probe
 from nacre.store import connect as connecting
+from nacre.store import probe
 from nacre.store.bucket import FIRST_BYTES, BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import connect
@@ -119,7 +119,7 @@ BROKEN = {
 def test_a_service_that_breaks_a_promise_is_refused_by_name_and_nothing_stays(
     lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch, promise: str
 ) -> None:
-    monkeypatch.setattr(clients, "MAX_RETRIES", 0)
+    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
     relay.spoil = BROKEN[promise]
     with pytest.raises(StoreUnavailable, match="does not keep what sharing a store rests on") as caught:
         records_of(lake)
@@ -175,7 +175,7 @@ def test_a_write_whose_answer_was_lost_is_recognised_as_our_own(lake: Lake, rela
 def test_an_error_that_says_nothing_is_asked_again_until_it_is_known(
     lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "MAX_RETRIES", 0)
+    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
     records = records_of(lake)
     relay.spoil = spoiling("500 InternalError", "PUT", "/runs/1", 3)
     assert records.create("runs/1", b"1") is not None
@@ -188,7 +188,7 @@ def test_an_error_that_says_nothing_is_asked_again_until_it_is_known(
 def test_a_counter_stays_exact_while_answers_are_lost(
     lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "MAX_RETRIES", 0)
+    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
     records = records_of(lake)
     records.create("n", b"0")
     fates = iter(["lost", "", "500 InternalError", ""] * 100)
@@ -285,7 +285,7 @@ def test_each_refusal_is_one_error_with_what_to_do(
     what: str,
     hint: str,
 ) -> None:
-    monkeypatch.setattr(clients, "MAX_RETRIES", 0)
+    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
     relay.spoil = lambda asked: answer
     with pytest.raises(kind, match=what) as caught:
         records_of(lake)
@@ -303,8 +303,8 @@ def test_each_refusal_is_one_error_with_what_to_do(
 
 
 def test_a_service_that_never_answers_is_given_up(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "TIMEOUT_S", 0.2)
-    monkeypatch.setattr(clients, "RETRY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(connecting, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connecting, "RETRY_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(StoreUnavailable, match="cannot be reached") as caught:

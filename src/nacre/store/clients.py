@@ -1,25 +1,30 @@
-"""From an access to a connection of the client library: the time-outs and retries that every request has."""
+"""From an access to a connection of the client library."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nacre.store.credentials.access import Access
 from nacre.store.services import Service
 
 if TYPE_CHECKING:
-    from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
+    from obstore.store import AzureStore, GCSStore, S3Store
 
     Client = S3Store | GCSStore | AzureStore
 
-CONNECT_TIMEOUT_S, TIMEOUT_S, RETRY_TIMEOUT_S = 5, 60, 60
-#: At most; a service may be known to need fewer.
-MAX_RETRIES = 10
-MAX_BACKOFF_S = 2
+
+class Patience(NamedTuple):
+    """How long a request may take, in seconds, and how often it is sent again where it failed for the moment."""
+
+    connect_s: float
+    request_s: float
+    retry_s: float
+    backoff_s: float
+    max_retries: int
 
 
-def connected(service: Service, bucket: str, access: Access) -> Client:
+def connected(service: Service, bucket: str, access: Access, patience: Patience) -> Client:
     """The connection to a bucket; one for each bucket and identity, so that what goes to the same one is known to.
 
     Raises:
@@ -28,14 +33,14 @@ def connected(service: Service, bucket: str, access: Access) -> Client:
     key = (service.scheme, bucket, access)
     client = _connected.get(key)
     if client is None:
-        client = _connected[key] = _client(service, bucket, access)
+        client = _connected[key] = _client(service, bucket, access, patience)
     return client
 
 
 _connected: dict[tuple[str, str, Access], Client] = {}
 
 
-def _client(service: Service, bucket: str, access: Access) -> Client:
+def _client(service: Service, bucket: str, access: Access, patience: Patience) -> Client:
     from obstore.store import AzureStore, GCSStore, S3Store
 
     # Each takes settings of its own type; ours are checked by the finders' tests.
@@ -43,27 +48,19 @@ def _client(service: Service, bucket: str, access: Access) -> Client:
     client: Client = opener(
         bucket,
         config=dict(access.settings),
-        client_options=_options(access),
-        retry_config=_retries(service),
+        client_options={
+            "allow_http": access.endpoint.startswith("http://"),
+            "connect_timeout": timedelta(seconds=patience.connect_s),
+            "timeout": timedelta(seconds=patience.request_s),
+        },
+        retry_config={
+            "max_retries": patience.max_retries + service.more_retries,
+            "retry_timeout": timedelta(seconds=patience.retry_s),
+            "backoff": {
+                "init_backoff": timedelta(milliseconds=service.init_backoff_ms),
+                "max_backoff": timedelta(seconds=patience.backoff_s),
+                "base": 2,
+            },
+        },
     )
     return client
-
-
-def _options(access: Access) -> ClientConfig:
-    return {
-        "allow_http": access.endpoint.startswith("http://"),
-        "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
-        "timeout": timedelta(seconds=TIMEOUT_S),
-    }
-
-
-def _retries(service: Service) -> RetryConfig:
-    return {
-        "max_retries": min(service.max_retries, MAX_RETRIES),
-        "retry_timeout": timedelta(seconds=RETRY_TIMEOUT_S),
-        "backoff": {
-            "init_backoff": timedelta(milliseconds=service.init_backoff_ms),
-            "max_backoff": timedelta(seconds=MAX_BACKOFF_S),
-            "base": 2,
-        },
-    }

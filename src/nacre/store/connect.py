@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 
 from nacre.errors import SAFE, StoreError, StoreUnavailable
 from nacre.store.address import parse
-from nacre.store.clients import connected
+from nacre.store.clients import Patience, connected
 from nacre.store.credentials import azure, google, s3
 from nacre.store.refusals import Site, answered, from_client, no_bucket, odd_answer, read_off, says_no_bucket
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 B = TypeVar("B")
 
+CONNECT_TIMEOUT_S, TIMEOUT_S, RETRY_TIMEOUT_S = 5, 60, 60
+MAX_RETRIES = 4
+MAX_BACKOFF_S = 2
 MAX_TRIES = 4
 #: A part of a large upload; its own buffers are all the memory that writing takes.
 PART_BYTES = 8 * 1024 * 1024
@@ -84,7 +87,8 @@ class Bucket:
         with answered(self.site):
             try:
                 found = obstore.get(self.client, path, options={"range": (0, size_bytes)})
-                return bytes(found.bytes()), found.meta["size"]
+                size = found.meta["size"]
+                return self._whole(path, bytes(found.bytes()), min(size_bytes, size)), size
             except GenericError as error:
                 # An empty object has no first byte, which a range must have.
                 if read_off(error).status != 416:
@@ -100,7 +104,8 @@ class Bucket:
         import obstore
 
         with answered(self.site):
-            return bytes(obstore.get_range(self.client, path, start=start, end=end))
+            found = bytes(obstore.get_range(self.client, path, start=start, end=end))
+        return self._whole(path, found, end - start)
 
     def head(self, path: str) -> Listed | None:
         """Say what is at a path without reading it, or None where nothing is."""
@@ -289,6 +294,18 @@ class Bucket:
             raise StoreUnavailable("An object that was just written is gone", facts, "run again")
         return found.etag
 
+    def _whole(self, path: str, data: bytes, size_bytes: int) -> bytes:
+        """Refuse an answer that is shorter than it says: reading on behind it would never end."""
+        if len(data) == size_bytes:
+            return data
+        facts = {
+            **self.site.facts(),
+            "object": path,
+            "asked for": f"{size_bytes:,} bytes",
+            "came": f"{len(data):,}",
+        }
+        raise StoreUnavailable("An answer of the bucket broke off", facts, ("run again", SAFE))
+
     def _etag_of(self, etag: str | None) -> str:
         if not etag:
             raise odd_answer(self.site, "an answer without an ETag, which every object has")
@@ -316,8 +333,9 @@ def connect(url: str, *, is_store: bool = False, environ: Mapping[str, str] = os
     site = Site(address.url, is_store=is_store)
     access = _FINDERS[address.scheme](site, environ)
     site = site._replace(endpoint=access.endpoint)
+    patience = Patience(CONNECT_TIMEOUT_S, TIMEOUT_S, RETRY_TIMEOUT_S, MAX_BACKOFF_S, MAX_RETRIES)
     with answered(site):
-        return Bucket(site, connected(site.service, address.bucket, access))
+        return Bucket(site, connected(site.service, address.bucket, access, patience))
 
 
 def at_once(action: Callable[[A], B], arguments: Sequence[A]) -> list[B]:

@@ -77,7 +77,7 @@ _FAILED = _Telling(
 _HURRIED = _Telling(
     StoreUnavailable,
     "The service of the {noun} {bucket} asks for fewer requests",
-    "run again a little later; it was asked again {n_retries} times already",
+    "run again a little later: it was asked several times",
     safe=_WHOLE,
 )
 _OTHER_SERVICE = _Telling(
@@ -253,7 +253,6 @@ def _told(telling: _Telling, site: Site, problem: str, method: str, *, safe: str
         "identity": service.identity,
         "endpoint": service.endpoint,
         "served_elsewhere": service.elsewhere,
-        "n_retries": service.max_retries,
         "verb": "read" if method in ("GET", "HEAD") else "write to",
         "needed": service.needed(method),
     }
@@ -297,5 +296,10 @@ class answered:
 
 
 def is_clients(error: BaseException) -> bool:
-    """Whether an error is the client library's, told by where its class lives: importing it costs 40 ms."""
+    """Whether an error is the client library's, told by where its class lives: importing it costs 40 ms.
+
+    Its writers raise an OSError without a number instead, with the same text.
+    """
+    if type(error) is OSError and error.errno is None and str(error).startswith("Generic "):
+        return True
     return any(kind.__module__ == "obstore.exceptions" for kind in type(error).__mro__)

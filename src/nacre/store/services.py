@@ -23,7 +23,7 @@ class Service(NamedTuple):
         has_generations: True where conditions name a generation, which only GET, HEAD and PUT tell, and not the ETag.
         quotes_etags: True where an ETag in a condition keeps its quotes; else it is sent bare, as Ceph needs it.
         init_backoff_ms: How long a refused request waits before it is sent again; doubled each time.
-        max_retries: How often it is sent again.
+        more_retries: How much more often than elsewhere it is sent again.
     """
 
     scheme: str
@@ -40,7 +40,7 @@ class Service(NamedTuple):
     has_generations: bool = False
     quotes_etags: bool = False
     init_backoff_ms: int = 50
-    max_retries: int = 4
+    more_retries: int = 0
 
     def needed(self, method: str) -> str:
         """The permissions that a request takes."""
@@ -74,7 +74,7 @@ GOOGLE = Service(
     deletes="storage.objects.delete",
     has_generations=True,
     init_backoff_ms=250,
-    max_retries=6,
+    more_retries=2,
 )
 AZURE = Service(
     scheme="az",
