@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from nacre.errors import StoreError
-from nacre.store.connect import NO_ETAG, Bucket, at_once
+from nacre.errors import StoreError, StoreReadOnly
+from nacre.store.connect import MAX_TRIES, NO_ETAG, Bucket, at_once
 from nacre.store.ids import new_id
 
 IF_MATCH = "it writes over an object although the condition If-Match does not hold"
@@ -45,10 +45,7 @@ def broken_promise(bucket: Bucket, folder: str) -> str:
 
 
 def _broken(bucket: Bucket, path: str) -> str:
-    outcome = bucket.try_write(path, b"none", NO_ETAG)
-    if isinstance(outcome, StoreError):
-        raise outcome
-    if outcome is not None:
+    if _first_answer(bucket, path) is not None:
         return IF_MATCH
     n_created = _n_accepted(bucket, path, b"create", None)
     if not n_created:
@@ -74,6 +71,17 @@ def _broken(bucket: Bucket, path: str) -> str:
     if second in ("", first):
         return READS
     return "" if _listed(bucket, path) == second else LISTS
+
+
+def _first_answer(bucket: Bucket, path: str) -> str | None:
+    """Ask to replace an object that is not there: as often as a write is tried, for an answer of whatever kind."""
+    for _ in range(MAX_TRIES):
+        outcome = bucket.try_write(path, b"none", NO_ETAG)
+        if not isinstance(outcome, StoreError):
+            return outcome
+        if isinstance(outcome, StoreReadOnly):
+            break
+    raise outcome
 
 
 def _etag(bucket: Bucket, path: str) -> str:
