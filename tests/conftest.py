@@ -16,7 +16,7 @@ pytest.register_assert_rewrite(
 
 from buckets import lake, relay, s3_service, web_server  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
 from disks import small_disk  # noqa: E402, F401  # likewise
-from google_buckets import google_lake, google_service  # noqa: E402, F401
+from google_buckets import google_lake, google_relay, google_service  # noqa: E402, F401
 from sandbox import Sandbox  # noqa: E402  # see above
 
 hypothesis.settings.register_profile("house", deadline=None, max_examples=50)

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
+from buckets import Relay
+
 _numbers = count(1)
 
 
@@ -37,8 +39,8 @@ class GoogleService:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def new_bucket(self) -> str:
-        name = f"lake-{next(_numbers)}"
+    def new_bucket(self, name: str = "") -> str:
+        name = name or f"lake-{next(_numbers)}"
         self.ask("/storage/v1/b", json.dumps({"name": name}).encode(), "application/json")
         return name
 
@@ -53,6 +55,8 @@ class GoogleService:
         self._process.terminate()
         self._process.wait()
         self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
 
 
 class GoogleLake(NamedTuple):
@@ -95,3 +99,12 @@ def google_lake(
     """A new bucket, with the variable that reaches it."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"127.0.0.1:{google_service.port}")
     return GoogleLake(google_service, google_service.new_bucket())
+
+
+@pytest.fixture
+def google_relay(google_lake: GoogleLake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """A relay through which the bucket is reached from now on."""
+    relay = Relay(google_lake.service)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", relay.endpoint)
+    yield relay
+    relay.stop()
