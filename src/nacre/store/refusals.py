@@ -22,6 +22,7 @@ _SAID = (
     ("Unable to extract metadata", "OddAnswer"),
     ("Invalid Access Key", "UnusableKey"),
     ("service account file", "UnusableKey"),
+    ("Request date header too old", "RequestTimeTooSkewed"),
     ("Server failed to authenticate", "AuthenticationFailed"),
 )
 #: The service that hands out tokens was asked, and answered no.

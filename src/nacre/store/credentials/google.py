@@ -6,7 +6,6 @@ answer, and a run would hang before its first step.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 
@@ -77,6 +76,8 @@ def _log_in(environ: Mapping[str, str]) -> str:
 
 def _require_usable(site: Site, file: str) -> None:
     """Refuse a file that the client library could not use: its own words for that are of its insides."""
+    import json  # costs start-up time, and most projects have no such file
+
     try:
         with open(file, encoding="utf-8") as opened:
             kind = json.load(opened).get("type", "")
