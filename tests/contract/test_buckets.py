@@ -21,7 +21,7 @@ from nacre.store import connect as connecting
 from nacre.store import probe
 from nacre.store.bucket import FIRST_BYTES, BucketObjects
 from nacre.store.bucket_records import BucketRecords
-from nacre.store.connect import connect
+from nacre.store.connect import NO_ETAG, connect
 from nacre.store.ids import new_id
 from nacre.store.paths import head_path, run_path
 from nacre.store.port import Stored, Write
@@ -127,6 +127,26 @@ def test_a_service_that_breaks_a_promise_is_refused_by_name_and_nothing_stays(
     assert relay.endpoint in str(caught.value)
     assert "use a service that keeps them" in str(caught.value)
     assert lake.names() == []
+
+
+@pytest.mark.parametrize("times", [probe.RACERS, probe.RACERS + 1])
+def test_a_service_that_is_only_busy_is_accused_of_nothing(
+    lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
+    left = [""] * times
+
+    def busy(asked: Asked) -> str:
+        expects = asked.headers.get("if-match", NO_ETAG)
+        return "503 SlowDown" if expects != NO_ETAG and left and left.pop() == "" else ""
+
+    relay.spoil = busy
+    if times == probe.RACERS:
+        assert records_of(lake).identity
+    else:
+        with pytest.raises(StoreUnavailable, match="could not do it"):
+            records_of(lake)
+        assert lake.names() == []
 
 
 def test_a_service_is_tried_once_in_the_life_of_a_store(lake: Lake, relay: Relay) -> None:

@@ -61,8 +61,13 @@ def _broken(bucket: Bucket, path: str) -> str:
     if _listed(bucket, path) != first:
         return LISTS
     n_replaced = _n_accepted(bucket, path, b"replace", first)
-    if not n_replaced and bucket.try_write(path, b"replaced", first) is None and _etag(bucket, path) == first:
-        return REPLACES
+    if not n_replaced and _etag(bucket, path) == first:
+        # Busy, or unable: one that meets nobody tells.
+        outcome = bucket.try_write(path, b"replaced", first)
+        if isinstance(outcome, StoreError):
+            raise outcome
+        if outcome is None and _etag(bucket, path) == first:
+            return REPLACES
     if _is_accepted(bucket, path, first):
         return IF_MATCH
     if n_replaced > 1:
@@ -75,13 +80,14 @@ def _broken(bucket: Bucket, path: str) -> str:
 
 def _first_answer(bucket: Bucket, path: str) -> str | None:
     """Ask to replace an object that is not there: as often as a write is tried, for an answer of whatever kind."""
-    for _ in range(MAX_TRIES):
-        outcome = bucket.try_write(path, b"none", NO_ETAG)
-        if not isinstance(outcome, StoreError):
-            return outcome
-        if isinstance(outcome, StoreReadOnly):
+    outcome = bucket.try_write(path, b"none", NO_ETAG)
+    for _ in range(MAX_TRIES - 1):
+        if not isinstance(outcome, StoreError) or isinstance(outcome, StoreReadOnly):
             break
-    raise outcome
+        outcome = bucket.try_write(path, b"none", NO_ETAG)
+    if isinstance(outcome, StoreError):
+        raise outcome
+    return outcome
 
 
 def _etag(bucket: Bucket, path: str) -> str:
