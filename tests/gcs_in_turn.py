@@ -1,9 +1,9 @@
 """gcp-storage-emulator with the XML API of Google Cloud Storage before it, one request at a time.
 
 The emulator knows the JSON API only, and no conditions; the client library speaks the XML API. What is here is that API
-as Google documents it, as far as the client library uses it, over the emulator's own storage. The emulator's JSON API
-beside it shows the same objects to programs that do not know nacre. What it cannot show: limits of rate, permissions,
-and how Google's service answers where its documentation is silent.
+as we know it and as the client library asks for it, over the emulator's own storage: tests against it show agreement
+with this stand-in, not with Google. The emulator's JSON API beside it shows the same objects to programs that do not
+know nacre. What it cannot show: limits of rate, permissions, and where Google's service answers otherwise.
 
 usage: python gcs_in_turn.py        says on standard error where both listen
 """
