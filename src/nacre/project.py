@@ -181,7 +181,8 @@ class Project:
         # Code versions rest on this machine's files, so they are remembered here.
         memo = tables if isinstance(tables, SqliteRecords) else MemoryRecords()
         claims = LeaseClaims(records, f"{new_id()} {named(os.getpid())}", self._clock, _is_dead)
-        return self._put_together(records, objects, Catalog(mirror.read), send, claims, memo)
+        opened = self._put_together(records, objects, Catalog(mirror.read), send, claims, memo)
+        return opened._replace(is_far=True)
 
     def _look(self, mirror: Mirror) -> None:
         mirror.refresh()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from types import ModuleType
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 import nacre
-from buckets import Lake, Relay
+from buckets import Asked, Lake, Relay
 from nacre.builds import Request, make_plan
 from nacre.project import current_project
 from nacre.store.paths import head_path
@@ -210,3 +211,62 @@ def test_an_old_result_that_is_taken_is_marked_as_used(sandbox: Sandbox, relay: 
     assert module.calls == []
     assert found == {"GET ac": 2, "GET heads": 1, "PUT ac": 1, "PUT heads": 1}
     assert sandbox.record("demo://large").used_at == sandbox.clock.now()
+
+
+WIDE = """
+@materialize("demo://numbers")
+def numbers() -> list:
+    return [1, 2, 3]
+
+def factor() -> int:
+    return 1
+
+def asset(n):
+    @materialize(f"demo://part/p{n}")
+    def part(numbers: list) -> int:
+        return n * factor()
+    return part
+
+parts = [asset(n) for n in range(24)]
+"""
+
+
+def test_the_records_that_many_steps_ask_for_are_read_at_the_same_time(
+    sandbox: Sandbox, relay: Relay
+) -> None:
+    """Of each step what is looked for, and what is current where that is not there; each once."""
+    module = sandbox.module(WIDE)
+    sandbox.build(module, "numbers")
+    at_once = Together(8)
+    relay.spoil = at_once.hold
+    assert build(sandbox, relay, module)["GET ac"] == 24 + 1, "and the input"
+    assert at_once.most >= 8
+    module = sandbox.edit(module, "return 1\n", "return 2\n")
+    at_once.most = 0
+    assert build(sandbox, relay, module)["GET ac"] == 2 * 24 + 1
+    assert at_once.most >= 8
+    module = sandbox.edit(module, "return 2\n", "return 1\n")
+    at_once.most = 0
+    assert build(sandbox, relay, module)["GET ac"] == 24
+    assert at_once.most >= 8
+
+
+class Together:
+    """Holds back requests for action records for a moment, to see how many are there at the same time."""
+
+    def __init__(self, enough: int) -> None:
+        self.most = 0
+        self._now = 0
+        self._enough = enough
+        self._changed = threading.Condition()
+
+    def hold(self, asked: Asked) -> str:
+        if asked.kind == "GET" and "/ac/" in asked.path:
+            with self._changed:
+                self._now += 1
+                self.most = max(self.most, self._now)
+                self._changed.notify_all()
+                # Bounded: what comes alone is let through after a moment.
+                self._changed.wait_for(lambda: self.most >= self._enough, 0.3)
+                self._now -= 1
+        return ""

@@ -85,7 +85,9 @@ class ActiveRun:
         self.reporter = reporter
         self.shared: Shared = parent.shared if parent else Shared()
         self.versions: Versions = (
-            parent.versions if parent else Versions(workspace.records, workspace.catalog, workspace.env)
+            parent.versions
+            if parent
+            else Versions(workspace.records, workspace.catalog, workspace.env, is_far=workspace.is_far)
         )
         self.stored: Stored = parent.stored if parent else Stored(workspace, self.versions)
         self.publishing: Publishing = (

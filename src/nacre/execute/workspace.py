@@ -77,6 +77,7 @@ class Workspace(NamedTuple):
         append_events: Makes live progress visible to other processes.
         publisher: Puts versions where their keys say.
         claims: Keeps runs from making the same at the same time.
+        is_far: True where each request to the store takes a while.
     """
 
     root: str
@@ -92,3 +93,4 @@ class Workspace(NamedTuple):
     append_events: Callable[[str, Sequence[Event]], None]
     publisher: Publisher
     claims: Claims
+    is_far: bool = False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from nacre.catalog.history import Catalog
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
+from nacre.store.connect import at_once
 from nacre.store.paths import action_path, source_path
 from nacre.store.port import RecordStore
 from nacre.store.records import Action, Output, Sources, decode
@@ -21,12 +22,16 @@ class Versions:
         records: The store's records.
         catalog: The index over them.
         env: Environment whose heads and histories count.
+        is_far: True where each request to the store takes a while, so that several are sent at once.
     """
 
-    def __init__(self, records: RecordStore, catalog: Catalog, env: str) -> None:
+    def __init__(self, records: RecordStore, catalog: Catalog, env: str, *, is_far: bool = False) -> None:
         self._records = records
         self._catalog = catalog
         self._env = env
+        self.is_far = is_far
+        #: Recipes that were just found to have no record; each is believed once.
+        self._absent: set[str] = set()
         self._actions: dict[str, Action] = {}
         #: Recipe to the results of it that were found while this run waited for another.
         self._seen: dict[str, list[str]] = {}
@@ -36,7 +41,9 @@ class Versions:
     def action(self, fingerprint: str) -> Action | None:
         """Return the record of a fingerprint, None where there is none or where its result was collected."""
         found = self._actions.get(fingerprint)
-        if found is None:
+        if fingerprint in self._absent:
+            self._absent.discard(fingerprint)
+        elif found is None:
             path = action_path(fingerprint)
             stored = self._records.get(path)
             found = self._take(decode(stored.data, Action, path)) if stored is not None else None
@@ -48,6 +55,18 @@ class Versions:
         self._actions[action.fingerprint] = action
         self.sources.update(action.sources.values())
         return action
+
+    def look_ahead(self, recipes: Sequence[tuple[str, str]]) -> None:
+        """Read the records of several recipes at once, and of those that have none what is current instead.
+
+        Args:
+            recipes: Fingerprint to that of the current version; the latter empty where there is none.
+        """
+        new = [(recipe, current) for recipe, current in recipes if recipe not in self._actions]
+        found = at_once(self.action, [recipe for recipe, _ in new])
+        absent = [pair for pair, action in zip(new, found, strict=True) if action is None]
+        at_once(self.action, list({current for _, current in absent if current} - self._actions.keys()))
+        self._absent.update(recipe for recipe, _ in absent)
 
     def look_again(self, fingerprint: str) -> bool:
         """Look for results of a recipe that another run may have recorded since; True where there are new ones."""
@@ -190,4 +209,5 @@ def gather(
         digest_now=digest_now,
         refresh=refresh,
         reuse_sources=reuse_sources,
+        look_ahead=versions.look_ahead if versions.is_far else None,
     )
