@@ -233,10 +233,32 @@ class Called:
             run.note_outlines(receipt)
             reason = observed(decision.recipe, versions, run.facts)
         made = run.finish(self.task, decision, receipt, reason, derived)
+        adopted = self._adopted(decision, receipt)
+        if adopted is not None:
+            run.shared.results[decision.fingerprint] = adopted
+            return self._reused(adopted, reason, decision.fingerprint, is_reported=True)
         if not is_free:
             run.shared.results[decision.fingerprint] = made
         self._hold(made, receipt.value, decision.fingerprint)
         return Completed(warned(run, self.task, reason), receipt.value)
+
+    def _adopted(self, decision: Decision, receipt: Receipt) -> dict[str, Made] | None:
+        """Give what another run recorded first for the same recipe, where that is other content: all get the same.
+
+        In a build nothing is recorded yet, and the log will tell.
+        """
+        run = self.run
+        if run.kind == "build" or decision.action is Action.CHECK:
+            return None
+        fingerprint, _ = run.recorded_as(decision, receipt)
+        recorded = run.versions.action(fingerprint)
+        if recorded is None or recorded.attempt == receipt.attempt:
+            return None
+        own = {each: output.data_version for each, output in receipt.outputs.items()}
+        made = run.stored.look_up(
+            decision._replace(fingerprint=fingerprint, moves_head=True), run.facts.heads
+        )
+        return made if any(each.version.data_version != own[name] for name, each in made.items()) else None
 
     def _look_at_places(self, slots: Sequence[str]) -> Facts:
         """Find out, before the step runs, whether its file can be put, and whether it is as it was published."""
