@@ -10,6 +10,8 @@ import pytest
 
 import nacre
 from nacre import project as roots
+from nacre.catalog.history import Catalog
+from nacre.catalog.index import MemoryIndex
 from nacre.errors import CorruptObject, InputMutated, StepFailed, UnknownName, UpstreamFailed
 from sandbox import Sandbox
 
@@ -367,3 +369,28 @@ def test_what_runs_below_a_rebuilt_asset_records_the_version_it_read(project: Sa
 def test_an_entry_of_a_result_reads_as_a_line(project: Sandbox) -> None:
     module = project.module('@materialize("asset://raw")\ndef raw():\n    return 1\n')
     assert [str(step) for step in project.build(module)] == ["raw  built  v1  not made yet"]
+
+
+def test_every_version_stays_in_the_history_however_many_there_are(project: Sandbox) -> None:
+    """More than a head holds: the others are in records beside it, from which the catalog can be made again."""
+    module = project.module(
+        """
+        @materialize("demo://count")
+        def count() -> int:
+            return world["n"]
+        """
+    )
+    for n in range(70):
+        module.turn(n=n)
+        project.build(module).raise_for_failure()
+    history = project.history("demo://count")
+    assert len(set(history)) == 70
+    index = MemoryIndex()
+    index.rebuild(project.workspace.records.scan(""))
+    assert [row.fingerprint for row in Catalog(index.read).history("default", "demo://count")] == history
+    index.close()
+    # What is no longer in the head is found by its recipe, and becomes current again.
+    module.turn(n=0)
+    project.build(module).raise_for_failure()
+    assert project.history("demo://count")[0] == history[-1]
+    assert nacre.load("demo://count") == 0

@@ -13,6 +13,7 @@ from nacre.errors import InputMutated, MissingArgument, TypeMismatch, UpstreamFa
 from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects
+from nacre.execute.flight import decided
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
 from nacre.execute.missing import MissingFailed, ensure, ensure_read
@@ -190,8 +191,9 @@ class Called:
         if known is not None:
             return self._reused(known, Reason(Cause.THIS_RUN), fingerprint)
         try:
-            decision = decide(
-                self.task.options, recipe, is_source, self._look_at_places(recipe.assets), problem
+            facts = self._look_at_places(recipe.assets)
+            decision = yield from decided(
+                self.run, lambda: decide(self.task.options, recipe, is_source, facts, problem)
             )
             if decision.action is Action.REUSE:
                 made = self.run.take(self.task, decision)
@@ -205,6 +207,8 @@ class Called:
         finally:
             if not is_free:
                 self.run.shared.release([fingerprint])
+            if self.run.shared.held and self.run.kind != "build":
+                self.run.commits.give_back([fingerprint])
 
     def _build(
         self,
@@ -220,6 +224,7 @@ class Called:
         receipt = yield from run_step(step, arguments, run.workspace)
         receipt = self._refuse_mutation(bound, decision.recipe, receipt)
         if receipt.error is not None:
+            run.commits.give_back([decision.fingerprint])
             run.fail(self.task, receipt, decision.reason)
             return failed_with(receipt.error)
         reason = decision.reason
@@ -228,10 +233,32 @@ class Called:
             run.note_outlines(receipt)
             reason = observed(decision.recipe, versions, run.facts)
         made = run.finish(self.task, decision, receipt, reason, derived)
+        adopted = self._adopted(decision, receipt)
+        if adopted is not None:
+            run.shared.results[decision.fingerprint] = adopted
+            return self._reused(adopted, reason, decision.fingerprint, is_reported=True)
         if not is_free:
             run.shared.results[decision.fingerprint] = made
         self._hold(made, receipt.value, decision.fingerprint)
         return Completed(warned(run, self.task, reason), receipt.value)
+
+    def _adopted(self, decision: Decision, receipt: Receipt) -> dict[str, Made] | None:
+        """Give what another run recorded first for the same recipe, where that is other content: all get the same.
+
+        In a build nothing is recorded yet, and the log will tell.
+        """
+        run = self.run
+        if run.kind == "build" or decision.action is Action.CHECK:
+            return None
+        fingerprint, _ = run.recorded_as(decision, receipt)
+        recorded = run.versions.action(fingerprint)
+        if recorded is None or recorded.attempt == receipt.attempt:
+            return None
+        own = {each: output.data_version for each, output in receipt.outputs.items()}
+        made = run.stored.look_up(
+            decision._replace(fingerprint=fingerprint, moves_head=True), run.facts.heads
+        )
+        return made if any(each.version.data_version != own[name] for name, each in made.items()) else None
 
     def _look_at_places(self, slots: Sequence[str]) -> Facts:
         """Find out, before the step runs, whether its file can be put, and whether it is as it was published."""

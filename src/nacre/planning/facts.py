@@ -181,6 +181,8 @@ class Facts(NamedTuple):
         asked: Step key, its edges, and the fingerprints of upstreams that are taken without being current, to what the
             step's cache policy asks for besides; called only where a policy does.
         doubts: By the identity of a task: sentences on what of its code could not be followed. Most have none.
+        look_ahead: Where the store is far away: told of recipes that are about to be asked for, each with the current
+            one, so that they are looked for at the same time.
     """
 
     now: datetime
@@ -195,3 +197,4 @@ class Facts(NamedTuple):
     drifted: frozenset[str] = frozenset()
     asked: Callable[[str, Sequence[tuple[str, str, bool]], Mapping[str, str]], Asked] = _nothing
     doubts: Mapping[int, tuple[str, ...]] = MappingProxyType({})
+    look_ahead: Callable[[Sequence[tuple[str, str]]], None] | None = None
