@@ -11,6 +11,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.keys import partition_of, slot
 from nacre.store.paths import action_path, head_path
@@ -33,6 +35,7 @@ class Move(NamedTuple):
         metadata: What the step attached.
         partition: Which slice.
         keeps_file: True where the content is that of the version before, so that its published file is this one's too.
+        releases: True where it ends a hold; otherwise what is held stays current.
     """
 
     env: str
@@ -43,6 +46,7 @@ class Move(NamedTuple):
     metadata: Mapping[str, str] = MappingProxyType({})
     partition: str = ""
     keeps_file: bool = False
+    releases: bool = False
 
 
 class Commit(NamedTuple):
@@ -70,12 +74,16 @@ class Commit(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any."""
+    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any.
+
+    ``held`` says at which version an asset is held, where that is why its head did not move.
+    """
 
     commit: Commit
     action: Action | None
     seqs: Mapping[str, int]
     superseded_by: str = ""
+    held: str = ""
 
 
 class Committer:
@@ -149,9 +157,9 @@ class Committer:
             present = decode(stored.data, Head, path) if stored else None
             head = _moved(commit, move, present)
             seqs[move.asset] = head.current.seq
-            # A head that moved on since our survey is created, not replaced: that is refused, and then settled.
+            # A head that moved on since our survey, or is held, is created, not replaced: refused, and then settled.
             is_surveyed = present is not None and present.current.seq == move.surveyed_seq
-            token = stored.token if stored and is_surveyed else None
+            token = stored.token if stored and present and is_surveyed and _may_move(move, present) else None
             writes.append(Write(path, encode(head), token, after, waits))
         return seqs
 
@@ -159,15 +167,15 @@ class Committer:
         """Work out a commit of which something was refused, one write at a time."""
         action = self._settle_action(commit) if commit.action is not None else None
         seqs: dict[str, int] = {}
-        superseded = ""
+        superseded, held = "", ""
         if action is not None and action.attempt != commit.attempt and _differs(action, commit):
             # Another run recorded other content for the same recipe first: it stays; what we made has no head.
             return Committed(commit, action, seqs, action.run)
         for move in commit.moves:
-            seq, ahead = self._settle_head(commit, move)
+            seq, ahead, holds = self._settle_head(commit, move)
             seqs[move.asset] = seq
-            superseded = superseded or ahead
-        return Committed(commit, action, seqs, superseded)
+            superseded, held = superseded or ahead, held or holds
+        return Committed(commit, action, seqs, superseded, held)
 
     def _settle_action(self, commit: Commit) -> Action:
         """Return the record that holds for this fingerprint, ours or the one that came first."""
@@ -186,8 +194,8 @@ class Committer:
                 return commit.action
         raise _contended(path)
 
-    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str]:
-        """Move one head, or leave it to the run that is ahead; returns the seq and that run."""
+    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str, str]:
+        """Move one head, or leave it to the run that is ahead or to a hold; returns the seq, that run, that hold."""
         path = head_path(move.env, move.asset, move.partition)
         for _ in range(MAX_TRIES):
             stored = self._records.get(path)
@@ -195,11 +203,13 @@ class Committer:
             if present is not None:
                 current = present.current
                 if current.attempt == commit.attempt or current.fingerprint == commit.fingerprint:
-                    return current.seq, ""
+                    return current.seq, "", ""
+                if not _may_move(move, present):
+                    return current.seq, current.run, present.held
                 if current.seq != move.surveyed_seq and not _dominates(move, current):
-                    return current.seq, current.run
+                    return current.seq, current.run, ""
             if self._write_head(path, encode(_moved(commit, move, present)), stored) is not None:
-                return (present.current.seq if present else 0) + 1, ""
+                return (present.current.seq if present else 0) + 1, "", ""
         raise _contended(path)
 
     def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
@@ -230,16 +240,19 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
             metadata=dict(move.metadata),
         )
     is_published = move.keeps_file and present.published == before[-1].seq
-    return Head(
-        env=present.env,
-        asset=present.asset,
-        partition=present.partition,
+    return replace(
+        present,
         history=history,
         published=version.seq if is_published else present.published,
-        mark=present.mark,
-        held=present.held,
+        held="",
+        held_since=None,
         metadata={**present.metadata, **move.metadata},
     )
+
+
+def _may_move(move: Move, present: Head) -> bool:
+    """A head that is held stays, unless the move is what ends the hold."""
+    return move.releases or not present.held
 
 
 def _waits(commit: Commit, made: Mapping[str, int]) -> tuple[int, ...]:
