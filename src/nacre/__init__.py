@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from nacre.execute.logger import get_run_logger
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
-    from nacre.reviewing import accept, verify, why
+    from nacre.reviewing import accept, history, release, rollback, verify, why
+    from nacre.rolling_back import RollbackResult
     from nacre.values.keyed import data_key
     from nacre.values.without import without
     from nacre.verifying import VerifyResult
     from nacre.version.code import stable
+    from nacre.views.versions import HistoryEntry
     from nacre.views.why import WhyResult
 
 __version__ = "0.1.0"
@@ -47,8 +49,10 @@ __all__ = [
     "DailyPartitions",
     "Env",
     "Flow",
+    "HistoryEntry",
     "Lineage",
     "PlanResult",
+    "RollbackResult",
     "RunResult",
     "State",
     "StaticPartitions",
@@ -60,11 +64,14 @@ __all__ = [
     "data_key",
     "flow",
     "get_run_logger",
+    "history",
     "lineage",
     "load",
     "location",
     "materialize",
     "plan",
+    "release",
+    "rollback",
     "serve",
     "stable",
     "tags",
@@ -81,8 +88,10 @@ _HOMES = {
     "DailyPartitions": "nacre.declare.partitions",
     "Env": "nacre.declare.dependencies",
     "Flow": "nacre.declare.flow",
+    "HistoryEntry": "nacre.views.versions",
     "Lineage": "nacre.api",
     "PlanResult": "nacre.api",
+    "RollbackResult": "nacre.rolling_back",
     "RunResult": "nacre.execute.result",
     "State": "nacre.execute.state",
     "StaticPartitions": "nacre.declare.partitions",
@@ -94,11 +103,14 @@ _HOMES = {
     "data_key": "nacre.values.keyed",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",
+    "history": "nacre.reviewing",
     "lineage": "nacre.api",
     "load": "nacre.api",
     "location": "nacre.api",
     "materialize": "nacre.declare.task",
     "plan": "nacre.api",
+    "release": "nacre.reviewing",
+    "rollback": "nacre.reviewing",
     "serve": "nacre.api",
     "stable": "nacre.version.code",
     "tags": "nacre.declare.tags",

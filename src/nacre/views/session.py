@@ -12,6 +12,7 @@ from functools import cached_property
 from nacre import context
 from nacre.builds import DEFAULT_FILE, Module, Request, declared, make_plan
 from nacre.catalog.history import HeadRow
+from nacre.catalog.versions_at import split_at
 from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.infer import Inferred
@@ -148,6 +149,15 @@ class Session:
                 f"{name} is declared and not built yet", facts, f"nacre build {name}"
             ) from None
 
+    def find_at(self, text: str) -> tuple[str, str]:
+        """Find the key of a stored asset, and what is said of its version, in ``KEY@v12``; empty where nothing is.
+
+        Raises:
+            NotMaterialized: There is no such asset.
+        """
+        name, at = (text, "") if text in self.slots else split_at(text)
+        return self.find(name), at
+
     def try_declared(self) -> tuple[Inferred | None, str]:
         """Return what the modules declare; None and the problem where they cannot be imported or there are none."""
         if not self.has_modules:
@@ -158,9 +168,9 @@ class Session:
             what = str(error).splitlines()[0] if str(error) else ""
             return None, f"{type(error).__name__}: {what}".rstrip(": ")
 
-    def output(self, fingerprint: str, asset: str) -> Output | None:
-        """What a recipe made for an asset; None where its record is gone."""
-        return self.versions.output(fingerprint, asset)
+    def output(self, row: HeadRow) -> Output | None:
+        """What is stored of what is current; None where its record is gone."""
+        return self.versions.output(row.fingerprint, row.slot, row.data_version)
 
     def action(self, fingerprint: str) -> Action | None:
         """The record of a recipe; None where it is gone."""
