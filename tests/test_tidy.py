@@ -50,7 +50,7 @@ LAYERS = [
         "loading",
     ),
     ("views",),
-    ("accepting", "verifying", "rolling_back", "api", "reviewing"),
+    ("accepting", "verifying", "going_back", "rolling_back", "api", "reviewing"),
     ("",),  # the root package: lazy, so that a face may ask it for the version
     ("__main__", "cli", "web", "notebook"),
     ("integrations",),
@@ -95,6 +95,7 @@ THIRD_PARTY = {
         "survey",
         "project",
         "accepting",
+        "going_back",
         "rolling_back",
         "schedule.ticks",
         "views",

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from nacre.values.without import without
     from nacre.verifying import VerifyResult
     from nacre.version.code import stable
-    from nacre.views.versions import HistoryEntry
     from nacre.views.why import WhyResult
 
 __version__ = "0.1.0"
@@ -49,7 +48,6 @@ __all__ = [
     "DailyPartitions",
     "Env",
     "Flow",
-    "HistoryEntry",
     "Lineage",
     "PlanResult",
     "RollbackResult",
@@ -88,7 +86,6 @@ _HOMES = {
     "DailyPartitions": "nacre.declare.partitions",
     "Env": "nacre.declare.dependencies",
     "Flow": "nacre.declare.flow",
-    "HistoryEntry": "nacre.views.versions",
     "Lineage": "nacre.api",
     "PlanResult": "nacre.api",
     "RollbackResult": "nacre.rolling_back",

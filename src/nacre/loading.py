@@ -98,7 +98,7 @@ def load_stored(
         chosen = _whole_at(workspace, [row for row in rows if row.partition], at)
     found = {row: require_output(workspace, versions, row.slot, each) for row, each in chosen.items()}
     if is_one:
-        value = workspace.contents.read(*found.values(), as_type)
+        value = workspace.contents.read(next(iter(found.values())), as_type)
     else:
         value = workspace.contents.read_whole({row.partition: out for row, out in found.items()}, as_type)
     made = [InputVersion("", row.slot, each.data_version, each.seq) for row, each in chosen.items()]

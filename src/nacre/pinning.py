@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nacre.catalog.history import HistoryRow
+from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import require_pin_name
 from nacre.errors import SAFE, UsageError
 from nacre.execute.workspace import Workspace
@@ -28,7 +28,13 @@ def pin_called(workspace: Workspace, name: str) -> Pin | None:
 
 
 def pin_version(
-    workspace: Workspace, name: str, asset: str, partition: str, row: HistoryRow, *, moves: bool = False
+    workspace: Workspace,
+    name: str,
+    asset: str,
+    partition: str,
+    row: HeadRow | HistoryRow,
+    *,
+    moves: bool = False,
 ) -> Pin:
     """Pin a version. Atomic; pinning the same one again changes nothing.
 

@@ -13,6 +13,7 @@ from nacre.errors import CorruptObject, NotMaterialized, UsageError
 from nacre.planning.reason import Cause
 from nacre.store.paths import action_path
 from nacre.store.records import Action, decode
+from nacre.views.versions import HistoryEntry
 from sandbox import Sandbox
 
 PIPELINE = """
@@ -54,7 +55,7 @@ def pipe(project: Sandbox) -> ModuleType:
     return module
 
 
-def current(key: str) -> nacre.HistoryEntry:
+def current(key: str) -> HistoryEntry:
     return nacre.history(key)[0]
 
 
@@ -119,7 +120,9 @@ def test_a_flow_does_not_undo_a_hold(project: Sandbox, pipe: ModuleType) -> None
     pipe.turn(n=7)
     assert pipe.daily() == "sum 0"
     assert current("posts").held == "v1"
-    changed = project.edit(pipe, '@materialize("demo://posts")', '@materialize("demo://posts", refresh_cache=True)')
+    changed = project.edit(
+        pipe, '@materialize("demo://posts")', '@materialize("demo://posts", refresh_cache=True)'
+    )
     changed.turn(n=7)
     assert changed.daily() == "sum 0"
     assert changed.calls == ["raw"]
@@ -337,7 +340,9 @@ def test_what_one_step_made_together_goes_back_together(project: Sandbox) -> Non
     assert project.ran(module) == ["split", "score"]
 
 
-def test_an_asset_that_nobody_declares_any_more_can_be_rolled_back(project: Sandbox, pipe: ModuleType) -> None:
+def test_an_asset_that_nobody_declares_any_more_can_be_rolled_back(
+    project: Sandbox, pipe: ModuleType
+) -> None:
     project.forget_modules()
     project.reopen()
     nacre.rollback("posts", "v1")

@@ -17,6 +17,7 @@ from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.infer import Inferred
 from nacre.loading import find_stored, not_there
+from nacre.planning.explain import short
 from nacre.planning.plan import Plan
 from nacre.project import Project, current_project, runtime
 from nacre.store.records import Action, Output
@@ -118,7 +119,9 @@ class Session:
             "asset": rows[0].asset,
             "partitions": f"{rows[0].partition} to {newest}, {len(rows):,} in all",
         }
-        raise UsageError(f"{name} has partitions: say which", facts, f"add --partition {newest}")
+        raise UsageError(
+            f"{short(rows[0].asset)} has partitions: say which", facts, f"add --partition {newest}"
+        )
 
     @cached_property
     def versions(self) -> Versions:
