@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nacre.catalog.history import Catalog
 from nacre.catalog.index import Event, MemoryIndex, append_events, apply, is_current, prepare
 from nacre.catalog.mirror import SCHEDULED, Mirror
 from nacre.config import STORE_FOLDER, Settings, find_root, read_settings
+from nacre.environments import bases_of, begin, places_in
 from nacre.errors import CorruptRecord, StoreError, UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
@@ -61,6 +63,7 @@ class Project:
         self._workspace: Workspace | None = None
         self._mirror: Mirror | None = None
         self._is_kept = False
+        self._is_begun = self.settings.env == DEFAULT_ENV
         self._looked_at = 0.0
         self.is_stored = False
 
@@ -104,16 +107,35 @@ class Project:
             self._look(self._mirror, self._workspace.records)
         if schedules and self._mirror is not None:
             self._mirror.refresh(self._workspace.records, SCHEDULED)
+        if creates and not self._is_begun:
+            self._begin(self._workspace)
         return self._workspace
 
     @cached_property
     def publisher(self) -> Publisher:
-        """What puts versions where their keys say; only the default environment publishes."""
-        is_active = self.settings.env == DEFAULT_ENV
-        said_in = "NACRE_PLACES" if "NACRE_PLACES" in os.environ else os.path.basename(self.settings.file)
-        return Publisher(
-            self.settings.places, _open_place, store=self.store, is_active=is_active, said_in=said_in
-        )
+        """What puts versions where their keys say; those of another environment than the default where it says."""
+        return self._publisher(self.settings)
+
+    def _publisher(self, settings: Settings) -> Publisher:
+        places, is_active, said_in = places_in(settings)
+        return Publisher(places, _open_place, store=self.store, is_active=is_active, said_in=said_in)
+
+    def in_environment(self, name: str, *, creates: bool = True) -> Workspace:
+        """Open the store as it is in an environment, whichever the settings say.
+
+        Args:
+            name: The environment.
+            creates: False begins neither the environment nor a store.
+        """
+        own = self.workspace(creates=creates)
+        if name == own.env:
+            return own
+        chain = bases_of(self.settings, own.records, name)
+        if creates and len(chain) > 1:
+            begin(own.records, name, chain[1], self._clock.now())
+        catalog = own.catalog.over({name: chain} if len(chain) > 1 else {})
+        publisher = self._publisher(replace(self.settings, env=name))
+        return own._replace(env=name, catalog=catalog, publisher=publisher)
 
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""
@@ -130,6 +152,12 @@ class Project:
             append_events=lambda run, events: None,
             publisher=Publisher((), _open_place, is_active=False),
         )
+
+    def _begin(self, workspace: Workspace) -> None:
+        """Record the environment at the first opening for writing."""
+        chain = bases_of(self.settings, workspace.records, self.settings.env)
+        begin(workspace.records, chain[0], chain[1], self._clock.now())
+        self._is_begun = True
 
     def close(self) -> None:
         """Close the store. Idempotent."""
@@ -213,6 +241,8 @@ class Project:
         send: AppendEvents,
         memo: RecordStore | None = None,
     ) -> Workspace:
+        if self.settings.env != DEFAULT_ENV:
+            catalog = catalog.over({self.settings.env: bases_of(self.settings, records, self.settings.env)})
         return Workspace(
             root=self.root,
             location=self.store,

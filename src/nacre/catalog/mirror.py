@@ -13,6 +13,7 @@ from nacre.catalog.index import AREAS, apply, rebuild
 from nacre.catalog.queries import QUERIES, Parameters
 from nacre.store.connect import at_once
 from nacre.store.port import RecordStore, Stored, Token
+from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
@@ -21,6 +22,7 @@ USUAL = ("heads", "runs", "artifacts")
 SCHEDULED = ("schedules", "ticks")
 _IDENTITY = "format"
 _HEADS = "heads/"
+_KEPT_HEADS = f"{_HEADS}{DEFAULT_ENV}/"
 _LAST = chr(0x10FFFF)
 
 
@@ -76,8 +78,8 @@ class Mirror:
         prefixes = [f"{area}/" for area in areas]
         changed = at_once(lambda prefix: list(records.changes(prefix, self._known(prefix))), prefixes)
         heads = changed[prefixes.index(_HEADS)] if _HEADS in prefixes else []
-        if not all(stored.token for stored in heads):
-            # Heads are never deleted. Where one is gone, somebody emptied the store: nothing known counts.
+        if any(not stored.token and stored.path.startswith(_KEPT_HEADS) for stored in heads):
+            # Only a removed environment's heads are deleted. Else somebody emptied the store: nothing known counts.
             self._forget()
             changed = at_once(lambda prefix: list(records.changes(prefix, {})), prefixes)
         for found in changed:

@@ -26,6 +26,8 @@ COMMANDS = {
     "show": "Show an asset's value, and where it came from.",
     "history": "List the versions of an asset.",
     "lineage": "Draw what an asset was made from and what uses it.",
+    "promote": "Let one environment's versions be another's; run nothing.",
+    "env": "List environments, or remove one.",
     "artifacts": "List artifacts, or show the latest of one.",
     "ui": "Show the project in a browser.",
     "serve": "Run what the settings schedule, when it is due.",

@@ -121,6 +121,7 @@ class Recording:
             head.seq if head else 0,
             texts,
             partition_of(made),
+            base=head.base if head else "",
         )
 
     def _action(

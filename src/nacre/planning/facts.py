@@ -33,6 +33,11 @@ class HeadFact(Protocol):
         """When it became current: ISO 8601, UTC."""
         ...
 
+    @property
+    def base(self) -> str:
+        """The environment that it is read from, where the run's own has no version of it; else empty."""
+        ...
+
 
 #: The kind of a read of which nobody can tell what it brought: a program, a connection. Its name is a phrase.
 UNSEEN = "unseen"

@@ -33,6 +33,8 @@ class Move(NamedTuple):
         metadata: What the step attached.
         partition: Which slice.
         keeps_file: True where the content is that of the version before, so that its published file is this one's too.
+        base: The environment that the run read it from, where its own had no version of it: the head that it gets goes
+            on from there.
     """
 
     env: str
@@ -43,6 +45,7 @@ class Move(NamedTuple):
     metadata: Mapping[str, str] = MappingProxyType({})
     partition: str = ""
     keeps_file: bool = False
+    base: str = ""
 
 
 class Commit(NamedTuple):
@@ -145,12 +148,13 @@ class Committer:
         seqs = {}
         for move in commit.moves:
             path = head_path(move.env, move.asset, move.partition)
-            stored = self._records.get(path) if move.surveyed_seq else None
-            present = decode(stored.data, Head, path) if stored else None
+            # One that was read from the base has no head here yet: it is created, and refused where it has by now.
+            stored = self._records.get(path) if move.surveyed_seq and not move.base else None
+            present = decode(stored.data, Head, path) if stored else self._begun(move)
             head = _moved(commit, move, present)
             seqs[move.asset] = head.current.seq
             # A head that moved on since our survey is created, not replaced: that is refused, and then settled.
-            is_surveyed = present is not None and present.current.seq == move.surveyed_seq
+            is_surveyed = stored and present and present.current.seq == move.surveyed_seq
             token = stored.token if stored and is_surveyed else None
             writes.append(Write(path, encode(head), token, after, waits))
         return seqs
@@ -196,11 +200,34 @@ class Committer:
                 current = present.current
                 if current.attempt == commit.attempt or current.fingerprint == commit.fingerprint:
                     return current.seq, ""
-                if current.seq != move.surveyed_seq and not _dominates(move, current):
+                has_moved = bool(move.base) or current.seq != move.surveyed_seq
+                if has_moved and not _dominates(move, current):
                     return current.seq, current.run
-            if self._write_head(path, encode(_moved(commit, move, present)), stored) is not None:
-                return (present.current.seq if present else 0) + 1, ""
+            head = _moved(commit, move, present or self._begun(move))
+            if self._write_head(path, encode(head), stored) is not None:
+                return head.current.seq, ""
         raise _contended(path)
+
+    def _begun(self, move: Move) -> Head | None:
+        """Return what a head begins with in an environment that had none: the base's history, as the run saw it.
+
+        So numbers go on, and those by which other versions name the ones they were made from stay true. It is neither
+        published nor held here. None where the head begins with nothing.
+        """
+        if not move.base:
+            return None
+        path = head_path(move.base, move.asset, move.partition)
+        stored = self._records.get(path)
+        base = decode(stored.data, Head, path) if stored else None
+        return Head(
+            env=move.env,
+            asset=move.asset,
+            partition=move.partition,
+            history=tuple([each for each in base.history if each.seq <= move.surveyed_seq]) if base else (),
+            metadata=base.metadata if base else {},
+            base_seq=move.surveyed_seq,
+            lost=base.lost if base else (),
+        )
 
     def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
         if stored is None:
@@ -212,7 +239,7 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
     """Append a version to a head; a full history keeps its newest entries."""
     before: Sequence[Materialization] = present.history if present else ()
     version = Materialization(
-        seq=before[-1].seq + 1 if before else 1,
+        seq=(before[-1].seq if before else move.surveyed_seq if move.base else 0) + 1,
         fingerprint=commit.fingerprint,
         data_version=move.data_version,
         run=commit.run,
@@ -229,7 +256,7 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
             history=history,
             metadata=dict(move.metadata),
         )
-    is_published = move.keeps_file and present.published == before[-1].seq
+    is_published = move.keeps_file and bool(before) and present.published == before[-1].seq
     return Head(
         env=present.env,
         asset=present.asset,
@@ -239,6 +266,8 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
         mark=present.mark,
         held=present.held,
         metadata={**present.metadata, **move.metadata},
+        base_seq=present.base_seq,
+        lost=present.lost,
     )
 
 
