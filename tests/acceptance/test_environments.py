@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from msgspec import structs
 
 import nacre
 from buckets import Lake
@@ -17,7 +18,8 @@ from nacre.environments import remove
 from nacre.errors import PromotionConflict, UnknownName, UsageError
 from nacre.promoting import PromoteResult, promote_versions
 from nacre.store.paths import env_path, head_path
-from nacre.store.records import Environment, Head, decode
+from nacre.store.port import RecordStore, Token, Write
+from nacre.store.records import Environment, Head, decode, encode
 from sandbox import Sandbox
 
 PIPELINE = """
@@ -211,7 +213,9 @@ def test_a_dry_run_writes_nothing(home: Sandbox, use: Use) -> None:
 
 def test_what_something_was_made_from_has_to_be_there(home: Sandbox, use: Use) -> None:
     begin(home, use)
-    with pytest.raises(PromotionConflict, match="report  was made from total v2 of dev, which default does not"):
+    with pytest.raises(
+        PromotionConflict, match="report  was made from total v2 of dev, which default does not"
+    ):
         promote("dev", "default", "report")
     with pytest.raises(PromotionConflict):
         promote("dev", "default", "report", force=True)
@@ -305,7 +309,11 @@ def test_the_default_environment_and_a_base_cannot_be_removed(home: Sandbox, use
     use("feature")
     project = roots.current_project()
     workspace = project.workspace()
-    for name, problem in (("default", "cannot be removed"), ("dev", "read through"), ("devv", "did you mean")):
+    for name, problem in (
+        ("default", "cannot be removed"),
+        ("dev", "read through"),
+        ("devv", "did you mean"),
+    ):
         with pytest.raises(UsageError, match=problem):
             remove(workspace, project.settings, name)
 
@@ -370,3 +378,102 @@ def test_another_machine_forgets_a_removed_environment_and_sees_the_new_one_of_i
         assert len(catalog.runs()) == runs + 1
     finally:
         other.close()
+
+
+# ── at the same time ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_build_that_goes_on_in_the_target_comes_on_top_of_what_is_promoted(home: Sandbox, use: Use) -> None:
+    module = begin(home, use)
+    use("default")
+    edited = home.edit(module, "return 10 * sum(rain)", 'world["meanwhile"]()\n    return 7 + sum(rain)')
+    edited.turn(meanwhile=lambda: promote("dev", "default"))
+    home.build(edited).raise_for_failure()
+    moved = record("default", TOTAL)
+    assert moved is not None
+    # All three are there: what was, what was promoted while the build went on, and what that made.
+    assert [each.seq for each in moved.history] == [1, 2, 3]
+    assert len({each.data_version for each in moved.history}) == 3
+    assert nacre.load(TOTAL) == 10
+    assert files(home.folder / "lake")["sums/total.json"] == 10
+    with pytest.raises(PromotionConflict, match="default got v3 meanwhile"):
+        promote("dev", "default")
+
+
+def test_what_another_run_made_between_plan_and_promotion_stays_and_is_told(home: Sandbox, use: Use) -> None:
+    class Overtaken:
+        """The store's records, of which another run changes some just before the first batch arrives."""
+
+        def __init__(self, below: RecordStore, action: Callable[[], object]) -> None:
+            self._below, self._action = below, action
+            self.is_over = False
+
+        def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+            if not self.is_over:
+                self.is_over = True
+                self._action()
+            return self._below.batch(writes)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._below, name)
+
+    module = begin(home, use)
+    module.turn(rain=[3])
+    home.build(module).raise_for_failure()
+    project = roots.current_project()
+    own = project.workspace()
+    path = head_path("default", TOTAL)
+
+    def overtake() -> None:
+        stored = own.records.get(path)
+        assert stored is not None
+        head = decode(stored.data, Head, path)
+        inputs = {"rain": (RAIN, 99)}
+        newer = structs.replace(
+            head.current, seq=2, fingerprint="theirs", attempt="x", run="R", inputs=inputs
+        )
+        assert own.records.replace(
+            path, encode(structs.replace(head, history=(*head.history, newer))), stored.token
+        )
+
+    project._workspace = own._replace(records=Overtaken(own.records, overtake))  # type: ignore[arg-type]  # by __getattr__
+    with pytest.raises(PromotionConflict, match="A run made newer versions") as raised:
+        promote("dev", "default")
+    assert raised.value.facts["assets"] == "total"
+    stays = record("default", TOTAL)
+    assert stays is not None
+    assert [each.run == "R" for each in stays.history] == [False, True]
+
+
+# ── partitions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_single_partitions_are_promoted(home: Sandbox, use: Use) -> None:
+    source = """
+    from nacre import DailyPartitions
+
+    @materialize("s3://lake/posts/{date}.json", partitions=DailyPartitions("2025-12-01", "2025-12-03"))
+    def posts(date: str) -> str:
+        return "posts of " + date
+
+    @materialize("demo://all_posts")
+    def all_posts(posts: dict) -> list:
+        return sorted(posts.values())
+    """
+    module = home.module(source)
+    home.build(module).raise_for_failure()
+    use("dev")
+    home.build(home.edit(module, '"posts of "', '"all of "')).raise_for_failure()
+    result = promote_versions(roots.current_project(), "dev", "default", ["posts"], partitions=["2025-12-02"])
+    assert [(each.partition, each.version) for each in result.promoted] == [("2025-12-02", 2)]
+    assert files(home.folder / "lake/posts") == {
+        "2025-12-01.json": "posts of 2025-12-01",
+        "2025-12-02.json": "all of 2025-12-02",
+        "2025-12-03.json": "posts of 2025-12-03",
+    }
+    with pytest.raises(UsageError, match="no such partition"):
+        promote_versions(roots.current_project(), "dev", "default", partitions=["2025-11-01"])
+    # What was made from all of them needs the others too.
+    assert len(promote("dev", "default").promoted) == 3
+    catalog = home.workspace.catalog
+    assert [each.upstream_seq for each in catalog.inputs("default", "demo://all_posts", 2)] == [2, 2, 2]

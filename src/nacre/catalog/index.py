@@ -299,7 +299,7 @@ def _is_another(connection: sqlite3.Connection, place: _Place, history: list[msg
     for raw in reversed(history):
         entry = _decoded(_decode_entry, raw, path)
         if entry.seq in versions:
-            return versions[entry.seq] != [entry.fingerprint, entry.at]
+            return bool(versions[entry.seq] != [entry.fingerprint, entry.at])
     return False
 
 

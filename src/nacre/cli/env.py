@@ -69,7 +69,7 @@ def rm(name: str, yes: bool) -> None:
     found = require_known(workspace, settings, name)
     if not yes:
         own = count(found.n_own, "version")
-        click.confirm(f"Remove the environment {name}, in which {own} of its own are current?", abort=True)
+        click.confirm(f"Remove the environment {name}, with {own} of its own?", abort=True)
     n_heads = remove(workspace, settings, name)
     echo(paint(f"✓ {name} is removed: {count(n_heads, 'version')} of its own", "built"))
 
