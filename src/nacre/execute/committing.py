@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from nacre.errors import StoreError, said
+from nacre.errors import SAFE, NacreError, StoreError, StoreUnavailable, said
 from nacre.execute.journal import Journal
 from nacre.execute.made import Shared
 from nacre.execute.publishing import Publishing
@@ -52,6 +52,8 @@ class Committing:
         self.steps: list[StepRecord] = []
         #: How many steps came to which outcome.
         self.counts: dict[str, int] = {}
+        #: Step to why its known result could not be taken after all.
+        self.errors: dict[str, NacreError] = {}
 
     @property
     def is_due(self) -> bool:
@@ -102,6 +104,8 @@ class Committing:
             try:
                 committed = self._committer.flush() if self._committer is not None else []
                 if committed:
+                    if self._shared.held:
+                        self.give_back([each.commit.fingerprint.partition("/")[0] for each in committed])
                     self._publishing.committed(committed)
                     kept = [each.commit.action.sources.values() for each in committed if each.commit.action]
                     self._workspace.code.kept.update(*kept)
@@ -109,6 +113,13 @@ class Committing:
                 self._journal.send()
             except StoreError as error:
                 raise error.about("asset", waiting.step) if waiting else error from error.__cause__
+
+    def give_back(self, fingerprints: Iterable[str]) -> None:
+        """Let other runs take what this one has made, or make what it failed to; what it does not hold is left out."""
+        held = self._shared.held
+        claims = [claim for each in fingerprints if (claim := held.pop(each, None)) is not None]
+        if claims:
+            self._workspace.claims.release(claims)
 
     def report(self, record: StepRecord) -> None:
         """Take a step whose outcome is settled: count, keep and show it, after the steps that wait to be durable."""
@@ -154,6 +165,10 @@ class Committing:
                 self._journal.log(
                     logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}"
                 )
+            if each.is_gone:
+                error = self.errors[record.step] = _gone(record.step)
+                self._show(msgspec.structs.replace(record, action="failed", error=said(error)))
+                continue
             record = msgspec.structs.replace(record, seq=next(iter(each.seqs.values()), 0))
             self._show(self.published(record))
 
@@ -162,3 +177,8 @@ class Committing:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.steps.append(record)
         self._journal.emit("step", {"record": record})
+
+
+def _gone(step: str) -> NacreError:
+    what = "A known result was collected at the moment when it was taken"
+    return StoreUnavailable(what, {"asset": step}, ("build again: it is made anew", SAFE))

@@ -28,20 +28,38 @@ class Versions:
         self._catalog = catalog
         self._env = env
         self._actions: dict[str, Action] = {}
+        #: Recipe to the results of it that were found while this run waited for another.
+        self._seen: dict[str, list[str]] = {}
         #: Records of texts of code that are there, as the records that were read say.
         self.sources: set[str] = set()
 
     def action(self, fingerprint: str) -> Action | None:
-        """Return the record of a fingerprint, None where there is none."""
+        """Return the record of a fingerprint, None where there is none or where its result was collected."""
         found = self._actions.get(fingerprint)
         if found is None:
             path = action_path(fingerprint)
             stored = self._records.get(path)
-            if stored is None:
-                return None
-            found = self._actions[fingerprint] = decode(stored.data, Action, path)
-            self.sources.update(found.sources.values())
+            found = self._take(decode(stored.data, Action, path)) if stored is not None else None
         return found
+
+    def _take(self, action: Action) -> Action | None:
+        if action.buried_at is not None:
+            return None
+        self._actions[action.fingerprint] = action
+        self.sources.update(action.sources.values())
+        return action
+
+    def look_again(self, fingerprint: str) -> bool:
+        """Look for results of a recipe that another run may have recorded since; True where there are new ones."""
+        path = action_path(fingerprint)
+        stored = self._records.get(path)
+        listed = [*([stored] if stored is not None else []), *self._records.scan(f"{path}/")]
+        actions = [decode(each.data, Action, each.path) for each in listed]
+        found = [each for each in actions if each.fingerprint not in self._actions and self._take(each)]
+        if found:
+            before = self._seen.get(fingerprint, [])
+            self._seen[fingerprint] = [*before, *(each.fingerprint for each in found)]
+        return bool(found)
 
     def texts(self, digest: str) -> dict[str, str]:
         """Return what was defined in a version of a source file: line to text; empty where that was not kept."""
@@ -72,7 +90,7 @@ class Versions:
         """
         found = [fingerprint]
         if has_head:
-            rows = self._catalog.history(self._env, key_of(made), partition_of(made))
+            rows = self._catalog.recent(self._env, key_of(made), partition_of(made))
             with_reads = dict.fromkeys(
                 r.fingerprint for r in rows if r.fingerprint.startswith(f"{fingerprint}/")
             )
@@ -82,6 +100,8 @@ class Versions:
                 each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
             ]
             found = [*listed, fingerprint]
+        if fingerprint in self._seen:
+            found = list(dict.fromkeys([*self._seen[fingerprint], *found]))
         actions = filter(None, map(self.action, found))
         return [_result(action) for action in actions]
 
@@ -110,7 +130,7 @@ class Versions:
 
     def outline(self, slot: str, data_version: str) -> Outline | None:
         """Return what a slot looked like at a data version of its history; None where it is not kept."""
-        for row in self._catalog.history(self._env, key_of(slot), partition_of(slot)):
+        for row in self._catalog.recent(self._env, key_of(slot), partition_of(slot)):
             if row.data_version == data_version:
                 output = self.output(row.fingerprint, slot)
                 return output.outline if output else None
