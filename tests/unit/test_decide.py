@@ -26,6 +26,8 @@ class Head:
     seq: int = 1
     at: str = "2026-01-01T00:00:00+00:00"
     base: str = ""
+    held: str = ""
+    held_since: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.keys import partition_of, slot
 from nacre.store.history import fitted
-from nacre.store.paths import action_path, head_path
+from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.records import Action, Head, Materialization, decode, encode
 from nacre.store.use import touched
@@ -38,6 +38,7 @@ class Move(NamedTuple):
         keeps_file: True where the content is that of the version before, so that its published file is this one's too.
         base: The environment that the run read it from, where its own had no version of it: the head that it gets goes
             on from there.
+        releases: True where it ends a hold; otherwise what is held stays current.
     """
 
     env: str
@@ -49,6 +50,7 @@ class Move(NamedTuple):
     partition: str = ""
     keeps_file: bool = False
     base: str = ""
+    releases: bool = False
 
 
 class Commit(NamedTuple):
@@ -80,6 +82,7 @@ class Commit(NamedTuple):
 class Committed(NamedTuple):
     """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any.
 
+    ``held`` says at which version an asset is held, where that is why its head did not move.
     ``is_gone`` is true where a known result was to be taken that was collected at the same moment: no head moved.
     """
 
@@ -87,6 +90,7 @@ class Committed(NamedTuple):
     action: Action | None
     seqs: Mapping[str, int]
     superseded_by: str = ""
+    held: str = ""
     is_gone: bool = False
 
 
@@ -152,8 +156,12 @@ class Committer:
         path = action_path(commit.fingerprint)
         if commit.action is not None:
             known = self._records.get(path) if commit.overwrites else None
+            before = waits
+            if known is not None and (replaced := _replaced(known, commit.action)) is not None:
+                before = (*waits, len(writes))
+                writes.append(replaced)
             after = len(writes)
-            writes.append(Write(path, encode(commit.action), known.token if known else None, None, waits))
+            writes.append(Write(path, encode(commit.action), known.token if known else None, None, before))
         elif commit.taken is not None and touched(commit.taken, commit.at) is not None:
             found = self._kept(path)
             if found is None:
@@ -169,9 +177,9 @@ class Committer:
             present = decode(stored.data, Head, path) if stored else self._begun(move)
             head, past = fitted(_moved(commit, move, present))
             seqs[move.asset] = head.current.seq
-            # A head that moved on since our survey is created, not replaced: that is refused, and then settled.
+            # A head that moved on since our survey, or is held, is created, not replaced: refused, and then settled.
             is_surveyed = stored and present and present.current.seq == move.surveyed_seq
-            token = stored.token if stored and is_surveyed else None
+            token = stored.token if stored and present and is_surveyed and _may_move(move, present) else None
             before = waits
             if past is not None and (move.base or token is not None):
                 before = (*waits, len(writes))
@@ -183,17 +191,17 @@ class Committer:
         """Work out a commit of which something was refused, one write at a time."""
         action = self._settle_action(commit) if commit.action is not None else None
         seqs: dict[str, int] = {}
-        superseded = ""
+        superseded, held = "", ""
         if action is not None and action.attempt != commit.attempt and _differs(action, commit):
             # Another run recorded other content for the same recipe first: it stays; what we made has no head.
             return Committed(commit, action, seqs, action.run)
         if commit.taken is not None and not self._keep(commit):
             return Committed(commit, None, seqs, is_gone=True)
         for move in commit.moves:
-            seq, ahead = self._settle_head(commit, move)
+            seq, ahead, holds = self._settle_head(commit, move)
             seqs[move.asset] = seq
-            superseded = superseded or ahead
-        return Committed(commit, action, seqs, superseded)
+            superseded, held = superseded or ahead, held or holds
+        return Committed(commit, action, seqs, superseded, held)
 
     def _settle_action(self, commit: Commit) -> Action:
         """Return the record that holds for this fingerprint, ours or the one that came first."""
@@ -208,10 +216,12 @@ class Committer:
                 is_first = present.buried_at is None and not commit.overwrites
                 if present.attempt == commit.attempt or is_first:
                     return present
+                if (replaced := _replaced(stored, commit.action)) is not None:
+                    self._records.create(replaced.path, replaced.data)
                 token = self._records.replace(path, encode(commit.action), stored.token)
             if token is not None:
                 return commit.action
-        raise _contended(path)
+        raise contended(path)
 
     def _kept(self, path: str) -> tuple[Token, Action] | None:
         """Read the record of a result that is to be taken; None where it was collected."""
@@ -231,10 +241,10 @@ class Committer:
             used = touched(found[1], commit.at)
             if used is None or self._records.replace(path, encode(used), found[0]) is not None:
                 return True
-        raise _contended(path)
+        raise contended(path)
 
-    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str]:
-        """Move one head, or leave it to the run that is ahead; returns the seq and that run."""
+    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str, str]:
+        """Move one head, or leave it to the run that is ahead or to a hold; returns the seq, that run, that hold."""
         path = head_path(move.env, move.asset, move.partition)
         for _ in range(MAX_TRIES):
             stored = self._records.get(path)
@@ -242,16 +252,18 @@ class Committer:
             if present is not None:
                 current = present.current
                 if current.attempt == commit.attempt or current.fingerprint == commit.fingerprint:
-                    return current.seq, ""
+                    return current.seq, "", ""
+                if not _may_move(move, present):
+                    return current.seq, current.run, present.held
                 has_moved = bool(move.base) or current.seq != move.surveyed_seq
                 if has_moved and not _dominates(move, current):
-                    return current.seq, current.run
+                    return current.seq, current.run, ""
             head, past = fitted(_moved(commit, move, present or self._begun(move)))
             if past is not None:
                 self._records.create(past.path, past.data)
             if self._write_head(path, encode(head), stored) is not None:
-                return head.current.seq, ""
-        raise _contended(path)
+                return head.current.seq, "", ""
+        raise contended(path)
 
     def _begun(self, move: Move) -> Head | None:
         """Return what a head begins with in an environment that had none: the base's history, as the run saw it.
@@ -306,8 +318,28 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
         present,
         history=history,
         published=version.seq if is_published else present.published,
+        held="",
+        held_since=None,
         metadata={**present.metadata, **move.metadata},
     )
+
+
+def _replaced(known: Stored, action: Action) -> Write | None:
+    """Keep a record that is about to be replaced by one with other content: versions rest on it, and are not lost.
+
+    None for the same content, for a tombstone, and for a plain task, which has no versions.
+    """
+    present = decode(known.data, Action, known.path)
+    outputs = {output.asset: output.data_version for output in present.outputs}
+    same = outputs == {output.asset: output.data_version for output in action.outputs}
+    if same or not outputs or next(iter(outputs)).startswith("task://"):
+        return None
+    return Write(replaced_path(present.fingerprint, present.attempt), known.data)
+
+
+def _may_move(move: Move, present: Head) -> bool:
+    """A head that is held stays, unless the move is what ends the hold."""
+    return move.releases or not present.held
 
 
 def _waits(commit: Commit, made: Mapping[str, int]) -> tuple[int, ...]:
@@ -338,6 +370,7 @@ def with_moves(commit: Commit, moves: Sequence[Move]) -> Commit:
     return commit._replace(moves=tuple(moves))
 
 
-def _contended(path: str) -> StoreUnavailable:
+def contended(path: str) -> StoreUnavailable:
+    """Make the error of a record that others keep changing."""
     facts = {"record": path, "tries": MAX_TRIES}
     return StoreUnavailable("A record is being changed by others all the time", facts, (SAFE, "run again"))
