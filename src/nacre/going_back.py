@@ -11,13 +11,15 @@ from msgspec.structs import replace
 
 from nacre.catalog.consistent import Followed, MadeFrom, below, follow
 from nacre.catalog.history import HeadRow, HistoryRow
-from nacre.errors import SAFE, CorruptObject, NotMaterialized, UsageError
+from nacre.errors import SAFE, CorruptObject, NotMaterialized
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.loading import require_output
 from nacre.planning.explain import short
+from nacre.store.begun import begun
+from nacre.store.commit import contended
 from nacre.store.paths import head_path
-from nacre.store.port import Stored
+from nacre.store.port import Token
 from nacre.store.records import Head, Materialization, decode
 from nacre.survey.gather import Versions
 
@@ -53,9 +55,13 @@ class RolledBack:
 
 
 class Move(NamedTuple):
-    """A head that goes back: as it was read, as it shall be, and what is said of it."""
+    """A head that goes back: where it lies, as it was read, as it shall be, and what is said of it.
 
-    stored: Stored
+    Without a token there is none yet: what is current is read through the environment's base.
+    """
+
+    path: str
+    token: Token | None
     before: Head
     head: Head
     done: RolledBack
@@ -185,11 +191,13 @@ class GoingBack:
         self._require_whole(made, row)
         path = head_path(workspace.env, key, partition)
         stored = workspace.records.get(path)
-        if stored is None:
-            facts = {"asset": resolved(made), "environment": workspace.env}
-            hints = ("roll it back in the environment it is read from, or build it here first", SAFE)
-            raise UsageError(f"{short(made)} has no version of its own in {workspace.env}", facts, hints)
-        head = before = decode(stored.data, Head, path)
+        if stored is not None:
+            head = before = decode(stored.data, Head, path)
+        else:
+            (read,) = [each for each in workspace.catalog.heads_of(workspace.env, key) if each.slot == made]
+            head = before = begun(workspace.records, workspace.env, read.base, key, partition, read.seq)
+        if not before.history:  # the base has gone on by more than its head keeps since it was looked at
+            raise contended(path)
         current = before.current
         if (current.fingerprint, current.data_version) != (row.fingerprint, row.data_version):
             inputs = workspace.catalog.inputs(workspace.env, key, row.seq, partition)
@@ -206,4 +214,4 @@ class GoingBack:
         if is_held and head.held != f"v{row.seq}":
             head = replace(head, held=f"v{row.seq}", held_since=now)
         done = RolledBack(key, partition, head.current.seq, row.seq, current.seq, is_held)
-        return Move(stored, before, head, done)
+        return Move(path, stored.token if stored is not None else None, before, head, done)

@@ -12,7 +12,7 @@ import msgspec
 
 from nacre.catalog.history import HeadRow
 from nacre.environments import bases_of, require_known
-from nacre.errors import SAFE, NacreError, NotPublished, PromotionConflict, StoreUnavailable, UsageError
+from nacre.errors import SAFE, NacreError, NotPublished, PromotionConflict, UsageError
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
@@ -29,7 +29,7 @@ from nacre.planning.promotion import (
     plan_promotion,
 )
 from nacre.project import Project
-from nacre.store.commit import MAX_TRIES, Commit, Committed, Committer, Move
+from nacre.store.commit import MAX_TRIES, Commit, Committed, Committer, Move, contended
 from nacre.store.paths import head_path
 from nacre.store.records import Head, decode, encode
 from nacre.survey.gather import Versions
@@ -202,16 +202,17 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
         publishing.drifted(placed, there)
     committer = Committer(theirs.records, theirs.clock.monotonic)
     for each in found.moves:
-        committer.add(_commit(ours, theirs, chosen[each.slot], each, there.get(each.slot)))
+        committer.add(_commit(sides, versions, each))
     done = committer.flush()
-    seqs = {made: seq for each in done if not each.superseded_by for made, seq in _seqs(each).items()}
+    moved = [each for each in done if not (each.superseded_by or each.held or each.is_gone)]
+    seqs = {made: seq for each in moved for made, seq in _seqs(each).items()}
     # Those that are the same belong here too: a crash may have come between, or both made the same.
     pairs = {made: there[made].seq for made in found.same} | seqs
     for made, seq in pairs.items() if is_base or is_over else ():
         one, other = (ours.env, seq) if is_base else (theirs.env, chosen[made].seq)
         if made in seqs or (chosen[made] if is_base else there[made]).base_seq != other:
             _note_base(theirs, head_path(one, key_of(made), partition_of(made)), other)
-    publishing.committed(done)
+    publishing.committed(moved)
     overtaken = [each.slot for each in found.moves if each.slot not in seqs]
     if overtaken:
         facts = {"environment": theirs.env, "assets": _listed(map(short, overtaken))}
@@ -224,9 +225,9 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     return PromoteResult(ours.env, theirs.env, told, len(found.same), warnings=tuple(warnings))
 
 
-def _commit(
-    ours: Workspace, theirs: Workspace, head: HeadRow, promoted: Promoted, there: HeadRow | None
-) -> Commit:
+def _commit(sides: _Sides, versions: Versions, promoted: Promoted) -> Commit:
+    ours, theirs, head = sides.ours, sides.theirs, sides.chosen[promoted.slot]
+    there = sides.there.get(promoted.slot)
     path = head_path(ours.env, head.asset, head.partition)
     stored = ours.records.get(path)
     metadata = decode(stored.data, Head, path).metadata if stored is not None else {}
@@ -239,9 +240,17 @@ def _commit(
         metadata=metadata,
         partition=head.partition,
         base=there.base if there is not None else "",
+        releases=there is not None and bool(there.held),
     )
     # The run stays the one that made it: its log is what a person looks for.
-    return Commit(head.fingerprint, head.run, theirs.new_id(), theirs.clock.now(), moves=(move,))
+    return Commit(
+        head.fingerprint,
+        head.run,
+        theirs.new_id(),
+        theirs.clock.now(),
+        moves=(move,),
+        taken=versions.action(head.fingerprint),
+    )
 
 
 def _seqs(done: Committed) -> dict[str, int]:
@@ -260,8 +269,7 @@ def _note_base(theirs: Workspace, path: str, seq: int) -> None:
         noted = msgspec.structs.replace(decode(stored.data, Head, path), base_seq=seq)
         if theirs.records.replace(path, encode(noted), stored.token) is not None:
             return
-    facts = {"record": path, "tries": MAX_TRIES}
-    raise StoreUnavailable("A record is being changed by others all the time", facts, "promote again")
+    raise contended(path)
 
 
 def _told(each: Promoted, seq: int, theirs: Workspace) -> PromotedVersion:

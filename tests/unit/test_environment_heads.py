@@ -107,6 +107,29 @@ def test_where_the_base_keeps_nothing_of_what_the_run_saw_the_number_goes_on_all
     assert store.head("dev", A).base_seq == 70
 
 
+def test_a_long_history_goes_on_with_what_the_bases_head_keeps(store: Store) -> None:
+    for number in range(1, 101):
+        store.make("default", A, f"f{number}", seen=number - 1)
+    assert store.make("dev", A, "g", seen=100, base="default") == (101, "")
+    seqs = [row.seq for row in store.catalog.history("dev", A)]
+    assert seqs == list(range(101, 100 - len(seqs) + 1, -1))
+    assert len(seqs) > 32
+    for number in range(101, 171):
+        store.make("dev", A, f"g{number}", seen=number)
+    assert [row.seq for row in store.catalog.history("dev", A)] == list(range(171, seqs[-1] - 1, -1))
+    assert [row.seq for row in store.catalog.history("default", A)] == list(range(100, 0, -1))
+    assert [row.seq for row in store.catalog.recent("feature", A)] == list(range(171, 171 - 64, -1))
+
+
+def test_a_head_that_is_full_when_it_begins_leaves_its_oldest_part_beside_it(store: Store) -> None:
+    for number in range(1, 65):
+        store.make("default", A, f"f{number}", seen=number - 1)
+    assert len(store.head("default", A).history) == 64
+    store.make("dev", A, "g", seen=64, base="default")
+    assert [row.seq for row in store.catalog.history("dev", A)] == list(range(65, 0, -1))
+    assert len(store.head("dev", A).history) == 33
+
+
 def test_of_two_runs_that_begin_a_head_the_second_is_superseded(store: Store) -> None:
     store.make("default", A, "f1")
     assert store.make("dev", A, "g", seen=1, base="default", run="r1") == (2, "")

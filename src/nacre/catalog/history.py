@@ -193,6 +193,14 @@ class Catalog:
 
     def recent(self, env: str, asset: str, partition: str = "") -> list[HistoryRow]:
         """The versions of an asset-partition that its head lists, newest first: as many as planning looks at."""
+        if env in self._through:
+            where = {
+                "chain": self._through[env],
+                "asset": asset,
+                "partition": partition,
+                "limit": MAX_HISTORY,
+            }
+            return self._read(QUERIES["recent_through"], where, HistoryRow)
         return self._read(QUERIES["recent"], (env, asset, partition, MAX_HISTORY), HistoryRow)
 
     def runs(self, limit: int = 20) -> list[RunRow]:

@@ -34,7 +34,7 @@ _MADE_FROM = {
 }
 _TABLE = re.compile(r"\b(?:FROM|JOIN) (\w+)")
 #: Queries to which the heads, and what this machine wrote itself, say enough.
-_KNOWN_HERE = ("recent", "artifact_key")
+_KNOWN_HERE = ("recent", "recent_through", "artifact_key")
 _IDENTITY = "format"
 _HEADS = "heads/"
 _KEPT_HEADS = f"{_HEADS}{DEFAULT_ENV}/"

@@ -310,6 +310,19 @@ WHERE asset = :asset AND partition = :partition AND env = (
 )
 ORDER BY seq DESC
 
+-- recent_through --
+SELECT seq, fingerprint, data_version, run, at
+FROM materializations
+WHERE asset = :asset AND partition = :partition AND env = (
+    SELECT chain.value
+    FROM json_each(:chain) AS chain
+    CROSS JOIN heads ON heads.env = chain.value AND heads.asset = :asset AND heads.partition = :partition
+    ORDER BY chain.key
+    LIMIT 1
+)
+ORDER BY seq DESC
+LIMIT :limit
+
 -- inputs_through --
 -- A version that a history began with keeps the numbers of the environment that it was made in: the last of the chain
 -- whose history has the very same entry.

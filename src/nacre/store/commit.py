@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.keys import partition_of, slot
+from nacre.store.begun import begun
 from nacre.store.history import fitted
 from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
@@ -266,25 +267,10 @@ class Committer:
         raise contended(path)
 
     def _begun(self, move: Move) -> Head | None:
-        """Return what a head begins with in an environment that had none: the base's history, as the run saw it.
-
-        So numbers go on, and those by which other versions name the ones they were made from stay true. It is neither
-        published nor held here. None where the head begins with nothing.
-        """
+        """Return what the first head of a slot in its environment goes on from, where that is read through another."""
         if not move.base:
             return None
-        path = head_path(move.base, move.asset, move.partition)
-        stored = self._records.get(path)
-        base = decode(stored.data, Head, path) if stored else None
-        return Head(
-            env=move.env,
-            asset=move.asset,
-            partition=move.partition,
-            history=tuple([each for each in base.history if each.seq <= move.surveyed_seq]) if base else (),
-            metadata=base.metadata if base else {},
-            base_seq=move.surveyed_seq,
-            lost=base.lost if base else (),
-        )
+        return begun(self._records, move.env, move.base, move.asset, move.partition, move.surveyed_seq)
 
     def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
         if stored is None:
