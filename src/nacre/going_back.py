@@ -20,7 +20,7 @@ from nacre.store.begun import begun
 from nacre.store.commit import contended
 from nacre.store.paths import head_path
 from nacre.store.port import Token
-from nacre.store.records import Head, Materialization, decode
+from nacre.store.records import Head, Materialization, Output, decode
 from nacre.survey.gather import Versions
 
 
@@ -168,36 +168,52 @@ class GoingBack:
         return True
 
     def _require_whole(self, made: str, row: HeadRow | HistoryRow) -> None:
-        """Look whether the bytes of a version are there, and as many as there were.
+        """Look whether the bytes of a version are there, as many as there were, and not known to be damaged.
 
         Raises:
             NotMaterialized: Its record is gone.
             CorruptObject: Its bytes are gone.
         """
         output = require_output(self._workspace, self.versions, made, row)
+        _, head = self._head(made)
+        if row.seq in head.lost:
+            problem = "they were found to be damaged: nacre fsck"
+            raise _bytes_gone(made, row, output, problem)
         if output.object:
             found = self._workspace.contents.objects.head(output.object)
             if found is None or found.size_bytes != output.size_bytes:
                 problem = (
                     "the object is missing" if found is None else f"{found.size_bytes:,} bytes are there"
                 )
-                facts = {"asset": resolved(made), "object": output.object, "problem": problem}
-                hints = (f"another version: nacre history {short(key_of(made))}", SAFE)
-                raise CorruptObject(f"The bytes of {short(made)} v{row.seq} are gone", facts, hints)
+                raise _bytes_gone(made, row, output, problem)
+
+    def _head(self, made: str) -> tuple[Token | None, Head]:
+        """Read the head of a slot; the one that it begins with, without a token, where it is read through the base.
+
+        Raises:
+            StoreUnavailable: It is being changed by others at this moment.
+        """
+        workspace = self._workspace
+        path = head_path(workspace.env, key_of(made), partition_of(made))
+        stored = workspace.records.get(path)
+        if stored is not None:
+            return stored.token, decode(stored.data, Head, path)
+        key, partition = key_of(made), partition_of(made)
+        rows = workspace.catalog.heads_of(workspace.env, key)
+        read = next((each for each in rows if each.slot == made), None)
+        if read is None or not read.base:
+            raise contended(path)  # its environment was removed just now
+        head = begun(workspace.records, workspace.env, read.base, key, partition, read.seq)
+        if not head.history:
+            raise contended(path)  # the base went on by more than its head keeps since it was looked at
+        return None, head
 
     def _move(self, made: str, row: HeadRow | HistoryRow, now: datetime, *, is_held: bool) -> Move:
         """Work out the head that a slot shall have: a new entry, a copy of the wanted one, unless that is current."""
         workspace, key, partition = self._workspace, key_of(made), partition_of(made)
         self._require_whole(made, row)
-        path = head_path(workspace.env, key, partition)
-        stored = workspace.records.get(path)
-        if stored is not None:
-            head = before = decode(stored.data, Head, path)
-        else:
-            (read,) = [each for each in workspace.catalog.heads_of(workspace.env, key) if each.slot == made]
-            head = before = begun(workspace.records, workspace.env, read.base, key, partition, read.seq)
-        if not before.history:  # the base has gone on by more than its head keeps since it was looked at
-            raise contended(path)
+        token, before = self._head(made)
+        head = before
         current = before.current
         if (current.fingerprint, current.data_version) != (row.fingerprint, row.data_version):
             inputs = workspace.catalog.inputs(workspace.env, key, row.seq, partition)
@@ -214,4 +230,11 @@ class GoingBack:
         if is_held and head.held != f"v{row.seq}":
             head = replace(head, held=f"v{row.seq}", held_since=now)
         done = RolledBack(key, partition, head.current.seq, row.seq, current.seq, is_held)
-        return Move(path, stored.token if stored is not None else None, before, head, done)
+        path = head_path(workspace.env, key, partition)
+        return Move(path, token, before, head, done)
+
+
+def _bytes_gone(made: str, row: HeadRow | HistoryRow, output: Output, problem: str) -> CorruptObject:
+    facts = {"asset": resolved(made), "object": output.object, "problem": problem}
+    hints = (f"another version: nacre history {short(key_of(made))}", SAFE)
+    return CorruptObject(f"The bytes of {short(made)} v{row.seq} are gone", facts, hints)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from msgspec.structs import replace
 
 import nacre
 from nacre.errors import CorruptObject, NotMaterialized, UsageError
 from nacre.planning.reason import Cause
-from nacre.store.paths import action_path
-from nacre.store.records import Action, decode
+from nacre.rolling_back import roll_back
+from nacre.store.paths import action_path, head_path
+from nacre.store.port import RecordStore, Token, Write
+from nacre.store.records import Action, Head, decode, encode
 from nacre.views.versions import HistoryEntry
 from sandbox import Sandbox
 
@@ -440,3 +444,91 @@ def test_an_edit_of_what_is_held_is_not_accepted(project: Sandbox, pipe: ModuleT
     edited = project.edit(pipe, "n * 10", "10 * n")
     with pytest.raises(UsageError, match="Nothing of posts is to be accepted"):
         nacre.accept("posts", modules=[edited])
+
+
+def test_doing_it_again_does_what_a_crash_left_undone(pipe: ModuleType) -> None:
+    nacre.rollback("posts", "v1", only=True)  # as a store without transactions may be left
+    done = nacre.rollback("posts", "v1")
+    assert [(each.name, each.version, each.to) for each in done.rolled_back] == [
+        ("posts", 4, 1),
+        ("report", 4, 1),
+        ("mail", 4, 1),
+    ]
+    assert nacre.load("mail") == "sum 0"
+
+
+class Overtaken:
+    """Records in which somebody else is faster, once: before the first batch goes out."""
+
+    def __init__(self, below: RecordStore, first: Callable[[], object]) -> None:
+        self._below = below
+        self._first: Callable[[], object] | None = first
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._below, name)
+
+    def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+        first, self._first = self._first, None
+        if first is not None:
+            first()
+        return self._below.batch(writes)
+
+
+def test_a_build_that_commits_meanwhile_is_rolled_back_too(project: Sandbox, pipe: ModuleType) -> None:
+    workspace = project.workspace
+    pipe.turn(n=4)
+
+    def build() -> None:
+        project.build(pipe).raise_for_failure()
+
+    overtaken = workspace._replace(records=Overtaken(workspace.records, build))  # type: ignore[arg-type]
+    done = roll_back(overtaken, "posts", "v1")
+    assert [(each.name, each.version, each.to, each.before) for each in done.rolled_back] == [
+        ("posts", 5, 1, 4),
+        ("report", 5, 1, 4),
+        ("mail", 5, 1, 4),
+    ]
+    assert nacre.load("mail") == "sum 0"
+    assert current("posts").held == "v1"
+
+
+def test_a_flow_whose_step_is_rolled_back_meanwhile_says_so(project: Sandbox) -> None:
+    module = project.module("""
+        @materialize("demo://posts")
+        def posts() -> int:
+            return world["n"]
+
+        @flow
+        def daily():
+            value = posts()
+            if world["n"] == 3:
+                nacre.rollback("posts", "v1")
+            return value
+    """)
+    for n in (1, 2, 3):
+        module.turn(n=n)
+        assert module.daily() == n
+    assert nacre.load("posts") == 1
+    assert any("was rolled back meanwhile and is held at v1" in line for line in project.log())
+
+
+def test_a_version_that_was_found_to_be_damaged_is_refused(project: Sandbox, pipe: ModuleType) -> None:
+    path = head_path("default", "demo://posts")
+    stored = project.workspace.records.get(path)
+    assert stored is not None
+    marked = replace(decode(stored.data, Head), lost=(1,))
+    assert project.workspace.records.replace(path, encode(marked), stored.token)
+    with pytest.raises(CorruptObject, match="The bytes of posts v1 are gone"):
+        nacre.rollback("posts", "v1")
+    done = nacre.rollback("raw", "v1")
+    assert ([each.name for each in done.rolled_back], done.rebuilt) == (["raw"], ("posts", "report", "mail"))
+
+
+def test_a_history_that_has_left_its_head_is_gone_back_into(project: Sandbox, pipe: ModuleType) -> None:
+    for n in range(4, 100):
+        pipe.turn(n=n)
+        project.build(pipe, "posts").raise_for_failure()
+    assert len(list(project.workspace.records.scan("hist/"))) > 0
+    nacre.rollback("posts", "v2")
+    assert nacre.load("report") == 10
+    assert [each.version for each in nacre.history("posts")] == list(range(100, 0, -1))
