@@ -67,7 +67,8 @@ class Project:
         self._workspace: Workspace | None = None
         self._mirror: Mirror | None = None
         self._is_kept = False
-        self._is_begun = self.settings.env == DEFAULT_ENV
+        #: The environment and what it reads through, until it is recorded that it began; empty for the default one.
+        self._beginning: tuple[str, ...] = ()
         self._looked_at = 0.0
         self.is_stored = False
 
@@ -111,8 +112,10 @@ class Project:
             self._look(self._mirror)
         if schedules and self._mirror is not None:
             self._mirror.refresh(SCHEDULED)
-        if creates and not self._is_begun:
-            self._begin(self._workspace)
+        if creates and self._beginning:
+            env, base, *_ = self._beginning
+            begin(self._workspace.records, env, base, self._clock.now())
+            self._beginning = ()
         return self._workspace
 
     @cached_property
@@ -157,12 +160,6 @@ class Project:
             publisher=Publisher((), _open_place, is_active=False),
             claims=NoClaims(),
         )
-
-    def _begin(self, workspace: Workspace) -> None:
-        """Record the environment at the first opening for writing."""
-        chain = bases_of(self.settings, workspace.records, self.settings.env)
-        begin(workspace.records, chain[0], chain[1], self._clock.now())
-        self._is_begun = True
 
     def close(self) -> None:
         """Close the store. Idempotent."""
@@ -252,7 +249,8 @@ class Project:
         memo: RecordStore | None = None,
     ) -> Workspace:
         if self.settings.env != DEFAULT_ENV:
-            catalog = catalog.over({self.settings.env: bases_of(self.settings, records, self.settings.env)})
+            self._beginning = bases_of(self.settings, records, self.settings.env)
+            catalog = catalog.over({self.settings.env: self._beginning})
         return Workspace(
             root=self.root,
             location=self.store,

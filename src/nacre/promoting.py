@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import NamedTuple, cast
 
 import msgspec
@@ -15,11 +13,10 @@ from nacre.environments import bases_of, require_known
 from nacre.errors import SAFE, NacreError, NotPublished, PromotionConflict, UsageError
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
-from nacre.graph.select import unknown
-from nacre.keys import key_name, key_of, partition_of, slot
+from nacre.graph.select import select_stored
+from nacre.keys import key_of, partition_of, slot
 from nacre.planning.explain import short
 from nacre.planning.promotion import (
-    Conflict,
     Histories,
     Obstacle,
     PromotableHead,
@@ -31,6 +28,7 @@ from nacre.planning.promotion import (
 from nacre.project import Project
 from nacre.store.commit import MAX_TRIES, Commit, Committed, Committer, Move, contended
 from nacre.store.paths import head_path
+from nacre.store.port import Write
 from nacre.store.records import Head, decode, encode
 from nacre.survey.gather import Versions
 
@@ -207,11 +205,11 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     moved = [each for each in done if not (each.superseded_by or each.held or each.is_gone)]
     seqs = {made: seq for each in moved for made, seq in _seqs(each).items()}
     # Those that are the same belong here too: a crash may have come between, or both made the same.
-    pairs = {made: there[made].seq for made in found.same} | seqs
-    for made, seq in pairs.items() if is_base or is_over else ():
-        one, other = (ours.env, seq) if is_base else (theirs.env, chosen[made].seq)
-        if made in seqs or (chosen[made] if is_base else there[made]).base_seq != other:
-            _note_base(theirs, head_path(one, key_of(made), partition_of(made)), other)
+    pairs = {made: there[made].seq for made in found.same if not there[made].base} | seqs
+    if is_base:
+        _note_bases(theirs, ours.env, {m: seq for m, seq in pairs.items() if chosen[m].base_seq != seq})
+    elif is_over:
+        _note_bases(theirs, theirs.env, {made: chosen[made].seq for made in pairs})
     publishing.committed(moved)
     overtaken = [each.slot for each in found.moves if each.slot not in seqs]
     if overtaken:
@@ -257,19 +255,24 @@ def _seqs(done: Committed) -> dict[str, int]:
     return {slot(move.asset, move.partition): done.seqs[move.asset] for move in done.commit.moves}
 
 
-def _note_base(theirs: Workspace, path: str, seq: int) -> None:
-    """Remember with a head which version of its base it goes on from now, if it is there.
+def _note_bases(theirs: Workspace, env: str, seqs: Mapping[str, int]) -> None:
+    """Remember with heads of an environment which version of its base they go on from now, where they are there.
 
-    A run may write to it at the same time: then it is read again.
+    A run may write to one at the same time: then that one is read again.
     """
+    records = theirs.records
+    left = {head_path(env, key_of(made), partition_of(made)): seq for made, seq in seqs.items()}
     for _ in range(MAX_TRIES):
-        stored = theirs.records.get(path)
-        if stored is None:
+        writes = []
+        for path, seq in left.items():
+            if (stored := records.get(path)) is not None:
+                noted = msgspec.structs.replace(decode(stored.data, Head, path), base_seq=seq)
+                writes.append(Write(path, encode(noted), stored.token))
+        tokens = records.batch(writes) if writes else []
+        left = {each.path: left[each.path] for each, token in zip(writes, tokens, strict=True) if not token}
+        if not left:
             return
-        noted = msgspec.structs.replace(decode(stored.data, Head, path), base_seq=seq)
-        if theirs.records.replace(path, encode(noted), stored.token) is not None:
-            return
-    raise contended(path)
+    raise contended(next(iter(left)))
 
 
 def _told(each: Promoted, seq: int, theirs: Workspace) -> PromotedVersion:
@@ -284,13 +287,14 @@ def _chosen(ours: Workspace, select: Sequence[str], partitions: Sequence[str]) -
     """Choose among the source's own heads.
 
     Raises:
-        UnknownName: A selector names nothing that is stored there, or a partition that is not.
+        UnknownName: A selector names nothing that is stored there.
+        UsageError: It has no such partition of its own.
     """
     own = ours.catalog.own_heads(ours.env)
     if select:
         seen = list(dict.fromkeys(row.asset for row in ours.catalog.heads(ours.env)))
         edges = ours.catalog.edges(ours.env)
-        keys = {key for each in select for key in _selected(each, seen, edges)}
+        keys = select_stored(seen, edges, select)
         own = [row for row in own if row.asset in keys]
     if partitions:
         there = {row.partition for row in own}
@@ -303,38 +307,6 @@ def _chosen(ours: Workspace, select: Sequence[str], partitions: Sequence[str]) -
     return {row.slot: row for row in own}
 
 
-def _selected(selector: str, keys: Sequence[str], edges: Sequence[tuple[str, str]]) -> set[str]:
-    name = selector.strip()
-    if name in keys:
-        return {name}
-    bare = name.removeprefix("+").removesuffix("+")
-    if bare.startswith("tag:"):
-        hint = "give keys, names or globs"
-        raise UsageError("Tags are in the code, and promoting reads none", {"selector": selector}, hint)
-    found = {
-        key
-        for key in keys
-        if bare in (key, key_name(key)) or fnmatchcase(key, bare) or fnmatchcase(key_name(key) or "", bare)
-    }
-    if not found:
-        raise unknown(bare, [*filter(None, map(key_name, keys)), *keys])
-    up = _reached(found, [(below, above) for above, below in edges]) if name.startswith("+") else set()
-    down = _reached(found, edges) if name.endswith("+") else set()
-    return found | up | down
-
-
-def _reached(start: Iterable[str], edges: Iterable[tuple[str, str]]) -> set[str]:
-    nearby: dict[str, list[str]] = {}
-    for one, other in edges:
-        nearby.setdefault(one, []).append(other)
-    found, waiting = set(start), list(start)
-    while waiting:
-        more = [each for each in nearby.get(waiting.pop(), ()) if each not in found]
-        found.update(more)
-        waiting += more
-    return found
-
-
 # ── in words ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -342,7 +314,7 @@ def _conflict(found: Promotion, source: str, target: str) -> PromotionConflict:
     """Write up all that keeps versions from being promoted."""
     reasons: dict[str, list[str]] = {}
     for each in found.conflicts:
-        reasons.setdefault(short(each.slot), []).append(_why(each, source, target))
+        reasons.setdefault(short(each.slot), []).append(each.sentence(source, target))
     facts = {name: "\n".join(dict.fromkeys(whys)) for name, whys in list(reasons.items())[:_MAX_TOLD]}
     if len(reasons) > _MAX_TOLD:
         facts["…"] = f"and {len(reasons) - _MAX_TOLD:,} more"
@@ -359,23 +331,6 @@ def _conflict(found: Promotion, source: str, target: str) -> PromotionConflict:
         hints.append(f"or let {source} win: nacre promote {source} {target} --force")
     what = f"{source} cannot be promoted to {target}: nothing was promoted"
     return PromotionConflict(what, facts, (*hints, SAFE))
-
-
-def _why(each: Conflict, source: str, target: str) -> str:
-    match each.obstacle:
-        case Obstacle.MOVED:
-            at = datetime.fromisoformat(each.at)
-            return f"{target} got v{each.seq} meanwhile, at {at:%Y-%m-%d %H:%M} UTC"
-        case Obstacle.HELD:
-            return f"{target} is held at {each.subject}"
-        case Obstacle.NEEDS:
-            return (
-                f"was made from {short(each.subject)} v{each.seq} of {source}, which {target} does not have"
-            )
-        case Obstacle.LOST:
-            return (
-                f"the bytes of v{each.seq} are gone or damaged: nacre build {short(each.slot)} --env {source}"
-            )
 
 
 def _not_published(errors: Sequence[NotPublished]) -> NacreError:

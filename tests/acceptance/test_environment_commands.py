@@ -149,7 +149,7 @@ def test_a_conflict_is_exit_code_1_with_what_to_do(shell: Shell) -> None:
     assert "default got v2 meanwhile" in error
     assert "nacre promote dev default --force" in error
     assert "in all 7" in shell("show", "report").stdout
-    assert "promoting reads none" in shell("promote", "dev", "default", "tag:x", exits=2).stderr
+    assert "Tags are in the code" in shell("promote", "dev", "default", "tag:x", exits=2).stderr
 
 
 def test_the_page_shows_the_environment_it_looks_at(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

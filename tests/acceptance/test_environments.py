@@ -207,3 +207,16 @@ def test_going_back_in_an_environment_leaves_its_base(home: Sandbox, use: Use) -
     use("default")
     assert (nacre.load(TOTAL), nacre.load(REPORT)) == (3, "3 mm")
     assert files(home.folder / "lake")["sums/total.json"] == 3
+
+
+def test_an_edit_is_accepted_for_one_environment(home: Sandbox, use: Use) -> None:
+    module = home.module(PIPELINE)
+    home.build(module).raise_for_failure()
+    use("dev")
+    edited = home.edit(module, "return sum(rain)", "return 0 + sum(rain)")
+    assert [each.version for each in nacre.accept("total", "adds nothing", modules=[edited]).accepted] == [2]
+    assert home.build(edited).counts == {"checked": 1, "reused": 2}
+    own = record("dev", TOTAL)
+    assert own is not None
+    assert (own.current.seq, own.base_seq, own.published) == (2, 1, 0)
+    assert heads("default")[TOTAL] == (1, "")

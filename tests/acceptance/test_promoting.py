@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 import nacre
-from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, promote, record
+from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, promote, record, settings
 from nacre import project as roots
 from nacre.errors import PromotionConflict, UnknownName, UsageError
 from nacre.promoting import promote_versions
@@ -237,3 +237,36 @@ def test_single_partitions_are_promoted(home: Sandbox, use: Use) -> None:
     assert len(promote("dev", "default").promoted) == 3
     catalog = home.workspace.catalog
     assert [each.upstream_seq for each in catalog.inputs("default", "demo://all_posts", 2)] == [2, 2, 2]
+
+
+def test_what_is_promoted_is_published_below_the_root_of_the_target(home: Sandbox, use: Use) -> None:
+    settings(home, '[env.staging]\npublish_root = "./staging"\n')
+    use("staging")
+    home.build(home.module(PIPELINE), "rain").raise_for_failure()
+    use("default")
+    begin(home, use)
+    result = promote("dev", "staging")
+    assert [(each.name, each.version, each.place) for each in result.promoted] == [
+        ("total", 2, str(home.folder / "staging/lake/sums/total.json")),
+        ("report", 2, ""),
+    ]
+    assert files(home.folder / "staging")["lake/sums/total.json"] == 30
+    assert heads("default")[TOTAL] == (1, "")
+    assert files(home.folder / "lake")["sums/total.json"] == 3
+
+
+def test_a_crash_between_promotion_and_note_is_mended_by_promoting_again(home: Sandbox, use: Use) -> None:
+    module = begin(home, use)
+    promote("dev", "default")
+    records = home.workspace.records
+    path = head_path("dev", TOTAL)
+    stored = records.get(path)
+    assert stored is not None
+    behind = structs.replace(decode(stored.data, Head, path), base_seq=1)
+    assert records.replace(path, encode(behind), stored.token)
+    # What the default took is the source's own, so a further version is no conflict either.
+    assert promote("dev", "default").n_same == 2
+    mended = record("dev", TOTAL)
+    assert mended is not None
+    assert mended.base_seq == 2
+    assert module.calls == ["rain", "total", "report"]

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pytest
+
+from nacre.errors import AmbiguousName, UnknownName, UsageError
+from nacre.graph.select import select_stored
 from nacre.planning.promotion import (
     Conflict,
     Histories,
@@ -162,3 +166,42 @@ def test_assets_that_once_stood_the_other_way_round_are_still_ordered() -> None:
     found = promotion(source, target, inputs=inputs)
     assert [each.slot for each in found.moves] == ["b", "a"]
     assert found.moves[0].inputs == {"a": ("a", 1)}
+
+
+# ── what is chosen ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+KEYS = ["demo://raw", "demo://clean", "s3://lake/report.json", "demo://other", "s3://lake/other"]
+EDGES = [("demo://raw", "demo://clean"), ("demo://clean", "s3://lake/report.json")]
+
+
+@pytest.mark.parametrize(
+    ("selectors", "chosen"),
+    [
+        (["demo://raw"], ["demo://raw"]),
+        (["report"], ["s3://lake/report.json"]),
+        (["+report"], ["demo://raw", "demo://clean", "s3://lake/report.json"]),
+        (["raw+"], ["demo://raw", "demo://clean", "s3://lake/report.json"]),
+        (["+clean"], ["demo://raw", "demo://clean"]),
+        (["+clean+"], ["demo://raw", "demo://clean", "s3://lake/report.json"]),
+        (["demo://*"], ["demo://raw", "demo://clean", "demo://other"]),
+        (["r*", "clean"], ["demo://raw", "demo://clean", "s3://lake/report.json"]),
+    ],
+)
+def test_stored_assets_are_selected_by_what_is_recorded(selectors: list[str], chosen: list[str]) -> None:
+    assert select_stored(KEYS, EDGES, selectors) == set(chosen)
+
+
+@pytest.mark.parametrize(
+    ("selector", "error", "text"),
+    [
+        ("reprot", UnknownName, "did you mean 'report'"),
+        ("x*", UnknownName, "No asset is called"),
+        ("other", AmbiguousName, "s3://lake/other"),
+        ("tag:x", UsageError, "Tags are in the code"),
+    ],
+)
+def test_a_selector_that_names_nothing_stored_says_what_there_is(
+    selector: str, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        select_stored(KEYS, EDGES, [selector])

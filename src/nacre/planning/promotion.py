@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from nacre.graph.graph import topological
 from nacre.keys import key_of
+from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 
 
@@ -17,16 +18,6 @@ class PromotableHead(HeadFact, Protocol):
     @property
     def base_seq(self) -> int:
         """What was current in the base when this head began, or was last promoted; 0 for nothing."""
-        ...
-
-    @property
-    def held(self) -> str:
-        """The version that builds leave current; empty for none."""
-        ...
-
-    @property
-    def held_since(self) -> str:
-        """Since when: ISO 8601, UTC."""
         ...
 
     @property
@@ -106,6 +97,25 @@ class Conflict(NamedTuple):
     def can_be_forced(self) -> bool:
         """Whether who promotes may decide that it does not matter."""
         return self.obstacle in (Obstacle.MOVED, Obstacle.HELD)
+
+    def sentence(self, source: str, target: str) -> str:
+        """Say it to a person.
+
+        Args:
+            source: Name of the environment that is promoted.
+            target: Name of the one that it is promoted to.
+        """
+        match self.obstacle:
+            case Obstacle.MOVED:
+                return f"{target} got v{self.seq} meanwhile, at {self.at[:16].replace('T', ' ')} UTC"
+            case Obstacle.HELD:
+                return f"{target} is held at {self.subject}"
+            case Obstacle.NEEDS:
+                made = f"was made from {short(self.subject)} v{self.seq} of {source}"
+                return f"{made}, which {target} does not have"
+            case Obstacle.LOST:
+                remedy = f"nacre build {short(self.slot)} --env {source}"
+                return f"the bytes of v{self.seq} are gone or damaged: {remedy}"
 
 
 class Promoted(NamedTuple):
