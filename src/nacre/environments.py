@@ -34,8 +34,25 @@ class EnvironmentStatus(NamedTuple):
     is_begun: bool
 
 
-def bases_of(settings: Settings, records: RecordStore, env: str) -> tuple[str, ...]:
-    """Name an environment and what it reads through, nearest first.
+class Chain(NamedTuple):
+    """An environment and what it reads through.
+
+    Args:
+        names: The environment itself, its base, the base of that, and so on.
+        is_begun: False where nothing was ever run in it.
+    """
+
+    names: tuple[str, ...]
+    is_begun: bool
+
+    @property
+    def base(self) -> str:
+        """What it reads through; empty for the default environment."""
+        return self.names[1] if len(self.names) > 1 else ""
+
+
+def chain_of(settings: Settings, records: RecordStore, env: str) -> Chain:
+    """Work out what an environment reads through; one read for each that is not the default one.
 
     What an environment was begun over stays its base; the settings say it of one that is not begun.
 
@@ -47,19 +64,21 @@ def bases_of(settings: Settings, records: RecordStore, env: str) -> tuple[str, .
     Raises:
         UsageError: It was begun over another base than the settings say, or is its own.
     """
-    chain: list[str] = []
-    while env not in chain:
-        chain.append(env)
+    names: list[str] = []
+    is_begun = True
+    while env not in names:
+        names.append(env)
         if env == DEFAULT_ENV:
-            return tuple(chain)
-        env = _base(settings, records, env)
-    hint = (f"nacre env rm {chain[-1]}", "or give it another base in the settings", SAFE)
-    raise UsageError("An environment cannot be its own base", {"bases": " → ".join([*chain, env])}, hint)
+            return Chain(tuple(names), is_begun)
+        begun = _read(records, env)
+        is_begun = is_begun and (begun is not None or len(names) > 1)
+        env = _base(settings, env, begun)
+    hint = (f"nacre env rm {names[-1]}", "or give it another base in the settings", SAFE)
+    raise UsageError("An environment cannot be its own base", {"bases": " → ".join([*names, env])}, hint)
 
 
-def _base(settings: Settings, records: RecordStore, env: str) -> str:
+def _base(settings: Settings, env: str, begun: Environment | None) -> str:
     said = settings.environment(env).base
-    begun = _read(records, env)
     if begun is None:
         return said or DEFAULT_ENV
     if said and said != begun.base:
@@ -75,11 +94,11 @@ def _read(records: RecordStore, env: str) -> Environment | None:
     return decode(stored.data, Environment, path) if stored is not None else None
 
 
-def begin(records: RecordStore, name: str, base: str, now: datetime) -> None:
+def begin(records: RecordStore, chain: Chain, now: datetime) -> None:
     """Record an environment where it is not yet. Idempotent: whoever was first stays."""
-    path = env_path(name)
-    if records.get(path) is None:
-        records.create(path, encode(Environment(name=name, base=base, created_at=now)))
+    if not chain.is_begun:
+        name = chain.names[0]
+        records.create(env_path(name), encode(Environment(name=name, base=chain.base, created_at=now)))
 
 
 def places_in(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Places, bool, str]:
@@ -98,11 +117,6 @@ def places_in(settings: Settings, environ: Mapping[str, str] = os.environ) -> tu
     starts = dict.fromkeys([*SCHEMES, *(start for start, _ in settings.places)])
     places = [(start, f"{root.rstrip('/')}/{start.partition('://')[2]}".rstrip("/")) for start in starts]
     return tuple(places), True, f"{file} as publish_root of [env.{settings.env}]"
-
-
-def is_new(workspace: Workspace) -> bool:
-    """Say whether nothing was ever run in the workspace's environment."""
-    return workspace.env != DEFAULT_ENV and _read(workspace.records, workspace.env) is None
 
 
 def environments(workspace: Workspace, settings: Settings) -> list[EnvironmentStatus]:

@@ -14,7 +14,7 @@ from nacre.catalog.history import Catalog
 from nacre.catalog.index import Event, MemoryIndex, append_events, apply, is_current, prepare
 from nacre.catalog.mirror import SCHEDULED, Mirror
 from nacre.config import STORE_FOLDER, Settings, find_root, read_settings
-from nacre.environments import bases_of, begin, places_in
+from nacre.environments import Chain, begin, chain_of, places_in
 from nacre.errors import CorruptRecord, StoreError, UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
@@ -67,8 +67,8 @@ class Project:
         self._workspace: Workspace | None = None
         self._mirror: Mirror | None = None
         self._is_kept = False
-        #: The environment and what it reads through, until it is recorded that it began; empty for the default one.
-        self._beginning: tuple[str, ...] = ()
+        #: What the environment reads through, until it is recorded that it began; None for the default one.
+        self._beginning: Chain | None = None
         self._looked_at = 0.0
         self.is_stored = False
 
@@ -113,9 +113,8 @@ class Project:
         if schedules and self._mirror is not None:
             self._mirror.refresh(SCHEDULED)
         if creates and self._beginning:
-            env, base, *_ = self._beginning
-            begin(self._workspace.records, env, base, self._clock.now())
-            self._beginning = ()
+            begin(self._workspace.records, self._beginning, self._clock.now())
+            self._beginning = None
         return self._workspace
 
     @cached_property
@@ -137,10 +136,10 @@ class Project:
         own = self.workspace(creates=creates)
         if name == own.env:
             return own
-        chain = bases_of(self.settings, own.records, name)
-        if creates and len(chain) > 1:
-            begin(own.records, name, chain[1], self._clock.now())
-        catalog = own.catalog.over({name: chain} if len(chain) > 1 else {})
+        chain = chain_of(self.settings, own.records, name)
+        if creates:
+            begin(own.records, chain, self._clock.now())
+        catalog = own.catalog.over({name: chain.names} if chain.base else {})
         publisher = self._publisher(replace(self.settings, env=name))
         return own._replace(env=name, catalog=catalog, publisher=publisher)
 
@@ -249,8 +248,8 @@ class Project:
         memo: RecordStore | None = None,
     ) -> Workspace:
         if self.settings.env != DEFAULT_ENV:
-            self._beginning = bases_of(self.settings, records, self.settings.env)
-            catalog = catalog.over({self.settings.env: self._beginning})
+            self._beginning = chain_of(self.settings, records, self.settings.env)
+            catalog = catalog.over({self.settings.env: self._beginning.names})
         return Workspace(
             root=self.root,
             location=self.store,

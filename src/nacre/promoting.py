@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 import msgspec
 
 from nacre.catalog.history import HeadRow
-from nacre.environments import bases_of, require_known
+from nacre.environments import chain_of, require_known
 from nacre.errors import SAFE, NacreError, NotPublished, PromotionConflict, UsageError
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
@@ -132,8 +132,8 @@ def promote_versions(
         theirs,
         _chosen(ours, select, partitions),
         {row.slot: row for row in theirs.catalog.heads(target)},
-        is_base=bases_of(project.settings, ours.records, source)[1:2] == (target,),
-        is_over=bases_of(project.settings, ours.records, target)[1:2] == (source,),
+        is_base=chain_of(project.settings, ours.records, source).base == target,
+        is_over=chain_of(project.settings, ours.records, target).base == source,
     )
     found = _plan(sides, force=force)
     if found.conflicts:

@@ -8,6 +8,7 @@ import pytest
 
 import nacre
 from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, promote, record, settings
+from buckets import Lake, Relay
 from nacre import project as roots
 from nacre.environments import remove
 from nacre.errors import PromotionConflict, UsageError
@@ -220,3 +221,24 @@ def test_an_edit_is_accepted_for_one_environment(home: Sandbox, use: Use) -> Non
     assert own is not None
     assert (own.current.seq, own.base_seq, own.published) == (2, 1, 0)
     assert heads("default")[TOTAL] == (1, "")
+
+
+def test_an_environment_costs_a_look_at_what_it_reads_through(
+    project: Sandbox, lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    module = project.module(PIPELINE.replace("s3://lake", "demo:/"))
+    project.build(module).raise_for_failure()
+
+    def requests(env: str) -> dict[str, int]:
+        """The requests of a build that has nothing to do, as a new process."""
+        monkeypatch.setenv("NACRE_ENV", env)
+        project.reopen()
+        relay.asked.clear()
+        nacre.build("*", modules=[module], reuse_sources=True).raise_for_failure()
+        return relay.counts
+
+    usual = requests("default")
+    assert requests("dev") == {**usual, "GET": usual["GET"] + 1, "PUT": usual["PUT"] + 1}
+    assert requests("dev") == {**usual, "GET": usual["GET"] + 1}

@@ -8,7 +8,7 @@ from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import full_option, json_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.environments import EnvironmentStatus, bases_of, environments, is_new, remove, require_known
+from nacre.environments import EnvironmentStatus, chain_of, environments, remove, require_known
 from nacre.store.records import DEFAULT_ENV
 from nacre.views.session import Session
 from nacre.views.words import ago, count
@@ -17,13 +17,12 @@ from nacre.views.words import ago, count
 def tell_new(session: Session) -> None:
     """Say that nothing was ever run in the environment that is used: its name may be mistyped."""
     settings = session.project.settings
-    if settings.env == DEFAULT_ENV or not is_new(session.workspace):
+    if settings.env == DEFAULT_ENV:
         return
-    base = bases_of(settings, session.workspace.records, settings.env)[1]
-    echo(
-        f"{settings.env} is a new environment: until it makes versions of its own, {base}'s are read",
-        err=True,
-    )
+    chain = chain_of(settings, session.workspace.records, settings.env)
+    if not chain.is_begun:
+        text = f"{settings.env} is a new environment: until it makes versions of its own"
+        echo(f"{text}, {chain.base}'s are read", err=True)
 
 
 @click.group("env")
