@@ -165,15 +165,14 @@ class Catalog:
     def heads(self, env: str) -> list[HeadRow]:
         """What is current in an environment, by asset and partition."""
         if env in self._through:
-            return self._read(QUERIES["heads_through"], {"chain": self._through[env], "asset": None}, HeadRow)
+            return self._read(QUERIES["heads_through"], {"chain": self._through[env]}, HeadRow)
         return self._read(QUERIES["heads"], (env,), HeadRow)
 
     def heads_of(self, env: str, asset: str) -> list[HeadRow]:
         """What is current of one asset, by partition; one row where it has none."""
         if env in self._through:
-            return self._read(
-                QUERIES["heads_through"], {"chain": self._through[env], "asset": asset}, HeadRow
-            )
+            where = {"chain": self._through[env], "asset": asset}
+            return self._read(QUERIES["heads_of_through"], where, HeadRow)
         return self._read(QUERIES["heads_of"], (env, asset), HeadRow)
 
     def own_heads(self, env: str) -> list[HeadRow]:

@@ -293,7 +293,20 @@ SELECT
     CASE min(chain.key) WHEN 0 THEN '' ELSE heads.env END
 FROM json_each(:chain) AS chain
 CROSS JOIN heads ON heads.env = chain.value
-WHERE :asset IS NULL OR heads.asset = :asset
+GROUP BY heads.asset, heads.partition
+ORDER BY heads.asset, heads.partition
+
+-- heads_of_through --
+SELECT
+    heads.asset, heads.partition, seq, fingerprint, data_version, run, at,
+    CASE chain.key WHEN 0 THEN published ELSE 0 END,
+    CASE chain.key WHEN 0 THEN mark ELSE '' END,
+    CASE chain.key WHEN 0 THEN held ELSE '' END,
+    CASE chain.key WHEN 0 THEN held_since ELSE '' END,
+    base_seq, is_lost,
+    CASE min(chain.key) WHEN 0 THEN '' ELSE heads.env END
+FROM json_each(:chain) AS chain
+CROSS JOIN heads ON heads.env = chain.value AND heads.asset = :asset
 GROUP BY heads.asset, heads.partition
 ORDER BY heads.asset, heads.partition
 
