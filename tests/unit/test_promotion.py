@@ -168,6 +168,16 @@ def test_assets_that_once_stood_the_other_way_round_are_still_ordered() -> None:
     assert found.moves[0].inputs == {"a": ("a", 1)}
 
 
+def test_versions_that_were_made_from_each_other_are_all_promoted() -> None:
+    source = {"a": Head("a2", 2, 1, "da"), "b": Head("b2", 3, 1, "db")}
+    inputs = {"a": [UsedInput("b", "b", 3, "b2", "db")], "b": [UsedInput("a", "a", 2, "a2", "da")]}
+    found = promotion(source, {"a": Head("a1", 1), "b": Head("b1", 1)}, inputs=inputs)
+    assert [(each.slot, dict(each.inputs)) for each in found.moves] == [
+        ("a", {"b": ("b", 2)}),
+        ("b", {"a": ("a", 2)}),
+    ]
+
+
 # ── what is chosen ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 KEYS = ["demo://raw", "demo://clean", "s3://lake/report.json", "demo://other", "s3://lake/other"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple, Protocol
 
-from nacre.graph.graph import topological
 from nacre.keys import key_of
 from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
@@ -254,8 +254,11 @@ def _upstream_first(
     Only versions that are promoted count: between older ones assets may have changed their direction.
     """
 
-    def above(slot: str) -> tuple[str, ...]:
+    def above(slot: str) -> list[str]:
         found = {each.slot: each.fingerprint for each in used[slot]}
-        return tuple(name for name in found if name in wanted and wanted[name].fingerprint == found[name])
+        return [name for name in found if name in wanted and wanted[name].fingerprint == found[name]]
 
-    return topological(wanted, {slot: above(slot) for slot in wanted})
+    try:
+        return list(TopologicalSorter({slot: above(slot) for slot in wanted}).static_order())
+    except CycleError:  # one was made again, by the same recipe, from what had been made from it
+        return list(wanted)
