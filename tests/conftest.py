@@ -14,6 +14,7 @@ pytest.register_assert_rewrite(
     "nacre.testing", "cloud_story"
 )  # its asserts explain themselves only if asked for before any import
 
+from branches import home, use  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
 from buckets import lake, relay, s3_service, web_server  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
 from disks import small_disk  # noqa: E402, F401  # likewise
 from google_buckets import google_lake, google_relay, google_service  # noqa: E402, F401

@@ -67,7 +67,7 @@ def test_every_error_is_listed_with_its_kind_and_builtin() -> None:
 def test_every_setting_is_listed_with_its_default() -> None:
     said = rows(page("settings"))
     for field in dataclasses.fields(Settings):
-        if field.name != "file":
+        if field.name not in ("file", "environments"):  # the last are the tables of env
             assert field.name in said
             default = {True: "`true`"}.get(field.default, f'`"{field.default}"`')
             assert said[field.name] in (default, "none"), field.name

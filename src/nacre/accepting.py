@@ -190,8 +190,9 @@ def _move(made: str, record: Record, decision: Decision, facts: Facts, env: str)
     inputs = {each.name: (each.asset, each.seq) for each in record.inputs}
     inputs |= {each.name: (key_of(each.asset), each.seq) for each in decision.recipe.inputs}
     head = facts.heads[made]
+    asset, partition = key_of(made), partition_of(made)
     return Move(
-        env, key_of(made), head.data_version, inputs, head.seq, {}, partition_of(made), keeps_file=True
+        env, asset, head.data_version, inputs, head.seq, {}, partition, keeps_file=True, base=head.base
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -10,9 +11,26 @@ from nacre.errors import UsageError
 from nacre.keys import odd_segment
 from nacre.schedule.definition import Schedule
 from nacre.schedule.settings import read_schedules
+from nacre.store.records import DEFAULT_ENV
 
 STORE_FOLDER = ".nacre"
 PLACES_EXAMPLE = 'write: places = {"s3://lake" = "./lake"}'
+ENV_EXAMPLE = 'write: env = "dev", or a table: [env.dev]  base = "default"  publish_root = "./dev"'
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSettings:
+    """What a project says of one environment.
+
+    Args:
+        name: Its name.
+        base: The environment that it reads what it has not from; empty where that is not said.
+        publish_root: The absolute folder or URL that its versions are published below; empty for nowhere.
+    """
+
+    name: str
+    base: str = ""
+    publish_root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +45,21 @@ class Settings:
         places: Beginnings of keys, each with the absolute folder or URL that its values are published to.
         schedules: What ``nacre serve`` runs by itself, and when.
         keep_sources: False keeps no text of code in the store.
+        environments: What is said of single environments.
     """
 
     store: str = STORE_FOLDER
     modules: tuple[str, ...] = ()
-    env: str = "default"
+    env: str = DEFAULT_ENV
     file: str = ""
     places: tuple[tuple[str, str], ...] = ()
     schedules: tuple[Schedule, ...] = ()
     keep_sources: bool = True
+    environments: tuple[EnvironmentSettings, ...] = ()
+
+    def environment(self, name: str) -> EnvironmentSettings:
+        """Return what is said of an environment: nothing, for most."""
+        return next((each for each in self.environments if each.name == name), EnvironmentSettings(name))
 
 
 def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -43,14 +67,14 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
 
     Args:
         root: The project's folder.
-        environ: Where ``NACRE_STORE`` and ``NACRE_PLACES`` are looked up.
+        environ: Where ``NACRE_STORE``, ``NACRE_ENV`` and ``NACRE_PLACES`` are looked up.
 
     Raises:
         UsageError: The file is no TOML, or names a setting that does not exist or has the wrong type; or the store
             cannot be a folder.
     """
     file, table = _table(root)
-    known = {field.name for field in fields(Settings)} - {"file"}
+    known = {field.name for field in fields(Settings)} - {"file", "environments"}
     for name in table:
         if name not in known:
             from difflib import get_close_matches
@@ -63,7 +87,11 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
         modules = [modules]
     if not isinstance(modules, (list, tuple)) or not all(isinstance(each, str) for each in modules):
         raise UsageError("Setting 'modules' must be a list of files or modules", {"file": file})
+    said = table.get("env")
+    environments = _environments(root, said, file) if isinstance(said, Mapping) else ()
     texts = {name: table[name] for name in ("store", "env") if name in table}
+    if isinstance(said, Mapping):
+        del texts["env"]
     for name, value in texts.items():
         if not isinstance(value, str) or not value.strip():
             raise UsageError(f"Setting {name!r} must be a text", {"file": file, "value": repr(value)})
@@ -75,8 +103,70 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     keep_sources = table.get("keep_sources", True)
     if not isinstance(keep_sources, bool):
         raise UsageError("Setting 'keep_sources' must be true or false", {"file": file})
-    env = str(texts.get("env", "default"))
-    return Settings(store, tuple(modules), env, file, places, schedules, keep_sources)
+    env = _env(environ.get("NACRE_ENV"), texts.get("env", DEFAULT_ENV), file)
+    return Settings(store, tuple(modules), env, file, places, schedules, keep_sources, environments)
+
+
+def require_env_name(name: str, facts: Mapping[str, object]) -> str:
+    """Check the name of an environment: it becomes part of paths, and is typed.
+
+    Raises:
+        UsageError: It has another character, or begins with another than a letter or digit.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        hint = "lower-case letters, digits, _ and -, the first a letter or digit"
+        raise UsageError("An environment cannot be named that", {"name": repr(name), **facts}, hint)
+    return name
+
+
+def _env(variable: str | None, setting: object, file: str) -> str:
+    """Say which environment is used: the variable wins; a blank one says nothing."""
+    if variable is not None and variable.strip():
+        return require_env_name(variable, {"set in": "NACRE_ENV"})
+    env = str(setting)
+    return env if env == DEFAULT_ENV else require_env_name(env, {"file": file})
+
+
+def _environments(root: str, tables: Mapping[str, object], file: str) -> tuple[EnvironmentSettings, ...]:
+    """Read the tables ``[env.NAME]``.
+
+    Raises:
+        UsageError: One has another setting or a wrong one, or is its own base, by whatever way round.
+    """
+    found: dict[str, EnvironmentSettings] = {}
+    for name, table in tables.items():
+        facts = {"file": file, "environment": name}
+        require_env_name(name, {"file": file})
+        if not isinstance(table, Mapping) or not table.keys() <= {"base", "publish_root"}:
+            facts["given"] = repr(table)
+            raise UsageError(
+                "A table of 'env' has base and publish_root, and nothing else", facts, ENV_EXAMPLE
+            )
+        for setting, value in table.items():
+            if not isinstance(value, str) or not value.strip():
+                raise UsageError(f"Setting {setting!r} must be a text", {**facts, "value": repr(value)})
+        base, publish_root = table.get("base", ""), table.get("publish_root", "")
+        if name == DEFAULT_ENV:
+            hint = "it has no base, and publishes where keys and places say"
+            raise UsageError("The environment 'default' cannot be set", {"file": file}, hint)
+        if base:
+            require_env_name(base, facts)
+        found[name] = EnvironmentSettings(name, base, publish_root and _folder_or_url(root, publish_root))
+    for name in found:
+        seen, above = [name], found[name].base
+        while above in found and above not in seen:
+            seen.append(above)
+            above = found[above].base
+        if above in seen:
+            facts = {"file": file, "bases": " → ".join([*seen, above])}
+            raise UsageError("An environment cannot be its own base", facts, "let one of them have another")
+    return tuple(found.values())
+
+
+def _folder_or_url(root: str, given: str) -> str:
+    """Make a place absolute: a folder is meant relative to the project, and may begin with ``~``."""
+    folder = os.path.expanduser(given.removeprefix("file://"))
+    return folder if "://" in folder else os.path.normpath(os.path.join(root, folder))
 
 
 def _places(root: str, variable: str | None, given: object, file: str) -> tuple[tuple[str, str], ...]:
@@ -91,12 +181,12 @@ def _places(root: str, variable: str | None, given: object, file: str) -> tuple[
         if not isinstance(place, str) or not place.strip() or "://" not in start:
             facts = {"file": file, "places": f"{start!r} = {place!r}"}
             raise UsageError("A place maps the beginning of keys to a folder or URL", facts, PLACES_EXAMPLE)
-        folder = os.path.expanduser(place.removeprefix("file://"))
+        folder = _folder_or_url(root, place)
         _, is_url, rest = folder.partition("://")
         if is_url and (odd := odd_segment(rest)) is not None:
             facts = {"file": file, "places": f"{start!r} = {place!r}"}
             raise UsageError(f"The URL of a place cannot have the part {odd!r}", facts, PLACES_EXAMPLE)
-        found.append((start, place if "://" in folder else os.path.normpath(os.path.join(root, folder))))
+        found.append((start, place if is_url else folder))
     return tuple(found)
 
 

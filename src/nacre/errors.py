@@ -13,6 +13,7 @@ The tree is grouped by what the catcher does::
     ├── StoreError             the store refused or is damaged
     │   ├── StoreUnavailable · StoreReadOnly · StoreFull · StoreTooNew · NotPublished
     │   └── CorruptObject · CorruptRecord
+    ├── PromotionConflict      the environment to promote to went its own way: nothing was promoted
     ├── NotMaterialized        nothing stored under that key (yet)
     ├── MissingContext         called outside a run or step
     └── UsageError             a command or setting was misspelt
@@ -287,6 +288,12 @@ class CorruptRecord(StoreError, ValueError):
     """A record cannot be decoded."""
 
     kind = "corrupt-record"
+
+
+class PromotionConflict(NacreError, RuntimeError):
+    """Versions cannot be promoted as they are; all reasons are there, and nothing was promoted."""
+
+    kind = "promotion-conflict"
 
 
 class NotMaterialized(NacreError, LookupError):

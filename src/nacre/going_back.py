@@ -11,13 +11,15 @@ from msgspec.structs import replace
 
 from nacre.catalog.consistent import Followed, MadeFrom, below, follow
 from nacre.catalog.history import HeadRow, HistoryRow
-from nacre.errors import SAFE, CorruptObject, NotMaterialized, UsageError
+from nacre.errors import SAFE, CorruptObject, NotMaterialized
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.loading import require_output
 from nacre.planning.explain import short
+from nacre.store.begun import begun
+from nacre.store.commit import contended
 from nacre.store.paths import head_path
-from nacre.store.port import Stored
+from nacre.store.port import Token
 from nacre.store.records import Head, Materialization, Output, decode
 from nacre.survey.gather import Versions
 
@@ -53,9 +55,13 @@ class RolledBack:
 
 
 class Move(NamedTuple):
-    """A head that goes back: as it was read, as it shall be, and what is said of it."""
+    """A head that goes back: where it lies, as it was read, as it shall be, and what is said of it.
 
-    stored: Stored
+    Without a token there is none yet: what is current is read through the environment's base.
+    """
+
+    path: str
+    token: Token | None
     before: Head
     head: Head
     done: RolledBack
@@ -181,26 +187,32 @@ class GoingBack:
                 )
                 raise _bytes_gone(made, row, output, problem)
 
-    def _head(self, made: str) -> tuple[Stored, Head]:
-        """Read the head of a slot.
+    def _head(self, made: str) -> tuple[Token | None, Head]:
+        """Read the head of a slot; the one that it begins with, without a token, where it is read through the base.
 
         Raises:
-            UsageError: It has none of its own, and is read from another environment.
+            StoreUnavailable: It is being changed by others at this moment.
         """
         workspace = self._workspace
         path = head_path(workspace.env, key_of(made), partition_of(made))
         stored = workspace.records.get(path)
-        if stored is None:
-            facts = {"asset": resolved(made), "environment": workspace.env}
-            hints = ("roll it back in the environment it is read from, or build it here first", SAFE)
-            raise UsageError(f"{short(made)} has no version of its own in {workspace.env}", facts, hints)
-        return stored, decode(stored.data, Head, path)
+        if stored is not None:
+            return stored.token, decode(stored.data, Head, path)
+        key, partition = key_of(made), partition_of(made)
+        rows = workspace.catalog.heads_of(workspace.env, key)
+        read = next((each for each in rows if each.slot == made), None)
+        if read is None or not read.base:
+            raise contended(path)  # its environment was removed just now
+        head = begun(workspace.records, workspace.env, read.base, key, partition, read.seq)
+        if not head.history:
+            raise contended(path)  # the base went on by more than its head keeps since it was looked at
+        return None, head
 
     def _move(self, made: str, row: HeadRow | HistoryRow, now: datetime, *, is_held: bool) -> Move:
         """Work out the head that a slot shall have: a new entry, a copy of the wanted one, unless that is current."""
         workspace, key, partition = self._workspace, key_of(made), partition_of(made)
         self._require_whole(made, row)
-        stored, before = self._head(made)
+        token, before = self._head(made)
         head = before
         current = before.current
         if (current.fingerprint, current.data_version) != (row.fingerprint, row.data_version):
@@ -218,7 +230,8 @@ class GoingBack:
         if is_held and head.held != f"v{row.seq}":
             head = replace(head, held=f"v{row.seq}", held_since=now)
         done = RolledBack(key, partition, head.current.seq, row.seq, current.seq, is_held)
-        return Move(stored, before, head, done)
+        path = head_path(workspace.env, key, partition)
+        return Move(path, token, before, head, done)
 
 
 def _bytes_gone(made: str, row: HeadRow | HistoryRow, output: Output, problem: str) -> CorruptObject:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nacre.catalog.history import Catalog
 from nacre.catalog.index import Event, MemoryIndex, append_events, apply, is_current, prepare
 from nacre.catalog.mirror import SCHEDULED, Mirror
 from nacre.config import STORE_FOLDER, Settings, find_root, read_settings
+from nacre.environments import Chain, begin, chain_of, places_in
 from nacre.errors import CorruptRecord, StoreError, UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
@@ -66,6 +68,8 @@ class Project:
         self._workspace: Workspace | None = None
         self._mirror: Mirror | None = None
         self._is_kept = False
+        #: What the environment reads through, until it is recorded that it began; None for the default one.
+        self._beginning: Chain | None = None
         self._looked_at = 0.0
         self.is_stored = False
 
@@ -109,16 +113,36 @@ class Project:
             self._look(self._mirror)
         if schedules and self._mirror is not None:
             self._mirror.refresh(SCHEDULED)
+        if creates and self._beginning:
+            begin(self._workspace.records, self._beginning, self._clock.now())
+            self._beginning = None
         return self._workspace
 
     @cached_property
     def publisher(self) -> Publisher:
-        """What puts versions where their keys say; only the default environment publishes."""
-        is_active = self.settings.env == DEFAULT_ENV
-        said_in = "NACRE_PLACES" if "NACRE_PLACES" in os.environ else os.path.basename(self.settings.file)
-        return Publisher(
-            self.settings.places, _open_place, store=self.store, is_active=is_active, said_in=said_in
-        )
+        """What puts versions where their keys say; those of another environment than the default where it says."""
+        return self._publisher(self.settings)
+
+    def _publisher(self, settings: Settings) -> Publisher:
+        places, is_active, said_in = places_in(settings)
+        return Publisher(places, _open_place, store=self.store, is_active=is_active, said_in=said_in)
+
+    def in_environment(self, name: str, *, creates: bool = True) -> Workspace:
+        """Open the store as it is in an environment, whichever the settings say.
+
+        Args:
+            name: The environment.
+            creates: False begins neither the environment nor a store.
+        """
+        own = self.workspace(creates=creates)
+        if name == own.env:
+            return own
+        chain = chain_of(self.settings, own.records, name)
+        if creates:
+            begin(own.records, chain, self._clock.now())
+        catalog = own.catalog.over({name: chain.names} if chain.base else {})
+        publisher = self._publisher(replace(self.settings, env=name))
+        return own._replace(env=name, catalog=catalog, publisher=publisher)
 
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""
@@ -225,6 +249,9 @@ class Project:
         claims: Claims,
         memo: RecordStore | None = None,
     ) -> Workspace:
+        if self.settings.env != DEFAULT_ENV:
+            self._beginning = chain_of(self.settings, records, self.settings.env)
+            catalog = catalog.over({self.settings.env: self._beginning.names})
         return Workspace(
             root=self.root,
             location=self.store,

@@ -172,7 +172,7 @@ class _Writing:
             extra = [write for write in (used, past) if write is not None]
             writes += extra
             waits = (*before, *range(len(writes) - len(extra), len(writes)))
-            writes.append(Write(each.stored.path, encode(head), each.stored.token, first, waits))
+            writes.append(Write(each.path, encode(head), each.token, first, waits))
             first = len(writes) - 1 if first is None else first
         tokens = self._workspace.records.batch(writes) if writes else []
         heads = [n for n, write in enumerate(writes) if write.path.startswith("heads/")]

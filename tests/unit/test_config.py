@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nacre.config import Settings, find_root, read_settings
+from nacre.config import EnvironmentSettings, Settings, find_root, read_settings
 from nacre.errors import UsageError
 
 
@@ -88,3 +88,47 @@ def test_a_store_that_cannot_be_a_folder_is_refused_with_a_next_step(tmp_path: P
     with pytest.raises(UsageError, match="move it away, or set NACRE_STORE"):
         read_settings(str(tmp_path), {})
     assert read_settings(str(tmp_path), {"NACRE_STORE": "memory://x"}).store == "memory://x"
+
+
+def test_environments_are_tables_and_the_variable_says_which_is_used(tmp_path: Path) -> None:
+    text = (
+        '[env.dev]\npublish_root = "./dev"\n[env.feature]\nbase = "dev"\npublish_root = "s3://lake/feature"\n'
+    )
+    (tmp_path / "nacre.toml").write_text(text)
+    settings = read_settings(str(tmp_path), {})
+    assert settings.env == "default"
+    assert settings.environment("dev") == EnvironmentSettings("dev", "", str(tmp_path / "dev"))
+    assert settings.environment("feature") == EnvironmentSettings("feature", "dev", "s3://lake/feature")
+    assert settings.environment("other") == EnvironmentSettings("other")
+    assert read_settings(str(tmp_path), {"NACRE_ENV": "dev"}).env == "dev"
+    (tmp_path / "nacre.toml").write_text('env = "dev"')
+    assert read_settings(str(tmp_path), {"NACRE_ENV": " "}).env == "dev"
+    assert read_settings(str(tmp_path), {"NACRE_ENV": "default"}).env == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('env = "Dev"', "An environment cannot be named that"),
+        ("[env.Dev]", "An environment cannot be named that"),
+        ("[env.default]", "The environment 'default' cannot be set"),
+        ('env.dev = "x"', "A table of 'env' has base and publish_root"),
+        ('[env.dev]\nbas = "x"', "A table of 'env' has base and publish_root"),
+        ("[env.dev]\nbase = 3", "Setting 'base' must be a text"),
+        ('[env.dev]\npublish_root = ""', "Setting 'publish_root' must be a text"),
+        ('[env.dev]\nbase = "dev"', "An environment cannot be its own base"),
+        ('[env.a]\nbase = "b"\n[env.b]\nbase = "a"', "An environment cannot be its own base"),
+        ("env = 3", "Setting 'env' must be a text"),
+    ],
+)
+def test_a_wrong_environment_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "nacre.toml").write_text(text)
+    with pytest.raises(UsageError) as raised:
+        read_settings(str(tmp_path), {})
+    assert problem in str(raised.value)
+    assert "nacre.toml" in str(raised.value)
+
+
+def test_a_wrong_environment_of_the_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="NACRE_ENV"):
+        read_settings(str(tmp_path), {"NACRE_ENV": "a/b"})

@@ -26,6 +26,7 @@ class Head:
     data_version: str = "d1"
     seq: int = 1
     at: str = "2026-01-01T00:00:00+00:00"
+    base: str = ""
     held: str = ""
     held_since: str = ""
 

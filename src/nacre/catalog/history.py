@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -19,6 +20,8 @@ class HeadRow(Row, frozen=True, gc=False):
 
     ``published`` is the version whose file lies at the asset's place (0: none); ``mark`` tells that file from others.
     ``held`` names the version that builds leave current, such as ``v12``; ``is_lost`` is 1 where its bytes are gone.
+    ``base`` is the environment that it is read from, where the one that was asked for has no version of its own; what
+    is published and held there is not here.
     """
 
     asset: str
@@ -34,6 +37,7 @@ class HeadRow(Row, frozen=True, gc=False):
     held_since: str = ""
     base_seq: int = 0
     is_lost: int = 0
+    base: str = ""
 
     @property
     def slot(self) -> str:
@@ -129,6 +133,11 @@ class TickRow(Row, frozen=True, gc=False):
     ended_at: str | None
 
 
+def _triple(env: str, n_heads: int, at: str) -> tuple[str, int, str]:
+    return env, n_heads, at
+
+
+_encode = msgspec.json.Encoder().encode
 _decode_steps = msgspec.json.Decoder(list[StepRecord]).decode
 _decode_times = msgspec.json.Decoder(list[StepTime]).decode
 _decode_counts = msgspec.json.Decoder(dict[str, int]).decode
@@ -140,25 +149,57 @@ class Catalog:
 
     Args:
         read: How the catalog's tables are reached.
+        through: Environment to itself and what it reads what it has not from, nearest first; none for those that read
+            through nothing. Answers about an environment are of all that is read in it.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, through: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
         self._read = read
+        # As the statements take it.
+        self._through = {env: _encode(list(chain)).decode() for env, chain in through.items()}
+
+    def over(self, through: Mapping[str, Sequence[str]]) -> Catalog:
+        """The same catalog, with other environments to read through."""
+        return Catalog(self._read, through)
 
     def heads(self, env: str) -> list[HeadRow]:
         """What is current in an environment, by asset and partition."""
+        if env in self._through:
+            return self._read(QUERIES["heads_through"], {"chain": self._through[env]}, HeadRow)
         return self._read(QUERIES["heads"], (env,), HeadRow)
 
     def heads_of(self, env: str, asset: str) -> list[HeadRow]:
         """What is current of one asset, by partition; one row where it has none."""
+        if env in self._through:
+            where = {"chain": self._through[env], "asset": asset}
+            return self._read(QUERIES["heads_of_through"], where, HeadRow)
         return self._read(QUERIES["heads_of"], (env, asset), HeadRow)
+
+    def own_heads(self, env: str) -> list[HeadRow]:
+        """What is current in an environment and not read through its base, by asset and partition."""
+        return self._read(QUERIES["heads"], (env,), HeadRow)
+
+    def environments(self) -> dict[str, tuple[int, str]]:
+        """The environments with heads of their own: how many, and when the last of these became current."""
+        return {env: (n, at) for env, n, at in self._read(QUERIES["environments"], (), _triple)}
 
     def history(self, env: str, asset: str, partition: str = "") -> list[HistoryRow]:
         """The versions of an asset-partition, newest first."""
+        if env in self._through:
+            where = {"chain": self._through[env], "asset": asset, "partition": partition}
+            return self._read(QUERIES["history_through"], where, HistoryRow)
         return self._read(QUERIES["history"], (env, asset, partition), HistoryRow)
 
     def recent(self, env: str, asset: str, partition: str = "") -> list[HistoryRow]:
         """The versions of an asset-partition that its head lists, newest first: as many as planning looks at."""
+        if env in self._through:
+            where = {
+                "chain": self._through[env],
+                "asset": asset,
+                "partition": partition,
+                "limit": MAX_HISTORY,
+            }
+            return self._read(QUERIES["recent_through"], where, HistoryRow)
         return self._read(QUERIES["recent"], (env, asset, partition, MAX_HISTORY), HistoryRow)
 
     def runs(self, limit: int = 20) -> list[RunRow]:
@@ -214,19 +255,19 @@ class Catalog:
 
     def inputs(self, env: str, asset: str, seq: int, partition: str = "") -> list[InputRow]:
         """The versions that one version was made from, by parameter."""
-        return lineage.inputs(self._read, env, asset, seq, partition)
+        return lineage.inputs(self._read, env, asset, seq, partition, self._through.get(env, ""))
 
     def upstream(self, env: str, asset: str) -> set[str]:
         """The assets that the current version was made from; direct ones only."""
-        return lineage.upstream(self._read, env, asset)
+        return lineage.upstream(self._read, env, asset, self._through.get(env, ""))
 
     def downstream(self, env: str, asset: str) -> set[str]:
         """The assets whose current version was made from some version of this one; direct ones only."""
-        return lineage.downstream(self._read, env, asset)
+        return lineage.downstream(self._read, env, asset, self._through.get(env, ""))
 
     def edges(self, env: str) -> list[tuple[str, str]]:
         """Every pair of an asset and one whose current version was made from it, direct ones only."""
-        return lineage.edges(self._read, env)
+        return lineage.edges(self._read, env, self._through.get(env, ""))
 
     def pulse(self) -> str:
         """A text that differs after each commit; cheap enough to ask for several times a second.
@@ -241,6 +282,8 @@ class Catalog:
 
     def heads_mark(self, env: str) -> str:
         """A text that is equal while the heads of an environment are."""
+        if env in self._through:
+            return self._read(QUERIES["heads_mark_through"], (self._through[env],), str)[0]
         return self._read(QUERIES["heads_mark"], (env,), str)[0]
 
 

@@ -16,6 +16,7 @@ from nacre.catalog.index import AREAS, apply, rebuild
 from nacre.catalog.queries import QUERIES, Parameters
 from nacre.store.connect import at_once
 from nacre.store.port import RecordStore, Stored, Token
+from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
@@ -33,9 +34,10 @@ _MADE_FROM = {
 }
 _TABLE = re.compile(r"\b(?:FROM|JOIN) (\w+)")
 #: Queries to which the heads, and what this machine wrote itself, say enough.
-_KNOWN_HERE = ("recent", "artifact_key")
+_KNOWN_HERE = ("recent", "recent_through", "artifact_key")
 _IDENTITY = "format"
 _HEADS = "heads/"
+_KEPT_HEADS = f"{_HEADS}{DEFAULT_ENV}/"
 _LAST = chr(0x10FFFF)
 
 
@@ -108,8 +110,8 @@ class Mirror:
         prefixes = [f"{area}/" for area in areas or self._areas]
         changed = at_once(lambda prefix: list(records.changes(prefix, self._known(prefix))), prefixes)
         heads = changed[prefixes.index(_HEADS)] if _HEADS in prefixes else []
-        if not all(stored.token for stored in heads):
-            # Heads are never deleted. Where one is gone, somebody emptied the store: nothing known counts.
+        if any(not stored.token and stored.path.startswith(_KEPT_HEADS) for stored in heads):
+            # Only a removed environment's heads are deleted. Else somebody emptied the store: nothing known counts.
             self._forget()
             changed = at_once(lambda prefix: list(records.changes(prefix, {})), prefixes)
             del self._areas[len(USUAL) :]

@@ -27,6 +27,9 @@ INSERT INTO mirrored (path, token) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SE
 -- known_seq --
 SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?
 
+-- known_versions --
+SELECT seq, fingerprint, at FROM materializations WHERE env = ? AND asset = ? AND partition = ?
+
 -- put_head --
 -- An older state of a head never overwrites a newer one.
 INSERT INTO heads (
@@ -273,3 +276,110 @@ SELECT
 SELECT count(*) || '/' || coalesce(sum(seq), 0) || '/' || coalesce(max(run), '') || '/' || coalesce(max(held_since), '')
 FROM heads
 WHERE env = ?
+
+-- environments --
+SELECT env, count(*), max(at) FROM heads GROUP BY env
+
+-- heads_through --
+-- What is current in the first environment of a chain, or else in the next that has it: one row a slot, since with min()
+-- SQLite takes the other columns from the row of the minimum. What was read through is neither published nor held here.
+SELECT
+    heads.asset, heads.partition, seq, fingerprint, data_version, run, at,
+    CASE chain.key WHEN 0 THEN published ELSE 0 END,
+    CASE chain.key WHEN 0 THEN mark ELSE '' END,
+    CASE chain.key WHEN 0 THEN held ELSE '' END,
+    CASE chain.key WHEN 0 THEN held_since ELSE '' END,
+    base_seq, is_lost,
+    CASE min(chain.key) WHEN 0 THEN '' ELSE heads.env END
+FROM json_each(:chain) AS chain
+CROSS JOIN heads ON heads.env = chain.value
+GROUP BY heads.asset, heads.partition
+ORDER BY heads.asset, heads.partition
+
+-- heads_of_through --
+SELECT
+    heads.asset, heads.partition, seq, fingerprint, data_version, run, at,
+    CASE chain.key WHEN 0 THEN published ELSE 0 END,
+    CASE chain.key WHEN 0 THEN mark ELSE '' END,
+    CASE chain.key WHEN 0 THEN held ELSE '' END,
+    CASE chain.key WHEN 0 THEN held_since ELSE '' END,
+    base_seq, is_lost,
+    CASE min(chain.key) WHEN 0 THEN '' ELSE heads.env END
+FROM json_each(:chain) AS chain
+CROSS JOIN heads ON heads.env = chain.value AND heads.asset = :asset
+GROUP BY heads.asset, heads.partition
+ORDER BY heads.asset, heads.partition
+
+-- history_through --
+-- The history in the nearest environment that has the slot; what it began with is in it.
+SELECT seq, fingerprint, data_version, run, at
+FROM materializations
+WHERE asset = :asset AND partition = :partition AND env = (
+    SELECT chain.value
+    FROM json_each(:chain) AS chain
+    CROSS JOIN heads ON heads.env = chain.value AND heads.asset = :asset AND heads.partition = :partition
+    ORDER BY chain.key
+    LIMIT 1
+)
+ORDER BY seq DESC
+
+-- recent_through --
+SELECT seq, fingerprint, data_version, run, at
+FROM materializations
+WHERE asset = :asset AND partition = :partition AND env = (
+    SELECT chain.value
+    FROM json_each(:chain) AS chain
+    CROSS JOIN heads ON heads.env = chain.value AND heads.asset = :asset AND heads.partition = :partition
+    ORDER BY chain.key
+    LIMIT 1
+)
+ORDER BY seq DESC
+LIMIT :limit
+
+-- inputs_through --
+-- A version that a history began with keeps the numbers of the environment that it was made in: the last of the chain
+-- whose history has the very same entry.
+WITH entry AS (
+    SELECT seq, fingerprint, at
+    FROM materializations
+    WHERE asset = :asset AND partition = :partition AND seq = :seq AND env = (
+        SELECT chain.value
+        FROM json_each(:chain) AS chain
+        CROSS JOIN heads ON heads.env = chain.value AND heads.asset = :asset AND heads.partition = :partition
+        ORDER BY chain.key
+        LIMIT 1
+    )
+),
+made AS (
+    SELECT chain.value AS env
+    FROM json_each(:chain) AS chain
+    CROSS JOIN entry
+    CROSS JOIN materializations AS there
+        ON there.env = chain.value AND there.asset = :asset AND there.partition = :partition
+        AND there.seq = entry.seq AND there.fingerprint = entry.fingerprint AND there.at = entry.at
+    ORDER BY chain.key DESC
+    LIMIT 1
+)
+SELECT parameter, upstream, upstream_seq, CASE made.env WHEN :env THEN '' ELSE made.env END
+FROM made
+CROSS JOIN lineage
+    ON lineage.env = made.env AND lineage.asset = :asset AND lineage.partition = :partition AND lineage.seq = :seq
+ORDER BY parameter
+
+-- edges_through --
+WITH current AS (
+    SELECT heads.env, heads.asset, heads.partition, heads.seq, min(chain.key)
+    FROM json_each(?) AS chain
+    CROSS JOIN heads ON heads.env = chain.value
+    GROUP BY heads.asset, heads.partition
+)
+SELECT DISTINCT lineage.upstream, lineage.asset
+FROM current
+CROSS JOIN lineage USING (env, asset, partition, seq)
+ORDER BY lineage.upstream, lineage.asset
+
+-- heads_mark_through --
+SELECT count(*) || '/' || coalesce(sum(seq), 0) || '/' || coalesce(max(run), '') || '/'
+    || coalesce(max(held_since), '')
+FROM json_each(?) AS chain
+CROSS JOIN heads ON heads.env = chain.value

@@ -72,6 +72,7 @@ def _fields(key: str, version: Version, entry: HistoryEntry) -> dict[str, object
             "asset": each.upstream,
             **({"partition": partition_of(each.parameter)} if partition_of(each.parameter) else {}),
             "version": each.upstream_seq,
+            **({"environment": each.env} if each.env else {}),
         }
         for each in version.inputs
     ]

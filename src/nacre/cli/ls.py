@@ -8,11 +8,12 @@ from fnmatch import fnmatchcase
 
 import click
 
+from nacre.cli.env import tell_new
 from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.streams import echo
 from nacre.planning.explain import short
-from nacre.store.records import Output
+from nacre.store.records import DEFAULT_ENV, Output
 from nacre.views.board import with_failures
 from nacre.views.runs import state_of
 from nacre.views.session import Session
@@ -27,6 +28,7 @@ from nacre.views.words import ago, names_of, size
 def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
     """List assets with state, version, age, size and format; PATTERN is a glob over names and keys."""
     session = Session(modules)
+    tell_new(session)
     listed, problem = standings(session, explains=as_json)
     found = with_failures(session, listed)
     if problem:
@@ -45,6 +47,10 @@ def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
         return
     headings = ["name", "state", "version", "made", "size", "rows", "format", "key"]
     rows = [_row(session, each, names[each.asset]) for each in found]
+    if session.workspace.env != DEFAULT_ENV:
+        headings.insert(3, "of")
+        for row, each in zip(rows, found, strict=True):
+            row.insert(3, ", ".join(_origins(session, each.asset)))
     if any(each.state == "failed" for each in found):
         headings.append("why")
         for row, each in zip(rows, found, strict=True):
@@ -56,6 +62,11 @@ def _stored(session: Session, asset: str) -> list[Output]:
     """Collect what is stored of an asset, of each of its partitions."""
     found = (session.output(row) for row in session.slots.get(asset, ()))
     return [output for output in found if output is not None]
+
+
+def _origins(session: Session, asset: str) -> list[str]:
+    """Name the environments that an asset's versions are of: the one that is used, or those it reads through."""
+    return list(dict.fromkeys(row.base or session.workspace.env for row in session.slots.get(asset, ())))
 
 
 def _run_states(session: Session) -> dict[str, str]:
@@ -100,6 +111,7 @@ def _fields(session: Session, each: Standing, states: Mapping[str, str]) -> dict
         **({"warnings": list(each.warnings)} if each.warnings else {}),
         "upstream": each.upstream,
         "version": head.seq if head else None,
+        "environment": (head.base or session.workspace.env) if head else None,
         "at": head.at if head else None,
         "run": head.run if head else None,
         "run_state": states.get(head.run) if head else None,

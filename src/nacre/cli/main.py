@@ -28,6 +28,8 @@ COMMANDS = {
     "rollback": "Make an older version current again, and hold it.",
     "pin": "Keep a version, under a name.",
     "lineage": "Draw what an asset was made from and what uses it.",
+    "promote": "Let one environment's versions be another's; run nothing.",
+    "env": "List environments, or remove one.",
     "artifacts": "List artifacts, or show the latest of one.",
     "ui": "Show the project in a browser.",
     "serve": "Run what the settings schedule, when it is due.",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
 import click
 
+from nacre.config import require_env_name
+
+_ENV = "NACRE_ENV"
 F = TypeVar("F", bound=Callable[..., object])
 
 
 def modules_option(command: F) -> F:
-    """Add ``-m`` and ``--full``, for commands that import the user's modules."""
+    """Add ``-m``, ``--env`` and ``--full``, for commands that import the user's modules."""
     command = click.option(
         "-m",
         "--module",
@@ -20,7 +24,18 @@ def modules_option(command: F) -> F:
         metavar="FILE",
         help="File or module that declares assets; several may be given. Default: settings, else pipeline.py.",
     )(command)
-    return full_option(command)
+    return full_option(env_option(command))
+
+
+def env_option(command: F) -> F:
+    """Add ``--env``: the same as setting ``NACRE_ENV`` for this one command, and for the processes it starts."""
+    return click.option(
+        "--env",
+        metavar="NAME",
+        expose_value=False,
+        callback=_use_env,
+        help="Environment to work in. Default: NACRE_ENV, else settings, else default.",
+    )(command)
 
 
 def full_option(command: F) -> F:
@@ -67,3 +82,17 @@ def one_partition_option(command: F) -> F:
 
 def _keep_full(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     ctx.meta["nacre.full"] = value
+
+
+def _use_env(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        before = os.environ.get(_ENV)
+        os.environ[_ENV] = require_env_name(value, {"set in": "--env"})
+        ctx.call_on_close(lambda: _set_back(before))
+
+
+def _set_back(before: str | None) -> None:
+    if before is None:
+        os.environ.pop(_ENV, None)
+    else:
+        os.environ[_ENV] = before

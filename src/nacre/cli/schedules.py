@@ -9,7 +9,7 @@ import click
 from nacre.catalog.history import TickRow
 from nacre.cli.errors import FAILED
 from nacre.cli.layout import fit, print_json, print_lines
-from nacre.cli.options import json_option
+from nacre.cli.options import env_option, json_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
 from nacre.views.schedules import ScheduleView, ahead, schedules
@@ -21,6 +21,7 @@ from nacre.views.words import SHORT, ago
 @click.option(
     "--served", "must_be_served", is_flag=True, help="Fail where one is served by nobody; for health checks."
 )
+@env_option
 @json_option
 @click.pass_context
 def command(ctx: click.Context, must_be_served: bool, as_json: bool) -> None:

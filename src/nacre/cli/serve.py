@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from nacre.cli.options import full_option
+from nacre.cli.options import env_option, full_option
 from nacre.cli.streams import echo
 from nacre.schedule.lines import TickLines
 from nacre.schedule.serve import serve
@@ -14,6 +14,7 @@ from nacre.views.session import Session
 
 
 @click.command("serve")
+@env_option
 @full_option
 def command() -> None:
     """Run what the settings schedule, when it is due, each time in a process of its own.

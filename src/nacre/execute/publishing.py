@@ -55,7 +55,9 @@ class Publishing:
         Raises:
             StoreError: A place cannot be reached.
         """
-        found: list[PublishedHead] = [heads[each] for each in slots if each in heads]  # type: ignore[misc]  # rows of the catalog
+        # What is read through the base is the base's to publish.
+        here = [heads[each] for each in slots if each in heads and not heads[each].base]
+        found: list[PublishedHead] = here  # type: ignore[assignment]  # rows of the catalog
         self._never.update(head.slot for head in found if not head.published)
         return self._workspace.publisher.drifted(found)
 

@@ -125,6 +125,7 @@ class Recording:
             head.seq if head else 0,
             texts,
             partition_of(made),
+            base=head.base if head else "",
             releases=head is not None and bool(head.held) and self._released(made),
         )
 

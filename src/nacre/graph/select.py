@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from nacre.errors import AmbiguousName, UnknownName
+from nacre.errors import AmbiguousName, UnknownName, UsageError
 from nacre.graph.graph import Graph
 from nacre.graph.infer import Inferred
+from nacre.keys import key_name
 
 
 def select(inferred: Inferred, selectors: str | Iterable[str]) -> list[str]:
@@ -66,6 +67,72 @@ def resolve(inferred: Inferred, name: str) -> str:
         facts = {key: graph.tasks[graph.producer[key]].place for key in keys}
         raise AmbiguousName(f"{name!r} could mean several assets", facts, "give the key instead")
     raise unknown(name, [*inferred.names, *graph.producer])
+
+
+def select_stored(
+    keys: Sequence[str], edges: Iterable[tuple[str, str]], selectors: Iterable[str]
+) -> set[str]:
+    """Find what selectors name among stored assets, where no code is read.
+
+    Args:
+        keys: The keys that are stored.
+        edges: Pairs of an asset and one that was made from it, as recorded.
+        selectors: As in ``select``, but for tags, which are in the code.
+
+    Returns:
+        The keys that are named; also those that are only upstream or downstream of them.
+
+    Raises:
+        UnknownName: A selector names nothing; the closest name is offered.
+        AmbiguousName: A name means several assets.
+        UsageError: A selector is a tag.
+    """
+    below: dict[str, list[str]] = {}
+    above: dict[str, list[str]] = {}
+    for one, other in edges:
+        below.setdefault(one, []).append(other)
+        above.setdefault(other, []).append(one)
+    chosen: set[str] = set()
+    for selector in selectors:
+        name = selector.strip()
+        bare = name if name in keys else name.removeprefix("+").removesuffix("+")
+        found = _stored(keys, bare)
+        chosen |= found
+        if bare != name:
+            chosen |= _reached(found, above) if name.startswith("+") else set()
+            chosen |= _reached(found, below) if name.endswith("+") else set()
+    return chosen
+
+
+def _stored(keys: Sequence[str], name: str) -> set[str]:
+    if name in keys:
+        return {name}
+    if name.startswith("tag:"):
+        raise UsageError(
+            "Tags are in the code, which is not read here", {"selector": name}, "give names or globs"
+        )
+    is_glob = "*" in name or "?" in name
+    found = {
+        key
+        for key in keys
+        if key_name(key) == name
+        or (is_glob and (fnmatchcase(key, name) or fnmatchcase(key_name(key) or "", name)))
+    }
+    if not found:
+        raise unknown(name, [*filter(None, map(key_name, keys)), *keys])
+    if len(found) > 1 and not is_glob:
+        facts = {str(number): key for number, key in enumerate(sorted(found), 1)}
+        raise AmbiguousName(f"{name!r} could mean several assets", facts, "give the key instead")
+    return found
+
+
+def _reached(start: Iterable[str], nearby: Mapping[str, Sequence[str]]) -> set[str]:
+    found, waiting = set(start), list(start)
+    while waiting:
+        more = [each for each in nearby.get(waiting.pop(), ()) if each not in found]
+        found.update(more)
+        waiting += more
+    return found
 
 
 def unknown(name: str, known: list[str]) -> UnknownName:

@@ -34,6 +34,11 @@ class HeadFact(Protocol):
         ...
 
     @property
+    def base(self) -> str:
+        """The environment that it is read from, where the run's own has no version of it; else empty."""
+        ...
+
+    @property
     def held(self) -> str:
         """The version that builds leave current, such as ``v12``; empty where they go on."""
         ...

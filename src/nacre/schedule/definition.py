@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nacre.errors import InvalidOption
 from nacre.schedule.trigger import ANCHOR, Cron, Interval, Trigger
@@ -57,6 +57,10 @@ class Schedule:
         from shlex import join
 
         return join(self.command)
+
+    def in_environment(self, env: str) -> Schedule:
+        """The same schedule in an environment: it runs there, under a name of its own, since ticks are kept by it."""
+        return replace(self, name=f"{self.name} in {env}", command=(*self.command, "--env", env))
 
 
 def make_trigger(

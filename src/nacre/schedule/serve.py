@@ -16,6 +16,7 @@ from nacre.schedule.process import nacre_processes, stopped_by_signals
 from nacre.schedule.ticks import TickBook
 from nacre.store.ids import RUN_ID
 from nacre.store.lease import Tenure
+from nacre.store.records import DEFAULT_ENV
 
 
 def serve_deployments(open_workspace: Callable[[], Workspace], deployments: Sequence[object]) -> None:
@@ -50,6 +51,8 @@ def serve(open_workspace: Callable[[], Workspace], schedules: Sequence[Schedule]
     """
     workspace = open_workspace()
     _check(workspace, schedules)
+    if workspace.env != DEFAULT_ENV:
+        schedules = [each.in_environment(workspace.env) for each in schedules]
     holder = f"{os.uname().nodename}/{os.getpid()}/{workspace.new_id()}"
     records, clock = workspace.records, workspace.clock
     tenure = Tenure(records, ", ".join(sorted(schedule.name for schedule in schedules)), holder, clock)

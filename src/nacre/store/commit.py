@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.keys import partition_of, slot
+from nacre.store.begun import begun
 from nacre.store.history import fitted
 from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
@@ -36,6 +37,8 @@ class Move(NamedTuple):
         metadata: What the step attached.
         partition: Which slice.
         keeps_file: True where the content is that of the version before, so that its published file is this one's too.
+        base: The environment that the run read it from, where its own had no version of it: the head that it gets goes
+            on from there.
         releases: True where it ends a hold; otherwise what is held stays current.
     """
 
@@ -47,6 +50,7 @@ class Move(NamedTuple):
     metadata: Mapping[str, str] = MappingProxyType({})
     partition: str = ""
     keeps_file: bool = False
+    base: str = ""
     releases: bool = False
 
 
@@ -169,15 +173,16 @@ class Committer:
         seqs = {}
         for move in commit.moves:
             path = head_path(move.env, move.asset, move.partition)
-            stored = self._records.get(path) if move.surveyed_seq else None
-            present = decode(stored.data, Head, path) if stored else None
+            # One that was read from the base has no head here yet: it is created, and refused where it has by now.
+            stored = self._records.get(path) if move.surveyed_seq and not move.base else None
+            present = decode(stored.data, Head, path) if stored else self._begun(move)
             head, past = fitted(_moved(commit, move, present))
             seqs[move.asset] = head.current.seq
             # A head that moved on since our survey, or is held, is created, not replaced: refused, and then settled.
-            is_surveyed = present is not None and present.current.seq == move.surveyed_seq
+            is_surveyed = stored and present and present.current.seq == move.surveyed_seq
             token = stored.token if stored and present and is_surveyed and _may_move(move, present) else None
             before = waits
-            if past is not None and token is not None:
+            if past is not None and (move.base or token is not None):
                 before = (*waits, len(writes))
                 writes.append(past)
             writes.append(Write(path, encode(head), token, after, before))
@@ -251,14 +256,21 @@ class Committer:
                     return current.seq, "", ""
                 if not _may_move(move, present):
                     return current.seq, current.run, present.held
-                if current.seq != move.surveyed_seq and not _dominates(move, current):
+                has_moved = bool(move.base) or current.seq != move.surveyed_seq
+                if has_moved and not _dominates(move, current):
                     return current.seq, current.run, ""
-            head, past = fitted(_moved(commit, move, present))
+            head, past = fitted(_moved(commit, move, present or self._begun(move)))
             if past is not None:
                 self._records.create(past.path, past.data)
             if self._write_head(path, encode(head), stored) is not None:
                 return head.current.seq, "", ""
         raise contended(path)
+
+    def _begun(self, move: Move) -> Head | None:
+        """Return what the first head of a slot in its environment goes on from, where that is read through another."""
+        if not move.base:
+            return None
+        return begun(self._records, move.env, move.base, move.asset, move.partition, move.surveyed_seq)
 
     def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
         if stored is None:
@@ -270,7 +282,7 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
     """Append a version to a head."""
     before: Sequence[Materialization] = present.history if present else ()
     version = Materialization(
-        seq=before[-1].seq + 1 if before else 1,
+        seq=(before[-1].seq if before else move.surveyed_seq if move.base else 0) + 1,
         fingerprint=commit.fingerprint,
         data_version=move.data_version,
         run=commit.run,
@@ -287,7 +299,7 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
             history=history,
             metadata=dict(move.metadata),
         )
-    is_published = move.keeps_file and present.published == before[-1].seq
+    is_published = move.keeps_file and bool(before) and present.published == before[-1].seq
     return replace(
         present,
         history=history,

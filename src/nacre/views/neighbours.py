@@ -19,12 +19,14 @@ class Use:
         partition: The partition that was read; empty where it has none, or several were.
         seq: Which version; 0 where several partitions were read.
         n: How many partitions.
+        env: The environment that the version is of, where it is not the one that is looked at.
     """
 
     asset: str
     partition: str
     seq: int
     n: int
+    env: str = ""
 
 
 def uses(rows: Sequence[InputRow]) -> list[Use]:
@@ -33,7 +35,7 @@ def uses(rows: Sequence[InputRow]) -> list[Use]:
     for row in rows:
         by_asset.setdefault(row.upstream, []).append(row)
     return [
-        Use(asset, partition_of(found[0].parameter), found[0].upstream_seq, 1)
+        Use(asset, partition_of(found[0].parameter), found[0].upstream_seq, 1, found[0].env)
         if len(found) == 1
         else Use(asset, "", 0, len(found))
         for asset, found in by_asset.items()
@@ -43,6 +45,8 @@ def uses(rows: Sequence[InputRow]) -> list[Use]:
 def made_from(rows: Sequence[InputRow]) -> str:
     """Name the versions that another was made from: ``raw v3, posts[2026-11-01] v1, daily ×6``; empty for a source."""
     return ", ".join(
-        f"{short(use.asset)} ×{use.n}" if use.n > 1 else f"{short(slot(use.asset, use.partition))} v{use.seq}"
+        f"{short(use.asset)} ×{use.n}"
+        if use.n > 1
+        else f"{short(slot(use.asset, use.partition))} v{use.seq}{f' of {use.env}' if use.env else ''}"
         for use in uses(rows)
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import structs
+
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
 from nacre.execute.workspace import Workspace
@@ -128,9 +130,13 @@ def describe(session: Session, key: str, row: HeadRow | HistoryRow, partition: s
 
 def current_head(session: Session, key: str, partition: str = "") -> Head | None:
     """Return the head of an asset-partition: what is current, where it was published, what steps noted."""
-    path = head_path(session.workspace.env, key, partition)
+    rows = session.workspace.catalog.heads_of(session.workspace.env, key)
+    base = next((row.base for row in rows if row.partition == partition), "")
+    path = head_path(base or session.workspace.env, key, partition)
     stored = session.workspace.records.get(path)
-    return decode(stored.data, Head, path) if stored else None
+    head = decode(stored.data, Head, path) if stored else None
+    # What is read through the base is published and held there, not here.
+    return structs.replace(head, published=0, mark="", held="") if head is not None and base else head
 
 
 def metadata(session: Session, key: str, partition: str = "") -> dict[str, str]:
