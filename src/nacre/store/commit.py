@@ -70,12 +70,16 @@ class Commit(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any."""
+    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any.
+
+    ``written`` are its writes with their tokens, where all were accepted: who goes on from there need not read them.
+    """
 
     commit: Commit
     action: Action | None
     seqs: Mapping[str, int]
     superseded_by: str = ""
+    written: Sequence[tuple[Write, Token | None]] = ()
 
 
 class Committer:
@@ -128,7 +132,12 @@ class Committer:
             planned.append((commit, start, len(writes), seqs))
         tokens = self._records.batch(writes) if writes else []
         return [
-            Committed(commit, commit.action, seqs)
+            Committed(
+                commit,
+                commit.action,
+                seqs,
+                written=list(zip(writes[start:end], tokens[start:end], strict=True)),
+            )
             if all(token is not None for token in tokens[start:end])
             else self._settle(commit)
             for commit, start, end, seqs in planned
