@@ -211,6 +211,29 @@ def test_a_killed_first_publication_is_never_taken_for_the_file_of_others(
     assert world.at_key() == version(2, is_large=is_large)
 
 
+@pytest.mark.parametrize("at", ["put", "note"])
+def test_a_machine_that_puts_late_leaves_the_version_of_the_one_that_was_ahead(
+    world: World, is_large: bool, at: str
+) -> None:
+    world.machine().make(version(1, is_large=is_large))
+    has_waited = False
+
+    def waits(call: Call) -> Fault | None:
+        nonlocal has_waited
+        is_note = call.method == "batch" and world.at_key() == version(2, is_large=is_large)
+        if not has_waited and (call.method == "put" if at == "put" else is_note):
+            has_waited = True
+            world.machine().make(version(3, is_large=is_large))
+        return None
+
+    world.machine(waits).make(version(2, is_large=is_large))
+    assert has_waited
+    assert world.at_key() == version(3, is_large=is_large)
+    head = world.head()
+    assert head is not None
+    assert (head.current.seq, head.published) == (3, 3)
+
+
 class InTurn:
     """Runs machines in threads, one call at a time, in an order drawn from a seed; kills some at a drawn call."""
 
