@@ -11,12 +11,14 @@ from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from nacre.declare.discover import assets_beside, assets_in, load_module
-from nacre.declare.task import Task
+from nacre.declare.task import EXTERNAL, Task
 from nacre.errors import UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.run import PlanRun
+from nacre.execute.taking import external_keys
 from nacre.execute.workspace import Reporter
+from nacre.graph.external import with_external
 from nacre.graph.graph import Graph
 from nacre.graph.infer import Inferred, infer
 from nacre.graph.select import select as select_steps
@@ -77,7 +79,8 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
 
 
 def _may_run(plan: Plan) -> Iterator[str]:
-    return (made for step in plan.steps.values() if not step.is_done for made in step.assets)
+    steps = plan.steps.values()
+    return (made for step in steps if not step.is_done and step.task.by != EXTERNAL for made in step.assets)
 
 
 def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:
@@ -112,7 +115,10 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     if read := assets_read(facts, inferred.graph.tasks):
         graph = _with_read(inferred, graph, read)
         run.shared.producers.update(graph.tasks)
-    require_known(inferred, graph, facts.heads)
+    readers = graph.unmade()
+    external = external_keys(project.outside, readers, facts.heads) if readers else []
+    if readers:
+        require_known(inferred, readers, {*facts.heads, *external})
     if has_partitions(graph, facts.heads):
         graph = _sliced(graph, steps, request, facts)
         run.shared.producers.update(graph.tasks)
@@ -122,6 +128,10 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     if looks_at_places and (placed := project.publisher.placed(graph.producer)):
         project.publisher.require_distinct(placed)
         facts = run.look_at_places(placed)
+    if external:
+        graph = with_external(graph, external)
+        run.shared.producers.update(graph.tasks)
+        facts = run.look_outside(external) if looks_at_places else facts
     return build_plan(graph, facts)
 
 

@@ -27,6 +27,7 @@ class Settings:
         places: Beginnings of keys, each with the absolute folder or URL that its values are published to.
         schedules: What ``nacre serve`` runs by itself, and when.
         keep_sources: False keeps no text of code in the store.
+        keep_external: True keeps the bytes of external assets in the store, each version that is seen.
     """
 
     store: str = STORE_FOLDER
@@ -36,6 +37,7 @@ class Settings:
     places: tuple[tuple[str, str], ...] = ()
     schedules: tuple[Schedule, ...] = ()
     keep_sources: bool = True
+    keep_external: bool = False
 
 
 def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -72,11 +74,17 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     store = _store(root, given or str(texts.get("store", STORE_FOLDER)), said_in)
     places = _places(root, environ.get("NACRE_PLACES"), table.get("places", {}), file)
     schedules = read_schedules(table["schedules"], file) if "schedules" in table else ()
-    keep_sources = table.get("keep_sources", True)
-    if not isinstance(keep_sources, bool):
-        raise UsageError("Setting 'keep_sources' must be true or false", {"file": file})
+    keep_sources = _switch(table, "keep_sources", file, default=True)
+    keep_external = _switch(table, "keep_external", file, default=False)
     env = str(texts.get("env", "default"))
-    return Settings(store, tuple(modules), env, file, places, schedules, keep_sources)
+    return Settings(store, tuple(modules), env, file, places, schedules, keep_sources, keep_external)
+
+
+def _switch(table: Mapping[str, object], name: str, file: str, *, default: bool) -> bool:
+    value = table.get(name, default)
+    if not isinstance(value, bool):
+        raise UsageError(f"Setting {name!r} must be true or false", {"file": file})
+    return value
 
 
 def _places(root: str, variable: str | None, given: object, file: str) -> tuple[tuple[str, str], ...]:

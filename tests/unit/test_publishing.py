@@ -1,4 +1,4 @@
-"""Publishing by several machines at once, with crashes: whoever comes last puts what is current, and nothing is torn."""
+"""Publishing by several machines, with crashes: whoever comes last puts what is current, and nothing is torn."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Machine:
         self.world = world
         self.logged: list[str] = []
         records = FaultyRecords(world.records, before)
-        self.workspace = Workspace(  # type: ignore[call-arg]  # publishing wants no more
+        self.workspace = Workspace(
             root="/",
             location="memory://",
             env="default",
@@ -108,6 +108,7 @@ class Machine:
             new_id=new_id,
             append_events=lambda run, events: None,
             publisher=Publisher((), lambda root: FaultyPlace(world.place, before)),
+            outside=Publisher((), lambda root: FaultyPlace(world.place, before)),
         )
         self.versions = Versions(records, self.workspace.catalog, "default")
         self.publishing = Publishing(

@@ -23,6 +23,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
+#: Who makes an external asset, in ``Task.by``: nobody that nacre could ask.
+EXTERNAL = "external"
+
 
 class Task(Hooked, Generic[P, R]):
     """A function the engine runs, reuses and records. Keeps the function's signature.

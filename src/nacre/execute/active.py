@@ -24,6 +24,7 @@ from nacre.execute.reading import readings_of
 from nacre.execute.recording import Recording, failing, reused
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
+from nacre.execute.taking import Taking
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of
@@ -36,7 +37,8 @@ from nacre.planning.reason import Reason
 from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.paths import run_path
 from nacre.store.port import Token
-from nacre.store.records import Run, StepRecord, encode
+from nacre.store.publish.publisher import has_drifted
+from nacre.store.records import Output, Run, StepRecord, encode
 from nacre.survey.gather import Versions, gather
 from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
@@ -234,6 +236,23 @@ class ActiveRun:
             self._facts = self.facts._replace(drifted=self.facts.drifted | found)
             return self._facts
 
+    @property
+    def taking(self) -> Taking:
+        """What takes files at places as versions; few steps do."""
+        return Taking(self.workspace, self.publishing)
+
+    def look_outside(self, keys: Sequence[str]) -> Facts:
+        """Add to the facts which external assets are no longer as they were seen.
+
+        Raises:
+            StoreError: A place cannot be reached.
+        """
+        heads, marks = self.facts.heads, self.workspace.outside.marks(keys)
+        found = {each for each in keys if each not in heads or has_drifted(heads[each], marks.get(each, ""))}  # type: ignore[arg-type]  # rows of the catalog
+        with self.shared.lock:
+            self._facts = self.facts._replace(drifted=self.facts.drifted | found)
+            return self._facts
+
     def log(self, level: int, text: str) -> None:
         """Record one line of the run's log."""
         self.journal.log(level, text)
@@ -254,12 +273,16 @@ class ActiveRun:
             self.log_prints if prints is None else prints,
             caller=context.current_step.get(),
             readings=readings_of(task, self.workspace, is_checked),
+            takes=self._written,
         )
         if decision is not None:
             step.previous = self.stored.whole(decision, self.facts.heads)
             step.fingerprint = decision.fingerprint
             step.partition, step.inputs = decision.recipe.partition, decision.recipe.inputs
         return step
+
+    def _written(self, step: StepRun, made: str) -> Output | None:
+        return self.taking.written(step, made)
 
     def finish(
         self,

@@ -16,6 +16,7 @@ import msgspec
 from nacre.errors import SAFE, NotPublished, StoreError, StoreUnavailable
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of, slot
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Committed
@@ -140,10 +141,18 @@ class Publishing:
         Args:
             waiting: Slot to its head as it was just written; None where it must be read.
         """
+        try:
+            self._try(waiting)
+        finally:
+            for made in waiting:
+                self.taken.pop(made, None)
+
+    def _try(self, waiting: Mapping[str, Stored | None]) -> None:
         has_put: set[str] = set()
         for n_try in range(MAX_TRIES):
             # What lies at the places first, the heads second: a head that is read first may be older than the file.
-            if n_try and not (waiting := self._look_again(waiting)):
+            unseen = waiting if n_try else [each for each in waiting if each not in self._seen]
+            if unseen and not self._look_again(unseen):
                 return
             tries = self._tries(waiting)
             if n_try:
@@ -155,7 +164,7 @@ class Publishing:
             wanted = {
                 made: found
                 for made, found in tries.items()
-                if made not in marks and made not in others and not found.output.is_outside
+                if made not in marks and made not in others and not is_seen_outside(made, found.head.current)
             }
             marks |= self._put(wanted)
             has_put |= marks.keys()
@@ -168,16 +177,16 @@ class Publishing:
             problem = StoreUnavailable("It is being changed by others all the time", {}, ("run again", SAFE))
             self._fail(made, problem)
 
-    def _look_again(self, waiting: Mapping[str, Stored | None]) -> Mapping[str, Stored | None]:
+    def _look_again(self, waiting: Iterable[str]) -> bool:
         placed = self._workspace.publisher.placed(waiting)
         try:
             marks = self._workspace.publisher.marks(placed)
         except StoreError as error:
             for made in waiting:
                 self._fail(made, error)
-            return {}
+            return False
         self._seen.update({each: marks.get(each, "") for each in placed})
-        return waiting
+        return True
 
     def _tries(self, waiting: Mapping[str, Stored | None]) -> dict[str, _Try]:
         """Find what is current of each slot; one whose record is gone is left out."""
@@ -205,7 +214,7 @@ class Publishing:
 
     def _take(self, made: str, output: Output) -> str:
         """Give the mark of a file that a step took as its version, where that is what is current."""
-        taken = self.taken.pop(made, None)
+        taken = self.taken.get(made)
         return taken.mark if taken is not None and taken.digest == output.digest else ""
 
     def _put(self, wanted: Mapping[str, _Try]) -> dict[str, str]:
@@ -236,7 +245,7 @@ class Publishing:
         found = {
             made: each
             for made, each in tries.items()
-            if not each.head.published and self.seen(made) and made not in self.taken
+            if self.seen(made) and made not in self.taken and not self._is_ours(made, each.head)
         }
         if not found:
             return set()
@@ -261,12 +270,15 @@ class Publishing:
 
     def _ours(self, made: str, head: Head) -> Sequence[Content]:
         """List what this store may have put at a place: a run may have ended between putting a file and noting it."""
-        outputs = [self._versions.output(each.fingerprint, made) for each in reversed(head.history)]
-        return [
-            self._workspace.contents.content(each)
-            for each in outputs
-            if each is not None and not each.is_outside
-        ]
+        own = [each for each in reversed(head.history) if not is_seen_outside(made, each)]
+        outputs = [self._versions.output(each.fingerprint, made) for each in own]
+        return [self._workspace.contents.content(each) for each in outputs if each is not None]
+
+    @staticmethod
+    def _is_ours(made: str, head: Head) -> bool:
+        """Whether what was noted of the place of a slot is a file that was put there, and not that of others."""
+        noted = [each for each in head.history if each.seq == head.published]
+        return bool(head.published) and not any(is_seen_outside(made, each) for each in noted)
 
     def _fail(self, made: str, problem: StoreError, seq: int = 0) -> None:
         facts = {"asset": made, "place": self._workspace.publisher.location(made), **problem.facts}

@@ -75,6 +75,8 @@ class Workspace(NamedTuple):
         new_id: Time-sortable unique ids.
         append_events: Makes live progress visible to other processes.
         publisher: Puts versions where their keys say.
+        outside: Reads the files of others that keys name, in any environment; puts nothing.
+        keep_external: True where the bytes of such files are kept.
     """
 
     root: str
@@ -89,3 +91,5 @@ class Workspace(NamedTuple):
     new_id: Callable[[], str]
     append_events: Callable[[str, Sequence[Event]], None]
     publisher: Publisher
+    outside: Publisher
+    keep_external: bool = False

@@ -272,6 +272,12 @@ class FaultyPlace:
         """Pass on, unless it shall fail."""
         return _with_fault(self._decide, Call("open", (path,)), lambda: self.inner.open(path))
 
+    def copy_to(self, path: str, objects: ObjectStore, name: str) -> None:
+        """Pass on, unless it shall fail."""
+        _with_fault(
+            self._decide, Call("copy_to", (path, name)), lambda: self.inner.copy_to(path, objects, name)
+        )
+
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Pass on, unless it shall fail."""
         return _with_fault(self._decide, Call("marks", tuple(paths)), lambda: self.inner.marks(paths))

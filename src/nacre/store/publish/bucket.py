@@ -9,6 +9,7 @@ from typing import BinaryIO
 from nacre.store.bucket import BucketObjects
 from nacre.store.connect import MAX_COPY_BYTES, NO_ETAG, PART_BYTES, Bucket, Listed, at_once
 from nacre.store.ids import new_id
+from nacre.store.port import ObjectStore
 from nacre.store.publish.port import Content
 
 
@@ -88,6 +89,15 @@ class BucketPlace:
             return self.bucket.read_range(found.path, done - size_bytes, done)
 
         return content.is_same(found.size_bytes, read)
+
+    def copy_to(self, path: str, objects: ObjectStore, name: str) -> None:
+        """Copy a file into a store as a new object; by the service where both lie in this bucket."""
+        if isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
+            BucketObjects(self.bucket, "").copy(path, objects.path(name))
+            return
+        with self.open(path) as source, objects.put(name) as file:
+            while chunk := source.read(PART_BYTES):
+                file.write(chunk)
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Say which of the paths have a file: a LIST of what lies between them, at most as many as there are paths."""

@@ -15,6 +15,7 @@ from nacre.errors import CorruptObject, NacreError
 from nacre.store.directory import copy_bytes, sync_folder
 from nacre.store.failures import at_place
 from nacre.store.ids import new_id
+from nacre.store.port import ObjectStore
 from nacre.store.publish.port import Content, is_as_noted
 
 _ASIDE = ".before-nacre"
@@ -85,6 +86,11 @@ class FilePlace:
             raise FileNotFoundError(str(target)) from None
         except OSError as error:
             raise at_place(error, target.parent) from error
+
+    def copy_to(self, path: str, objects: ObjectStore, name: str) -> None:
+        """Copy a file into a store as a new object, sharing its blocks where the file system can."""
+        with self.open(path) as source, objects.put(name) as file:
+            copy_bytes(source, file)
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Say which of the paths have a file, by size and the times of its last changes."""

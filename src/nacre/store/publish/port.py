@@ -126,6 +126,19 @@ class Place(Protocol):
         """
         ...
 
+    def copy_to(self, path: str, objects: ObjectStore, name: str) -> None:
+        """Copy a file into a store as a new object: by the server within one bucket, sharing blocks where it can.
+
+        The object is invisible until it is whole, then durable. Who needs to know that the file was one and the same
+        all the while compares its mark before and after.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            FileExistsError: There is such an object.
+            StoreError: It could not be copied.
+        """
+        ...
+
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Say what lies at some paths: each that has a file, with its mark.
 

@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from nacre.errors import CorruptObject, InvalidKey, NacreError, StoreError
 from nacre.keys import key_of, resolved
+from nacre.store.port import ObjectStore
 from nacre.store.publish.places import SCHEMES, Places, entry_of, location, require_file
 from nacre.store.publish.port import Content, Place, is_as_noted
 from nacre.store.refusals import MAPPING
@@ -220,6 +221,17 @@ class Publisher:
         file = self._file(slot)
         with self._told(slot):
             return self._place(file.place).open(file.path)
+
+    def copy_to(self, slot: str, objects: ObjectStore, name: str) -> None:
+        """Copy the file of a slot into a store as a new object, in the cheapest way its place knows.
+
+        Raises:
+            FileNotFoundError: There is none.
+            StoreError: It could not be copied.
+        """
+        file = self._file(slot)
+        with self._told(slot):
+            self._place(file.place).copy_to(file.path, objects, name)
 
     def buckets(self, slots: Sequence[str]) -> list[str]:
         """List the buckets that some slots are published to."""
