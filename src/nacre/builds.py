@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from nacre.planning.forecast import Forecast, forecasts, may_run
 from nacre.planning.plan import Plan
 from nacre.project import Project
 from nacre.survey.durations import durations
+from nacre.survey.rekeyed import Function, left_behind
 
 Module = ModuleType | str | os.PathLike[str]
 
@@ -70,12 +72,28 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
         plan = _planned(project, request, run)
         if placed := project.publisher.placed(_may_run(plan)):
             run.publishing.check(placed)
+            _tell_left_behind(project, plan, run, placed)
         gc.freeze()
     try:
         with run.going():
             yield PlanRun(run, plan)
     finally:
         gc.unfreeze()
+
+
+def _tell_left_behind(project: Project, plan: Plan, run: ActiveRun, placed: Sequence[str]) -> None:
+    """Say in the log where a function makes another key than before: the file at the old one stays."""
+    heads = plan.facts.heads
+    first = {}
+    for made in placed:
+        task = plan.steps[plan.graph.producer[made]].task
+        if made not in heads and not task.options.code:
+            parts = plan.facts.code(plan.graph.producer[made]).parts
+            first[key_of(made)] = Function(task.name, parts[0].name if parts else "")
+    found = left_behind(first, run.declared, heads, run.versions) if first else {}  # type: ignore[arg-type]  # rows of the catalog
+    for old, new in found.items():
+        where = project.outside.location(old) or old
+        run.log(logging.WARNING, f"{new} was {old} before: the file there stays, {where}")
 
 
 def _may_run(plan: Plan) -> Iterator[str]:
@@ -109,6 +127,7 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     if request.is_lenient and inferred.missing:
         steps = [step for step in steps if step not in inferred.graph.descendants(inferred.missing)]
     graph = validate(inferred, steps)
+    run.declared = inferred.graph.producer
     run.shared.producers.update(graph.tasks)
     run.workspace.code.prepare(graph.tasks.values())
     facts = run.survey(_refreshed(request, steps), request.reuse_sources)

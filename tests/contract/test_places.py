@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from buckets import Lake, Relay, closed_port
-from nacre.errors import StoreError, StoreFull, StoreReadOnly, StoreUnavailable, UsageError
+from nacre.errors import CorruptObject, StoreError, StoreFull, StoreReadOnly, StoreUnavailable, UsageError
 from nacre.store import connect as connecting
 from nacre.store.bucket import BucketObjects
 from nacre.store.connect import connect
+from nacre.store.directory import DirectoryObjects
 from nacre.store.memory import MemoryObjects
 from nacre.store.port import ObjectStore
 from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.files import FilePlace
-from nacre.store.publish.port import Content, Place
+from nacre.store.publish.port import Content, Place, is_as_noted
 from nacre.testing import write_object
 
 
@@ -107,6 +109,51 @@ class PlaceContract(ABC):
         assert self.read(path) == b"whole"
         assert self.names() == ["a.json"]
 
+    def test_a_file_is_put_only_where_what_is_expected_lies(self) -> None:
+        path = self.path("a.json")
+        mark = self.place.put(path, inline(b"[1]"), "")
+        assert mark
+        assert self.place.put(path, inline(b"[2]"), "") is None
+        assert self.read(path) == b"[1]"
+        second = self.place.put(path, inline(b"[2]"), mark)
+        assert second
+        assert self.place.put(path, inline(b"[33]"), mark) is None
+        assert self.read(path) == b"[2]"
+        assert self.place.put(path, inline(b"[33]"))
+        assert self.read(path) == b"[33]"
+        assert self.names() == ["a.json"]
+
+    def test_a_file_that_has_the_bytes_already_is_as_good_as_put(self) -> None:
+        path = self.path("a.json")
+        self.write(path, b"[1]")
+        mark = self.place.put(path, inline(b"[1]"), "")
+        assert mark == self.place.marks([path])[path]
+
+    def test_a_mark_is_that_of_the_file_that_was_put_and_lasts(self) -> None:
+        path = self.path("a.json")
+        mark = self.place.put(path, inline(b"[1]"), "")
+        assert mark is not None
+        assert is_as_noted(self.place.marks([path])[path], mark)
+        assert not is_as_noted(self.place.marks([path])[path], "")
+
+    def test_a_file_is_opened_and_copied_into_any_store(self) -> None:
+        path = self.path("big.bin")
+        self.write(path, b"theirs" * 20_000)
+        with self.place.open(path) as file:
+            assert file.read() == b"theirs" * 20_000
+            file.seek(3)
+            assert file.read(3) == b"irs"
+        for objects in (MemoryObjects(), self.objects()):
+            self.place.copy_to(path, objects, "data/a/1")
+            with objects.get("data/a/1") as stored:
+                assert stored.read() == b"theirs" * 20_000
+            with pytest.raises(FileExistsError):
+                self.place.copy_to(path, objects, "data/a/1")
+            with pytest.raises(FileNotFoundError):
+                self.place.copy_to(self.path("none"), objects, "data/a/2")
+        with pytest.raises(FileNotFoundError):
+            self.place.open(self.path("none")).close()
+
     def objects(self) -> ObjectStore:
         return MemoryObjects()
 
@@ -160,6 +207,48 @@ def test_each_file_of_others_is_kept_under_a_name_of_its_own(tmp_path: Path) -> 
     assert (tmp_path / "out.txt.before-nacre").read_bytes() == b"precious"
     assert (tmp_path / "out.txt.before-nacre-2").read_bytes() == b"dear"
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_edit_of_the_same_size_whose_time_was_put_back_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    name = str(path).lstrip("/")
+    mark = FilePlace().put(name, inline(b"[1]"))
+    before = path.stat()
+    path.write_bytes(b"[2]")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert FilePlace().marks([name])[name] != mark
+
+
+def test_a_mark_that_an_earlier_version_noted_still_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    name = str(path).lstrip("/")
+    mark = FilePlace().put(name, inline(b"[1]"))
+    assert mark is not None
+    earlier = f"{path.stat().st_size}-{path.stat().st_mtime_ns}"
+    assert is_as_noted(mark, earlier)
+    assert not is_as_noted(mark, earlier[:-1])
+    assert not is_as_noted(mark, f"{earlier}+1")
+
+
+def test_a_published_file_shares_no_name_with_the_store(tmp_path: Path) -> None:
+    objects = DirectoryObjects(tmp_path / "objects")
+    write_object(objects, "data/a/1", b"x" * 100_000)
+    path = tmp_path / "lake/a.bin"
+    FilePlace().put(str(path).lstrip("/"), Content(objects, "data/a/1", b"", 100_000))
+    path.write_bytes(b"an edit in place")
+    with objects.get("data/a/1") as file:
+        assert file.read() == b"x" * 100_000
+
+
+def test_a_version_that_was_cut_off_is_not_put(tmp_path: Path) -> None:
+    objects = MemoryObjects()
+    write_object(objects, "data/a/1", b"half")
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"whole")
+    with pytest.raises(CorruptObject, match="cannot be read"):
+        FilePlace().put(str(path).lstrip("/"), Content(objects, "data/a/1", b"", 8))
+    assert path.read_bytes() == b"whole"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def inline(data: bytes) -> Content:

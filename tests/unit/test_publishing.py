@@ -294,6 +294,29 @@ class InTurn:
         return Fault(Killed()) if n in self.dead else None  # type: ignore[arg-type]
 
 
+def test_a_reader_at_the_key_sees_whole_committed_versions_only(world: World, is_large: bool) -> None:
+    world.machine().make(version(1, is_large=is_large))
+    n_versions = 40 if isinstance(world.place, FilePlace) else 8
+    ended = threading.Event()
+    seen: list[bytes | None] = []
+
+    def read() -> None:
+        while not ended.is_set():
+            seen.append(world.at_key())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for n in range(2, n_versions):
+            world.machine().make(version(n, is_large=is_large))
+    finally:
+        ended.set()
+        reader.join()
+    assert len(seen) > n_versions / 2
+    assert set(seen) <= world.committed
+    assert world.at_key() == world.current()
+
+
 def _schedules(world: World) -> range:
     return range(150 if isinstance(world.place, FilePlace) else 12)
 

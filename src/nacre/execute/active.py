@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
@@ -93,6 +93,8 @@ class ActiveRun:
         self.publishing: Publishing = (
             parent.publishing if parent else Publishing(workspace, self.versions, self.log)
         )
+        #: Keys that somebody makes, selected or not.
+        self.declared: Container[str] = ()
         self.error: BaseException | None = None
         self.futures: list[TaskFuture[object]] = []
         self.started_at: datetime = workspace.clock.now()
