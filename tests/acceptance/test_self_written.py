@@ -222,3 +222,12 @@ def test_it_is_a_table_for_those_who_read_it(project: Sandbox, lake: Path) -> No
     module = project.module(PIPELINE)
     project.build(module)
     assert nacre.load("total", as_type=pl.DataFrame)["mm"].to_list() == [3]
+
+
+def test_verifying_does_not_run_what_would_write_its_file(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    module.calls.clear()
+    found = {each.name: each.outcome for each in nacre.verify(modules=[module], sample="all").checked}
+    assert found == {"total": "not run", "n": "same"}
+    assert module.calls == ["n"]

@@ -123,7 +123,7 @@ class Taking:
             facts = {"asset": made, "place": outside.location(made)}
             hints = (
                 "put the file there, or correct the key",
-                "older versions that were kept are safe: nacre history KEY",
+                f"what was seen of it before: nacre history {made}",
             )
             what = f"{short(made)} is made by nobody, and there is no file"
             raise NotMaterialized(what, facts, hints) from None
