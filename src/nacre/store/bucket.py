@@ -42,7 +42,7 @@ class BucketObjects:
     def get(self, name: str) -> BinaryIO:
         """Open an object, seekable; FileNotFoundError where there is none."""
         try:
-            return cast(BinaryIO, io.BufferedReader(_Ranges(self.bucket, self.path(name))))
+            return open_at(self.bucket, self.path(name))
         except FileNotFoundError:
             raise FileNotFoundError(name) from None
 
@@ -83,6 +83,11 @@ class BucketObjects:
     def path(self, name: str) -> str:
         """Where in the bucket an object lies."""
         return self._start + check_name(name)
+
+
+def open_at(bucket: Bucket, path: str) -> BinaryIO:
+    """Open whatever lies at a path of a bucket, seekable; FileNotFoundError where nothing does."""
+    return cast(BinaryIO, io.BufferedReader(_Ranges(bucket, path)))
 
 
 class _Upload(io.RawIOBase):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from nacre.store.bucket import BucketObjects
+from nacre.store.bucket import BucketObjects, open_at
 from nacre.store.connect import MAX_COPY_BYTES, NO_ETAG, PART_BYTES, Bucket, Listed, at_once
 from nacre.store.ids import new_id
 from nacre.store.port import ObjectStore
@@ -78,7 +78,10 @@ class BucketPlace:
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading, in ranges; FileNotFoundError where there is none."""
-        return BucketObjects(self.bucket, "").get(path)
+        try:
+            return open_at(self.bucket, path)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{self.bucket.site.url}/{path}") from None
 
     def _is_same(self, found: Listed, content: Content) -> bool:
         done = 0
@@ -92,8 +95,15 @@ class BucketPlace:
 
     def copy_to(self, path: str, objects: ObjectStore, name: str) -> None:
         """Copy a file into a store as a new object; by the service where both lie in this bucket."""
-        if isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
-            BucketObjects(self.bucket, "").copy(path, objects.path(name))
+        found = self.bucket.head(path)
+        if found is None:
+            raise FileNotFoundError(path)
+        is_here = isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket)
+        if is_here and found.size_bytes <= MAX_COPY_BYTES:
+            # Names are never reused, so nobody else can be writing this one.
+            if objects.head(name) is not None:
+                raise FileExistsError(name)
+            self.bucket.copy(path, objects.path(name))
             return
         with self.open(path) as source, objects.put(name) as file:
             while chunk := source.read(PART_BYTES):
