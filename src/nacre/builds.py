@@ -12,7 +12,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from nacre.declare.discover import assets_beside, assets_in, load_module
-from nacre.declare.task import EXTERNAL, Task
+from nacre.declare.task import Task, outside
 from nacre.errors import UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.result import RunResult, StepResult
@@ -98,7 +98,9 @@ def _tell_left_behind(project: Project, plan: Plan, run: ActiveRun, placed: Sequ
 
 def _may_run(plan: Plan) -> Iterator[str]:
     steps = plan.steps.values()
-    return (made for step in steps if not step.is_done and step.task.by != EXTERNAL for made in step.assets)
+    return (
+        made for step in steps if not step.is_done and step.task.fn is not outside for made in step.assets
+    )
 
 
 def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:

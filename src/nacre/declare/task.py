@@ -23,8 +23,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
-#: Who makes an external asset, in ``Task.by``: nobody that nacre could ask.
-EXTERNAL = "external"
+
+def outside() -> object:
+    """Stand for the function of an external asset: tasks are told by it, and it is never called."""
+    raise AssertionError("an external asset is looked at, not made")
 
 
 class Task(Hooked, Generic[P, R]):

@@ -8,7 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from nacre.declare.task import EXTERNAL
+from nacre.declare.task import outside
 from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments
 from nacre.execute.effects import drive
@@ -85,7 +85,7 @@ class PlanRun:
         arguments = self._arguments(step)
         if (error := run.shared.key_errors.get(step.key)) is not None:
             arguments = partial(_fail, error)  # with what its cache key function raised when it was planned
-        if step.task.by == EXTERNAL:
+        if step.task.fn is outside:
             effects = run.taking.seen(context)
         else:
             effects = run_step(context, arguments, run.workspace)

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from nacre.declare.asset import Asset
 from nacre.declare.options import TaskOptions, decode
-from nacre.declare.task import EXTERNAL, Task
+from nacre.declare.task import Task, outside
 from nacre.graph.graph import AnyTask, Graph
+
+#: Of the task in records.
+_NAME = "external"
 
 
 def with_external(graph: Graph, keys: Iterable[str]) -> Graph:
@@ -36,9 +39,5 @@ def with_external(graph: Graph, keys: Iterable[str]) -> Graph:
 
 def external_task(key: str) -> AnyTask:
     """Make the task that stands for an external asset. Its function is never called."""
-    options: TaskOptions = {"code": "pinned:1", "name": EXTERNAL}
-    return Task(_never, decode(dict(options), EXTERNAL), (Asset(key),), by=EXTERNAL)
-
-
-def _never() -> object:
-    raise AssertionError("an external asset is looked at, not made")
+    options: TaskOptions = {"code": "pinned:1", "name": _NAME}
+    return Task(outside, decode(dict(options), _NAME), (Asset(key),), by=_NAME)

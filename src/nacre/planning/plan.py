@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from nacre.declare.task import EXTERNAL
+from nacre.declare.task import outside
 from nacre.graph.graph import AnyTask, Graph
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.counted import counted
@@ -189,7 +189,7 @@ class Plan:
 
     def _decide(self, step: Step) -> None:
         """Decide a step whose upstreams are all settled."""
-        if step.is_source and step.task.by == EXTERNAL:
+        if step.is_source and step.task.fn is outside:
             self._take(step, decide_external(external_recipe(step.key), self.facts))
             return
         options, recipe = step.task.options, self._recipe(step)
