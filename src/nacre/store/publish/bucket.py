@@ -98,8 +98,11 @@ class BucketPlace:
         found = self.bucket.head(path)
         if found is None:
             raise FileNotFoundError(path)
-        is_here = isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket)
-        if is_here and found.size_bytes <= MAX_COPY_BYTES:
+        if (
+            isinstance(objects, BucketObjects)
+            and self.bucket.is_same(objects.bucket)
+            and found.size_bytes <= MAX_COPY_BYTES
+        ):
             # Names are never reused, so nobody else can be writing this one.
             if objects.head(name) is not None:
                 raise FileExistsError(name)
