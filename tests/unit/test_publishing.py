@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from buckets import Lake
+from buckets import Asked, Lake, Relay
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import MemoryIndex
 from nacre.execute.publishing import Publishing
@@ -230,6 +230,48 @@ def test_a_machine_that_puts_late_leaves_the_version_of_the_one_that_was_ahead(
     world.machine(waits).make(version(2, is_large=is_large))
     assert has_waited
     assert world.at_key() == version(3, is_large=is_large)
+    head = world.head()
+    assert head is not None
+    assert (head.current.seq, head.published) == (3, 3)
+
+
+def test_a_mark_that_was_taken_of_a_late_copy_is_put_right_by_the_machine_that_was_late(
+    lake: Lake, relay: Relay
+) -> None:
+    bucket = connect(lake.url)
+    world = World(BucketObjects(bucket, "team"), BucketPlace(bucket), f"{lake.url}/a.bin")
+    first, late, newest = (
+        b"%d" % n * 70_000 for n in (1, 2, 3)
+    )  # of one size, so that nothing tells them apart
+    world.machine().make(first)
+    has_waited = has_landed = False
+
+    def lands(asked: Asked) -> str:
+        """Let the late machine's copy take effect between the other's copy and its look at what lies there."""
+        nonlocal has_landed
+        if not has_landed and asked.kind == "HEAD" and lake.read("a.bin") == newest:
+            has_landed = True
+            (source,) = (
+                name for name in lake.names() if name.startswith("team/") and lake.read(name) == late
+            )
+            client = lake.service.client
+            client.copy_object(
+                Bucket=lake.bucket, Key="a.bin", CopySource={"Bucket": lake.bucket, "Key": source}
+            )
+        return ""
+
+    def waits(call: Call) -> Fault | None:
+        nonlocal has_waited
+        if call.method == "put" and not has_waited:
+            has_waited = True
+            relay.spoil = lands
+            world.machine().make(newest)
+        return None
+
+    world.machine(waits).make(late)
+    assert has_waited
+    assert has_landed
+    assert world.at_key() == newest
     head = world.head()
     assert head is not None
     assert (head.current.seq, head.published) == (3, 3)
