@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
+from nacre.errors import StoreUnavailable
 from nacre.store.bucket import BucketObjects, open_at
-from nacre.store.connect import MAX_COPY_BYTES, NO_ETAG, PART_BYTES, Bucket, Listed, at_once
+from nacre.store.connect import NO_ETAG, PART_BYTES, Bucket, Listed, at_once
 from nacre.store.ids import new_id
 from nacre.store.port import ObjectStore
 from nacre.store.publish.port import Content
@@ -52,15 +53,8 @@ class BucketPlace:
         the same moment, its size tells; what it does not tell is seen when places are looked at the next time.
         """
         objects = content.objects
-        if (
-            content.object
-            and isinstance(objects, BucketObjects)
-            and self.bucket.is_same(objects.bucket)
-            and content.size_bytes <= MAX_COPY_BYTES
-        ):
-            self.bucket.copy(objects.path(content.object), path)
-            found = self.bucket.head(path)
-            return found.etag if found is not None and found.size_bytes == content.size_bytes else None
+        if content.object and isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
+            return self.bucket.copy(objects.path(content.object), path, content.size_bytes) or None
         with content.open() as source:
             if expect is None or content.size_bytes >= PART_BYTES:
                 return self.bucket.put(path, source)
@@ -98,15 +92,13 @@ class BucketPlace:
         found = self.bucket.head(path)
         if found is None:
             raise FileNotFoundError(path)
-        if (
-            isinstance(objects, BucketObjects)
-            and self.bucket.is_same(objects.bucket)
-            and found.size_bytes <= MAX_COPY_BYTES
-        ):
+        if isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
             # Names are never reused, so nobody else can be writing this one.
             if objects.head(name) is not None:
                 raise FileExistsError(name)
-            self.bucket.copy(path, objects.path(name))
+            if not self.bucket.copy(path, objects.path(name), found.size_bytes):
+                facts = {"object": path, "problem": "it was another one while it was copied"}
+                raise StoreUnavailable("A file changed while it was read", facts, "run again")
             return
         with self.open(path) as source, objects.put(name) as file:
             while chunk := source.read(PART_BYTES):
