@@ -69,7 +69,7 @@ def test_every_setting_is_listed_with_its_default() -> None:
     for field in dataclasses.fields(Settings):
         if field.name not in ("file", "environments"):  # the last are the tables of env
             assert field.name in said
-            default = {True: "`true`"}.get(field.default, f'`"{field.default}"`')
+            default = {True: "`true`", False: "`false`"}.get(field.default, f'`"{field.default}"`')
             assert said[field.name] in (default, "none"), field.name
 
 

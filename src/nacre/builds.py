@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,12 +12,14 @@ from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from nacre.declare.discover import assets_beside, assets_in, load_module
-from nacre.declare.task import Task
+from nacre.declare.task import Task, outside
 from nacre.errors import UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.run import PlanRun
+from nacre.execute.taking import external_keys
 from nacre.execute.workspace import Reporter
+from nacre.graph.external import with_external
 from nacre.graph.graph import Graph
 from nacre.graph.infer import Inferred, infer
 from nacre.graph.select import select as select_steps
@@ -33,6 +36,7 @@ from nacre.planning.plan import Plan
 from nacre.project import Project
 from nacre.releasing import Released, end_holds
 from nacre.survey.durations import durations
+from nacre.survey.rekeyed import Function, left_behind
 
 Module = ModuleType | str | os.PathLike[str]
 
@@ -72,6 +76,7 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
         plan = _planned(project, request, run)
         if placed := project.publisher.placed(_may_run(plan)):
             run.publishing.check(placed)
+            _tell_left_behind(project, plan, run, placed)
         gc.freeze()
     try:
         with run.going():
@@ -84,8 +89,26 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
         gc.unfreeze()
 
 
+def _tell_left_behind(project: Project, plan: Plan, run: ActiveRun, placed: Sequence[str]) -> None:
+    """Say in the log where a function makes another key than before: the file at the old one stays."""
+    heads = plan.facts.heads
+    first = {}
+    for made in placed:
+        task = plan.steps[plan.graph.producer[made]].task
+        if made not in heads and not task.options.code:
+            parts = plan.facts.code(plan.graph.producer[made]).parts
+            first[key_of(made)] = Function(task.name, parts[0].name if parts else "")
+    found = left_behind(first, run.declared, heads, run.versions) if first else {}  # type: ignore[arg-type]  # rows of the catalog
+    for old, new in found.items():
+        where = project.outside.location(old) or old
+        run.log(logging.WARNING, f"{new} was {old} before: the file there stays, {where}")
+
+
 def _may_run(plan: Plan) -> Iterator[str]:
-    return (made for step in plan.steps.values() if not step.is_done for made in step.assets)
+    steps = plan.steps.values()
+    return (
+        made for step in steps if not step.is_done and step.task.fn is not outside for made in step.assets
+    )
 
 
 def run_build(project: Project, request: Request, reporter: Reporter | None = None) -> RunResult:
@@ -114,6 +137,7 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     if request.is_lenient and inferred.missing:
         steps = [step for step in steps if step not in inferred.graph.descendants(inferred.missing)]
     graph = validate(inferred, steps)
+    run.declared = inferred.graph.producer
     run.shared.producers.update(graph.tasks)
     run.workspace.code.prepare(graph.tasks.values())
     refreshed = _refreshed(request, steps)
@@ -124,7 +148,10 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     if read := assets_read(facts, inferred.graph.tasks):
         graph = _with_read(inferred, graph, read)
         run.shared.producers.update(graph.tasks)
-    require_known(inferred, graph, facts.heads)
+    readers = graph.unmade()
+    external = external_keys(project.outside, readers, facts.heads) if readers else []
+    if readers:
+        require_known(inferred, readers, {*facts.heads, *external})
     if has_partitions(graph, facts.heads):
         graph = _sliced(graph, steps, request, facts)
         run.shared.producers.update(graph.tasks)
@@ -134,6 +161,10 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     if looks_at_places and (placed := project.publisher.placed(graph.producer)):
         project.publisher.require_distinct(placed)
         facts = run.look_at_places(placed)
+    if external:
+        graph = with_external(graph, external)
+        run.shared.producers.update(graph.tasks)
+        facts = run.look_outside(external) if looks_at_places else facts
     return build_plan(graph, facts)
 
 

@@ -46,6 +46,7 @@ class Settings:
         schedules: What ``nacre serve`` runs by itself, and when.
         keep_sources: False keeps no text of code in the store.
         environments: What is said of single environments.
+        keep_external: True keeps the bytes of external assets in the store, each version that is seen.
     """
 
     store: str = STORE_FOLDER
@@ -56,6 +57,7 @@ class Settings:
     schedules: tuple[Schedule, ...] = ()
     keep_sources: bool = True
     environments: tuple[EnvironmentSettings, ...] = ()
+    keep_external: bool = False
 
     def environment(self, name: str) -> EnvironmentSettings:
         """Return what is said of an environment: nothing, for most."""
@@ -100,11 +102,19 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     store = _store(root, given or str(texts.get("store", STORE_FOLDER)), said_in)
     places = _places(root, environ.get("NACRE_PLACES"), table.get("places", {}), file)
     schedules = read_schedules(table["schedules"], file) if "schedules" in table else ()
-    keep_sources = table.get("keep_sources", True)
-    if not isinstance(keep_sources, bool):
-        raise UsageError("Setting 'keep_sources' must be true or false", {"file": file})
+    keep_sources = _switch(table, "keep_sources", file, default=True)
+    keep_external = _switch(table, "keep_external", file, default=False)
     env = _env(environ.get("NACRE_ENV"), texts.get("env", DEFAULT_ENV), file)
-    return Settings(store, tuple(modules), env, file, places, schedules, keep_sources, environments)
+    return Settings(
+        store, tuple(modules), env, file, places, schedules, keep_sources, environments, keep_external
+    )
+
+
+def _switch(table: Mapping[str, object], name: str, file: str, *, default: bool) -> bool:
+    value = table.get(name, default)
+    if not isinstance(value, bool):
+        raise UsageError(f"Setting {name!r} must be true or false", {"file": file})
+    return value
 
 
 def require_env_name(name: str, facts: Mapping[str, object]) -> str:

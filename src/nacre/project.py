@@ -144,6 +144,12 @@ class Project:
         publisher = self._publisher(replace(self.settings, env=name))
         return own._replace(env=name, catalog=catalog, publisher=publisher)
 
+    @cached_property
+    def outside(self) -> Publisher:
+        """What reads the files of others that keys name, whatever the environment."""
+        said_in = "NACRE_PLACES" if "NACRE_PLACES" in os.environ else os.path.basename(self.settings.file)
+        return Publisher(self.settings.places, _open_place, store=self.store, said_in=said_in)
+
     def engine(self, reporter: Callable[[], Reporter] = Lines) -> Engine:
         """Put an engine together."""
         return Engine(
@@ -155,7 +161,7 @@ class Project:
         own = self.workspace(creates=False)
         return own._replace(
             records=OverlayRecords(own.records),
-            contents=Contents(OverlayObjects(own.contents.objects), new_id),
+            contents=Contents(OverlayObjects(own.contents.objects), new_id, self.outside.open),
             append_events=lambda run, events: None,
             publisher=Publisher((), _open_place, is_active=False),
             claims=NoClaims(),
@@ -257,7 +263,7 @@ class Project:
             location=self.store,
             env=self.settings.env,
             records=records,
-            contents=Contents(objects, new_id),
+            contents=Contents(objects, new_id, self.outside.open),
             catalog=catalog,
             code=Codes(memo or records, _roots(self.root), keeps_sources=self.settings.keep_sources),
             reads=Reads(self.root, memo or records),
@@ -266,6 +272,8 @@ class Project:
             append_events=send,
             publisher=self.publisher,
             claims=claims,
+            outside=self.outside,
+            keep_external=self.settings.keep_external,
         )
 
 

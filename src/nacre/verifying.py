@@ -69,7 +69,7 @@ class Verified:
     Args:
         asset: Its key.
         partition: Which slice; empty for the whole.
-        outcome: ``same``, ``differs`` or ``failed``.
+        outcome: ``same``, ``differs``, ``failed``, or ``not run`` where its function writes its own file.
         text: What differs, or the error; empty where it is the same.
         hint: What may be the cause, and what helps; empty where it is the same.
         duration_s: How long its function took.
@@ -105,7 +105,7 @@ class VerifyResult:
     @property
     def ok(self) -> bool:
         """True where everything came out as it is stored."""
-        return all(each.outcome == "same" for each in self.checked)
+        return all(each.outcome in ("same", "not run") for each in self.checked)
 
     def __str__(self) -> str:
         return "\n".join(f"{each.outcome:<8} {each.name:<24} {each.text}".rstrip() for each in self.checked)
@@ -189,6 +189,9 @@ class Again:
         workspace, decision = self._run.workspace, step.decision
         assert decision is not None
         stored = self._run.stored.look_up(decision, self._plan.facts.heads)
+        if any(each.output.is_written for each in stored.values()):
+            text = "its function writes its file at its key, which would change it"
+            return [_verified(each, "not run", text) for each in step.assets]
         start = workspace.clock.monotonic()
         try:
             value = drive(self._called(step), workspace.clock)

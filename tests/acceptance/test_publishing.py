@@ -339,3 +339,36 @@ def test_places_that_say_nothing_are_refused_with_an_example(
     with pytest.raises(UsageError, match=problem) as raised:
         project.reopen()
     assert '"s3://lake" = "./lake"' in str(raised.value)
+
+
+def test_a_function_that_makes_another_key_leaves_the_old_file_and_the_run_says_so_once(
+    project: Sandbox, lake: Path
+) -> None:
+    project.move_to(datetime(2026, 11, 20, tzinfo=UTC))
+    source = """
+    from nacre import DailyPartitions
+
+    @materialize("s3://lake/rain.json")
+    def rain() -> str:
+        return "all"
+
+    @materialize("s3://lake/other.json")
+    def other() -> int:
+        return 1
+    """
+    module = project.module(source)
+    project.build(module)
+    module = project.edit(
+        module,
+        '@materialize("s3://lake/rain.json")\ndef rain() -> str:\n    return "all"',
+        '@materialize("s3://lake/rain/{date}.json", partitions=DailyPartitions("2026-11-01", "2026-11-02"))\n'
+        "def rain(date: str) -> str:\n    return date",
+    )
+    project.build(module, "rain")
+    said = [text for text in project.log() if "before" in text]
+    assert said == [
+        f"s3://lake/rain/{{date}}.json was s3://lake/rain.json before: the file there stays, {lake}/rain.json"
+    ]
+    assert json.loads((lake / "rain.json").read_text()) == "all"
+    project.build(module, refresh=True)
+    assert project.workspace.contents.objects.head(f"logs/{project.runs()[-1].id}") is None

@@ -198,3 +198,90 @@ def large() -> bytes:
     assert result.ok
     assert len(lake.read("rain/large.bin")) == 200_000
     assert nacre.load("large") == lake.read("rain/large.bin")
+
+
+LARGE = """
+world.update(salt=1)
+
+@materialize("{url}/rain/large.bin")
+def large() -> bytes:
+    return b"%d" % world["salt"] * 100_000
+"""
+
+
+def test_publishing_a_version_takes_exactly_the_requests_that_are_budgeted(
+    project: Sandbox, lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/nacre")
+    project.reopen()
+    module = project.module(LARGE.replace("{url}", lake.url))
+    project.build(module)
+    for salt in (22, 333):
+        module.turn(salt=salt)
+        relay.asked.clear()
+        project.build(module).raise_for_failure()
+        about = [(each.kind, each.path) for each in relay.asked]
+        public = [kind for kind, path in about if "/rain/" in path]
+        assert lake.read("rain/large.bin") == b"%d" % salt * 100_000
+        # The look at the place, the probe whether it may be written, the copy, and what the place says of it.
+        assert public == ["HEAD", "PUT", "COPY", "HEAD"]
+        # What a version is in the store, and the note of where it lies.
+        puts = [path.partition("?")[0].split("/nacre/")[-1] for kind, path in about if kind == "PUT"]
+        areas = ["/".join(each.split("/")[:2]) for each in puts]
+        heads = [kind for kind, path in about if kind == "GET" and "/records/heads/" in path]
+        assert len(heads) <= 1, "the commit may read it, and the publication goes on from what was written"
+        own = [area for area in areas if area in ("objects/data", "records/ac", "records/heads")]
+        assert sorted(own) == ["objects/data", "records/ac", "records/heads", "records/heads"]
+
+
+def test_publishing_what_is_inline_asks_nothing_of_the_place_but_to_take_it(
+    project: Sandbox, lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/nacre")
+    project.reopen()
+    module = project.module(PIPELINE.replace("{url}", lake.url))
+    project.build(module)
+    module.turn(rain=[9])
+    relay.asked.clear()
+    project.build(module).raise_for_failure()
+    public = [(each.kind, each.headers.get("if-match", "")) for each in relay.asked if "/rain/" in each.path]
+    assert [kind for kind, _ in public] == ["HEAD", "PUT", "PUT"]
+    assert public[2][1], "it is put on the condition of what lies there"
+    assert json.loads(lake.read("rain/total.json")) == 9
+
+
+def test_looking_at_many_published_files_takes_one_request_for_a_thousand(
+    project: Sandbox, lake: Lake, relay: Relay
+) -> None:
+    lines = [
+        f'@materialize("{lake.url}/many/a{n:02}.json")\ndef a{n:02}() -> int: return {n}\n' for n in range(30)
+    ]
+    module = project.module("\n".join(lines))
+    project.build(module)
+    relay.asked.clear()
+    project.build(module, reuse_sources=True)
+    assert relay.counts == {"LIST": 1}
+
+
+def test_what_a_function_writes_to_a_bucket_is_copied_into_the_store_by_the_service(
+    project: Sandbox, lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/nacre")
+    project.reopen()
+    module = project.module(
+        f"""
+@materialize("{lake.url}/big.bin")
+def big() -> None:
+    world["write"]("big.bin", b"y" * 300_000)
+"""
+    )
+    module.turn(write=lake.write)
+    relay.asked.clear()
+    project.build(module).raise_for_failure()
+    copies = [each.path for each in relay.asked if each.kind == "COPY"]
+    assert len(copies) == 1
+    assert "/nacre/objects/data/" in copies[0]
+    assert nacre.load("big", as_type=bytes) == b"y" * 300_000
+    lake.write("big.bin", b"edited")
+    project.build(module, reuse_sources=True)
+    assert lake.read("big.bin") == b"y" * 300_000

@@ -22,7 +22,7 @@ from nacre.store.memory import MemoryObjects
 from nacre.store.port import ObjectStore
 from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.files import FilePlace
-from nacre.store.publish.port import Content, Place
+from nacre.store.publish.port import Content, Place, is_as_noted
 from nacre.testing import write_object
 
 
@@ -93,12 +93,12 @@ class PlaceContract(ABC):
 
     def test_what_others_put_is_kept_or_told_before_it_is_replaced(self) -> None:
         path = self.path("out.txt")
-        assert self.place.set_aside(path, inline(b"ours")) == ""
+        assert self.place.set_aside(path, [inline(b"ours")]) == ""
         self.write(path, b"same")
-        assert self.place.set_aside(path, inline(b"same")) == ""
+        assert self.place.set_aside(path, [inline(b"same")]) == ""
         assert self.names() == ["out.txt"]
-        said = self.place.set_aside(path, inline(b"ours"))
-        assert said == self.place.set_aside(path, inline(b"ours"))
+        said = self.place.set_aside(path, [inline(b"ours")])
+        assert said == self.place.set_aside(path, [inline(b"ours")])
         assert said.removeprefix("it ").startswith(("is kept as", "was replaced"))
         assert self.read(path) == b"same"
 
@@ -109,6 +109,51 @@ class PlaceContract(ABC):
             self.place.put(path, Content(self.objects(), "data/gone", b"", 5))
         assert self.read(path) == b"whole"
         assert self.names() == ["a.json"]
+
+    def test_a_file_is_put_only_where_what_is_expected_lies(self) -> None:
+        path = self.path("a.json")
+        mark = self.place.put(path, inline(b"[1]"), "")
+        assert mark
+        assert self.place.put(path, inline(b"[2]"), "") is None
+        assert self.read(path) == b"[1]"
+        second = self.place.put(path, inline(b"[2]"), mark)
+        assert second
+        assert self.place.put(path, inline(b"[33]"), mark) is None
+        assert self.read(path) == b"[2]"
+        assert self.place.put(path, inline(b"[33]"))
+        assert self.read(path) == b"[33]"
+        assert self.names() == ["a.json"]
+
+    def test_a_file_that_has_the_bytes_already_is_as_good_as_put(self) -> None:
+        path = self.path("a.json")
+        self.write(path, b"[1]")
+        mark = self.place.put(path, inline(b"[1]"), "")
+        assert mark == self.place.marks([path])[path]
+
+    def test_a_mark_is_that_of_the_file_that_was_put_and_lasts(self) -> None:
+        path = self.path("a.json")
+        mark = self.place.put(path, inline(b"[1]"), "")
+        assert mark is not None
+        assert is_as_noted(self.place.marks([path])[path], mark)
+        assert not is_as_noted(self.place.marks([path])[path], "")
+
+    def test_a_file_is_opened_and_copied_into_any_store(self) -> None:
+        path = self.path("big.bin")
+        self.write(path, b"theirs" * 20_000)
+        with self.place.open(path) as file:
+            assert file.read() == b"theirs" * 20_000
+            file.seek(3)
+            assert file.read(3) == b"irs"
+        for objects in (MemoryObjects(), self.objects()):
+            self.place.copy_to(path, objects, "data/a/1")
+            with objects.get("data/a/1") as stored:
+                assert stored.read() == b"theirs" * 20_000
+            with pytest.raises(FileExistsError):
+                self.place.copy_to(path, objects, "data/a/1")
+            with pytest.raises(FileNotFoundError):
+                self.place.copy_to(self.path("none"), objects, "data/a/2")
+        with pytest.raises(FileNotFoundError):
+            self.place.open(self.path("none")).close()
 
     def objects(self) -> ObjectStore:
         return MemoryObjects()
@@ -170,19 +215,6 @@ class TestGooglePlace(PlaceContract):
 
     def objects(self) -> ObjectStore:
         return BucketObjects(connect(self.lake.url), "team/objects")
-
-
-def test_each_file_of_others_is_kept_under_a_name_of_its_own(tmp_path: Path) -> None:
-    place, path = FilePlace(), tmp_path / "out.txt"
-    name = str(path).lstrip("/")
-    for theirs in (b"precious", b"dear"):
-        path.write_bytes(theirs)
-        place.set_aside(name, inline(b"ours"))
-        place.put(name, inline(b"ours"))
-    assert path.read_bytes() == b"ours"
-    assert (tmp_path / "out.txt.before-nacre").read_bytes() == b"precious"
-    assert (tmp_path / "out.txt.before-nacre-2").read_bytes() == b"dear"
-    assert len(list(tmp_path.iterdir())) == 3
 
 
 def inline(data: bytes) -> Content:
@@ -292,11 +324,10 @@ def test_a_copy_in_parts_that_fails_leaves_what_was_there(lake: Lake, relay: Rel
     assert lake.unfinished() == []
 
 
-def test_a_copy_that_is_not_whole_is_told(lake: Lake) -> None:
+def test_a_copy_that_is_not_what_was_copied_counts_as_not_put(lake: Lake) -> None:
     objects = BucketObjects(connect(lake.url), "team/objects")
     write_object(objects, "data/a/1", b"1234")
-    with pytest.raises(StoreUnavailable, match="not whole yet"):
-        BucketPlace(connect(lake.url)).put("a.bin", Content(objects, "data/a/1", b"", 5))
+    assert BucketPlace(connect(lake.url)).put("a.bin", Content(objects, "data/a/1", b"", 5)) is None
 
 
 def test_marks_of_many_files_take_one_request_for_a_thousand(lake: Lake, relay: Relay) -> None:

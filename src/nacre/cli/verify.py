@@ -14,8 +14,8 @@ from nacre.verifying import DEFAULT_SAMPLE, Verified, VerifyResult, verify_reuse
 from nacre.views.session import Session
 from nacre.views.words import names_of
 
-_GLYPHS = {"same": "=", "differs": "✗", "failed": "✗"}
-_COLOURS = {"same": "quiet", "differs": "failed", "failed": "failed"}
+_GLYPHS = {"same": "=", "differs": "✗", "failed": "✗", "not run": "·"}
+_COLOURS = {"same": "quiet", "differs": "failed", "failed": "failed", "not run": "quiet"}
 
 
 @click.command("verify")

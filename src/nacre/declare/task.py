@@ -24,6 +24,11 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
+def outside() -> object:
+    """Stand for the function of an external asset: tasks are told by it, and it is never called."""
+    raise AssertionError("an external asset is looked at, not made")
+
+
 class Task(Hooked, Generic[P, R]):
     """A function the engine runs, reuses and records. Keeps the function's signature.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
@@ -24,6 +24,7 @@ from nacre.execute.reading import readings_of
 from nacre.execute.recording import Recording, failing, reused
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
+from nacre.execute.taking import Taking
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
 from nacre.keys import partition_of
@@ -36,7 +37,8 @@ from nacre.planning.reason import Reason
 from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.paths import run_path
 from nacre.store.port import Token
-from nacre.store.records import Run, StepRecord, encode
+from nacre.store.publish.publisher import has_drifted
+from nacre.store.records import Output, Run, StepRecord, encode
 from nacre.survey.gather import Versions, gather
 from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
@@ -94,6 +96,8 @@ class ActiveRun:
         self.publishing: Publishing = (
             parent.publishing if parent else Publishing(workspace, self.versions, self.log)
         )
+        #: Keys that somebody makes, selected or not.
+        self.declared: Container[str] = ()
         self.error: BaseException | None = None
         self.futures: list[TaskFuture[object]] = []
         self.started_at: datetime = workspace.clock.now()
@@ -251,6 +255,23 @@ class ActiveRun:
             self._facts = self.facts._replace(drifted=self.facts.drifted | found)
             return self._facts
 
+    @property
+    def taking(self) -> Taking:
+        """What takes files at places as versions; few steps do."""
+        return Taking(self.workspace, self.publishing)
+
+    def look_outside(self, keys: Sequence[str]) -> Facts:
+        """Add to the facts which external assets are no longer as they were seen.
+
+        Raises:
+            StoreError: A place cannot be reached.
+        """
+        heads, marks = self.facts.heads, self.workspace.outside.marks(keys)
+        found = {each for each in keys if each not in heads or has_drifted(heads[each], marks.get(each, ""))}  # type: ignore[arg-type]  # rows of the catalog
+        with self.shared.lock:
+            self._facts = self.facts._replace(drifted=self.facts.drifted | found)
+            return self._facts
+
     def log(self, level: int, text: str) -> None:
         """Record one line of the run's log."""
         self.journal.log(level, text)
@@ -271,6 +292,7 @@ class ActiveRun:
             self.log_prints if prints is None else prints,
             caller=context.current_step.get(),
             readings=readings_of(task, self.workspace, is_checked),
+            takes=self._written,
         )
         if decision is not None:
             step.previous = self.stored.whole(decision, self.facts.heads)
@@ -279,6 +301,9 @@ class ActiveRun:
             step.fingerprint = decision.fingerprint
             step.partition, step.inputs = decision.recipe.partition, decision.recipe.inputs
         return step
+
+    def _written(self, step: StepRun, made: str) -> Output | None:
+        return self.taking.written(step, made)
 
     def finish(
         self,
@@ -313,10 +338,12 @@ class ActiveRun:
         )
         if not is_new:
             record = msgspec.structs.replace(record, seq=heads[0].seq if heads[0] else 0)
-            if drifted := self.facts.drifted.intersection(made):
-                for each in sorted(drifted):
-                    self.log(logging.INFO, f"{short(each)}: its published file was not as it was; put again")
-                self.publishing.again(drifted, self.facts.heads)
+            taken = self.publishing.taken.keys() & made.keys()
+            drifted = self.facts.drifted.intersection(made) - taken
+            for each in sorted(drifted):
+                self.log(logging.INFO, f"{short(each)}: its published file was not as it was; put again")
+            if drifted or taken:
+                self.publishing.again([*drifted, *taken])
                 record = self.commits.published(record)
             self.commits.report(record)
         else:
@@ -404,7 +431,7 @@ class ActiveRun:
     def publish_again(self, task: AnyTask, decision: Decision) -> StepRecord:
         """Publish what is current of a step once more; returns the step's record."""
         heads = self.facts.heads
-        self.publishing.again(decision.recipe.assets, heads)
+        self.publishing.again(decision.recipe.assets)
         first = heads.get(decision.recipe.assets[0])
         seq = first.seq if first else 0
         return self.commits.published(reused(task, decision.recipe.partition, decision.reason, seq))

@@ -307,8 +307,10 @@ class Called:
     ) -> State[object]:
         values = {asset: self._value(each) for asset, each in made.items()}
         first, *others = made.values()
-        if others:
-            value: object = values if first.output.is_by_key else tuple(values.values())
+        if all(each.output.is_written for each in made.values()):
+            value: object = None  # what its function returned
+        elif others:
+            value = values if first.output.is_by_key else tuple(values.values())
         else:
             value = values[first.version.asset]
         self._hold(made, value, fingerprint)
@@ -336,6 +338,8 @@ class Called:
         if len(made) == 1:
             holdings.hold(value, self.lineage, is_exact=True)
             return
+        if value is None:
+            return  # it wrote them itself
         parts = value.values() if isinstance(value, Mapping) else value
         if isinstance(value, Mapping):
             parts = [value[key_of(each)] for each in made]

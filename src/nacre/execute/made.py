@@ -19,7 +19,8 @@ from nacre.version.fingerprint import InputVersion
 from nacre.version.outline import Outline
 
 _SHARED = (bool, int, float, complex, str, bytes, type(None), enum.Enum, range, type, type(...))
-_MISSING = object()
+#: Stands for a value that is in the store alone.
+MISSING = object()
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class Made:
 
     version: InputVersion
     output: Output
-    value: object = _MISSING
+    value: object = MISSING
     digest: str = ""
     is_mutable: bool = True
     taken_by: str = ""
@@ -68,7 +69,7 @@ class Made:
             InputMutated: A reader changed the object.
             CorruptObject: The stored bytes are missing or damaged.
         """
-        if self.value is _MISSING or not self.output.object or not _is_instance(self.value, as_type):
+        if self.value is MISSING or not self.output.object or not _is_instance(self.value, as_type):
             return contents.read(self.output, as_type)
         with self.lock:
             if self.is_mutable and self.taken_by and identify(self.value).digest != self.digest:
@@ -78,7 +79,7 @@ class Made:
 
     def forget(self) -> None:
         """Let go of the object in memory; the store still has it."""
-        self.value = _MISSING
+        self.value = MISSING
 
     def _mutated(self, reader: str) -> InputMutated:
         facts = {"asset": self.version.asset, "changed by": self.taken_by, "wanted by": reader}

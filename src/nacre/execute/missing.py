@@ -11,6 +11,8 @@ from nacre.execute.active import ActiveRun
 from nacre.execute.made import Made
 from nacre.execute.run import PlanRun
 from nacre.execute.step import calling_steps
+from nacre.execute.taking import external_keys
+from nacre.graph.external import with_external
 from nacre.graph.graph import AnyTask, Edge, Graph
 from nacre.graph.infer import infer
 from nacre.graph.slices import has_partitions, sliced, slots_read, stored_partitions
@@ -58,8 +60,19 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter], partition: st
     if has_partitions(graph, run.facts.heads):
         graph, edges = _sliced(run, graph, steps, edges, task, partition)
         steps = {graph.producer[edge.asset] for edge in edges if edge.asset in graph.producer}
+    graph = _with_external(run, graph, edges)
+    steps = {*steps, *(edge.asset for edge in edges if edge.asset in graph.tasks)}
     _make(run, graph, steps, [edge.asset for edge in edges])
     return edges
+
+
+def _with_external(run: ActiveRun, graph: Graph, edges: Sequence[Edge]) -> Graph:
+    """Add the external assets that a call needs, and look whether they changed."""
+    wanted = {*graph.unmade(), *(edge.asset for edge in edges if edge.asset not in graph.producer)}
+    external = external_keys(run.workspace.outside, wanted, run.facts.heads) if wanted else []
+    if new := [each for each in external if each not in run.shared.made]:
+        run.look_outside(new)
+    return with_external(graph, external)
 
 
 def ensure_read(run: ActiveRun, task: AnyTask, partition: str) -> None:
@@ -105,6 +118,9 @@ def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Collection
     claimed = shared.claim(lambda: _open(graph, steps, shared.made), callers)
     try:
         open_graph = graph.restrict(claimed)
+        if placed := run.workspace.publisher.placed(open_graph.producer):
+            run.publishing.check(placed)
+            run.look_at_places(placed)
         shared.producers.update(open_graph.tasks)
         given = {asset: made.version for asset, made in shared.made.items()}
         plan = PlanRun(run, build(open_graph, run.facts, given))

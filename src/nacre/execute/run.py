@@ -9,6 +9,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from nacre.declare.task import outside
 from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments
 from nacre.execute.effects import drive
@@ -105,7 +106,10 @@ class PlanRun:
         arguments = self._arguments(step)
         if (error := run.shared.key_errors.get(step.key)) is not None:
             arguments = partial(_fail, error)  # with what its cache key function raised when it was planned
-        effects = run_step(context, arguments, run.workspace)
+        if step.task.fn is outside:
+            effects = run.taking.seen(context)
+        else:
+            effects = run_step(context, arguments, run.workspace)
         if step.action is Action.BUILD and step.decision and is_claimed(step.decision, run.facts):
             since = LONG_AGO if step.key in self._elsewhere else run.workspace.clock.monotonic()
             effects = claimed(run, context, effects, since)

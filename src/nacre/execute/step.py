@@ -23,6 +23,7 @@ from nacre.declare.parameters import call_arguments
 from nacre.errors import NacreError, OutputMismatch, StepFailed, StepTimedOut, said
 from nacre.execute.effects import Call, Effects, Pause, call_back
 from nacre.execute.executing import IS_POSSIBLE, listen, rest, unforeseen
+from nacre.execute.made import MISSING
 from nacre.execute.prints import Sink, install, print_sink
 from nacre.execute.reading import Noted, Reading, begin, current, going
 from nacre.execute.state import Completed, Running, State, failed_with
@@ -59,6 +60,7 @@ class StepRun:
         partition: Which slice it makes; empty for the whole.
         inputs: The versions it reads, by slot.
         readings: What notes what it reads besides: its own first, then those of the steps that called it.
+        takes: Gives what it wrote to a place itself; None where it could not have.
     """
 
     task: AnyTask
@@ -73,6 +75,7 @@ class StepRun:
     partition: str = ""
     inputs: Sequence[InputVersion] = ()
     readings: tuple[Reading, ...] = ()
+    takes: Takes | None = None
     run_count: int = 0
     metadata: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -120,6 +123,10 @@ class Elsewhere(enum.Enum):
     GOING = "going"
     #: It made it while ours waited.
     MADE = "made"
+
+
+Takes = Callable[[StepRun, str], "Output | None"]
+"""Gives what a step wrote to the place of one of its slots itself; None where it wrote nothing."""
 
 
 class Receipt(NamedTuple):
@@ -183,8 +190,14 @@ def run_step(
             own = step.readings[0]
             sources = _unforeseen(step, workspace) if own.executed else ()
             reads = tuple(own.noted(step.task.fn, workspace.reads.digest, sources))
-        for key, each in split_outputs(step.task, value).items():
+        for key, each in split_outputs(step.task, value, takes_none=step.takes is not None).items():
             made = slot(key, step.partition)
+            written = step.takes(step, made) if each is None and step.takes is not None else None
+            if written is not None:
+                values[made], digests[made], outputs[made] = MISSING, "", _ruled(step, written, workspace)
+                continue
+            if value is None and len(step.task.assets) > 1:
+                split_outputs(step.task, value)  # which says that this is no value for each
             values[made] = each
             output, digests[made] = _store(step, made, each, workspace)
             if output.is_by_key != isinstance(value, Mapping) and len(step.task.assets) > 1:
@@ -289,14 +302,19 @@ def calling_steps() -> Iterator[StepRun]:
         step = step.caller
 
 
-def split_outputs(task: AnyTask, value: object) -> dict[str, object]:
+def split_outputs(task: AnyTask, value: object, *, takes_none: bool = False) -> dict[str, object]:
     """Give each asset of a task its part of what the function returned.
+
+    Args:
+        task: The task.
+        value: What its function returned.
+        takes_none: True where ``None`` may say that it wrote all of them itself.
 
     Raises:
         OutputMismatch: There is not one value for each asset.
     """
     keys = [asset.key for asset in task.assets]
-    if len(keys) <= 1:
+    if len(keys) <= 1 or (value is None and takes_none):
         return dict.fromkeys(keys, value)
     if isinstance(value, Mapping) and set(value) == set(keys):
         return {key: value[key] for key in keys}
@@ -344,6 +362,16 @@ def _store(step: StepRun, made: str, value: object, workspace: Workspace) -> tup
     except NacreError as error:
         error.about("asset", resolved(made))
         raise
+
+
+def _ruled(step: StepRun, written: Output, workspace: Workspace) -> Output:
+    """Let the task's own rule say what counts of a file that it wrote itself; it is given the path of a copy."""
+    if step.task.options.data_version is None or written.rule == rule_name(step.task):
+        return written
+    from pathlib import Path  # late: only who writes files pays for it
+
+    counts = data_version_of(step.task, workspace.contents.read(written, Path))
+    return replace(written, data_version=counts, rule=rule_name(step.task))
 
 
 def _is_unchanged(task: AnyTask, before: Output, data_version: str, workspace: Workspace) -> bool:

@@ -78,6 +78,8 @@ class Workspace(NamedTuple):
         publisher: Puts versions where their keys say.
         claims: Keeps runs from making the same at the same time.
         is_far: True where each request to the store takes a while.
+        outside: Reads the files of others that keys name, in any environment; puts nothing.
+        keep_external: True where the bytes of such files are kept.
     """
 
     root: str
@@ -93,4 +95,6 @@ class Workspace(NamedTuple):
     append_events: Callable[[str, Sequence[Event]], None]
     publisher: Publisher
     claims: Claims
+    outside: Publisher
     is_far: bool = False
+    keep_external: bool = False

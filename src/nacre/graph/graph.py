@@ -45,6 +45,15 @@ class Graph(NamedTuple):
         """Say whether a step has no upstream assets."""
         return not self.upstream[step]
 
+    def unmade(self) -> dict[str, list[tuple[str, Edge]]]:
+        """Collect the keys that steps read and nobody here makes, with who reads them. Linear in edges."""
+        found: dict[str, list[tuple[str, Edge]]] = {}
+        for step, edges in self.upstream.items():
+            for edge in edges:
+                if edge[1] not in self.producer:
+                    found.setdefault(edge[1], []).append((step, edge))
+        return found
+
     def ancestors(self, steps: Iterable[str]) -> set[str]:
         """Collect the steps and everything upstream of them. Linear in what is found."""
         found = set(steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from nacre.errors import (
     AmbiguousName,
@@ -46,13 +46,15 @@ def validate(inferred: Inferred, steps: Iterable[str]) -> Graph:
     return graph.restrict(needed)
 
 
-def require_known(inferred: Inferred, graph: Graph, stored: Container[str]) -> None:
-    """Refuse parameters annotated with the key of an asset that nobody here makes and that is not stored.
+def require_known(
+    inferred: Inferred, readers: Mapping[str, list[tuple[str, Edge]]], stored: Container[str]
+) -> None:
+    """Refuse parameters annotated with the key of an asset that nobody makes, that is no file and that is not stored.
 
     Args:
         inferred: All that is declared, to suggest from.
-        graph: What is selected.
-        stored: Keys that have a version.
+        readers: Key that nobody makes to the steps that read it.
+        stored: Keys that have a version, or need none of ours.
 
     Raises:
         DefinitionError: There is such a parameter; the closest key is offered.
@@ -60,11 +62,11 @@ def require_known(inferred: Inferred, graph: Graph, stored: Container[str]) -> N
     from difflib import get_close_matches
 
     errors: list[DefinitionError] = []
-    for step, edges in graph.upstream.items():
-        for parameter, asset, _ in edges:
-            if not parameter or asset in graph.producer or asset in stored:
+    for asset, read_by in readers.items():
+        for step, (parameter, _, _) in read_by:
+            if not parameter or asset in stored:
                 continue
-            task = graph.tasks[step]
+            task = inferred.graph.tasks[step]
             facts = {"asset": step, "function": f"{task.name} at {task.place}", "means": asset}
             close = get_close_matches(asset, inferred.graph.producer, n=1)
             hint = f"did you mean {close[0]!r}?" if close else "build it with the module that makes it first"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from nacre.declare.options import Options
 from nacre.keys import key_of
@@ -31,6 +31,14 @@ class Action(enum.StrEnum):
     PENDING = "pending"
     #: Not run, because an upstream failed.
     SKIP = "skip"
+
+
+class _Version(Protocol):
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def data_version(self) -> str: ...
 
 
 class Decision(NamedTuple):
@@ -57,6 +65,8 @@ class Decision(NamedTuple):
 
 _UNCHANGED = Reason(Cause.UNCHANGED)
 _KNOWN = Reason(Cause.KNOWN)
+#: Stands for the code of what nobody here makes.
+_EXTERNAL = "external"
 
 
 def decide(
@@ -128,6 +138,42 @@ def _as_held(holding: HeadFact, recipe: Recipe, facts: Facts) -> Decision:
         reason = Reason(Cause.DRIFT, recipe.assets[0])
     versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
     return Decision(Action.REUSE, reason, holding.fingerprint, recipe, versions)
+
+
+def external_recipe(asset: str) -> Recipe:
+    """Give the recipe of an external asset: its key, and nothing else."""
+    return Recipe([asset], _EXTERNAL)
+
+
+def external_fingerprint(asset: str, data_version: str = "") -> str:
+    """Digest what a version of an external asset is: that key with that content, whoever saw it first.
+
+    Args:
+        asset: The key.
+        data_version: What lay there; empty for the recipe alone.
+    """
+    recipe = external_recipe(asset).fingerprint()
+    return observed_fingerprint(recipe, [data_version]) if data_version else recipe
+
+
+def is_seen_outside(asset: str, version: _Version) -> bool:
+    """Say whether a version of a key was seen to lie there, and made by nobody here."""
+    return version.fingerprint == external_fingerprint(asset, version.data_version)
+
+
+def decide_external(recipe: Recipe, facts: Facts) -> Decision:
+    """Decide on an external asset: it is read again where its place says that it changed.
+
+    Args:
+        recipe: Its recipe.
+        facts: What is known; ``drifted`` has the key where its file is not the one that was seen.
+    """
+    asset = recipe.assets[0]
+    head, fingerprint = facts.heads.get(asset), recipe.fingerprint()
+    asked = "*" in facts.refresh or asset in facts.refresh
+    if head is not None and not asked and (facts.reuse_sources or asset not in facts.drifted):
+        return Decision(Action.REUSE, _UNCHANGED, fingerprint, recipe, {asset: head.data_version})
+    return Decision(Action.CHECK, Reason(Cause.FIRST if head is None else Cause.SOURCE), fingerprint, recipe)
 
 
 def _from_known(

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from nacre.declare.task import outside
 from nacre.graph.graph import AnyTask, Graph
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.counted import counted
-from nacre.planning.decide import Action, Decision, decide, held_head, observed
+from nacre.planning.decide import (
+    Action,
+    Decision,
+    decide,
+    decide_external,
+    external_recipe,
+    held_head,
+    observed,
+)
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
 from nacre.planning.settings import runs_every_time, settings
@@ -232,13 +241,18 @@ class Plan:
 
     def _decide(self, step: Step) -> None:
         """Decide a step whose upstreams are all settled."""
+        if step.is_source and step.task.fn is outside:
+            self._take(step, decide_external(external_recipe(step.key), self.facts))
+            return
         options, recipe = step.task.options, self._recipe(step)
         problem = None
         policy = options.cache_policy
         if policy is not None and not policy.is_plain and held_head(step.assets, self.facts) is None:
             asked = self.facts.asked(step.key, self.graph.upstream[step.key], self._taken)
             recipe, problem = counted(policy, recipe, asked)
-        decision = decide(options, recipe, step.is_source, self.facts, problem)
+        self._take(step, decide(options, recipe, step.is_source, self.facts, problem))
+
+    def _take(self, step: Step, decision: Decision) -> None:
         step.decision, step.action, step.reason = decision, decision.action, decision.reason
         if decision.action is Action.REUSE:
             step.is_done = True

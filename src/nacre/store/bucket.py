@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, cast
 
+from nacre.errors import SAFE, StoreUnavailable
 from nacre.store.connect import PART_BYTES, Bucket
 from nacre.store.ids import check_name
 from nacre.store.port import ObjectInfo
@@ -44,7 +45,7 @@ class BucketObjects:
     def get(self, name: str) -> BinaryIO:
         """Open an object, seekable; FileNotFoundError where there is none."""
         try:
-            return cast(BinaryIO, io.BufferedReader(_Ranges(self.bucket, self.path(name))))
+            return open_at(self.bucket, self.path(name))
         except FileNotFoundError:
             raise FileNotFoundError(name) from None
 
@@ -62,7 +63,9 @@ class BucketObjects:
         # Names are never reused, so nobody else can be writing this one.
         if self.head(target) is not None:
             raise FileExistsError(target)
-        self.bucket.copy(self.path(source), self.path(target), found.size_bytes)
+        if not self.bucket.copy(self.path(source), self.path(target), found.size_bytes):
+            facts = {**self.bucket.site.facts(), "object": target}
+            raise StoreUnavailable("A copy is not whole yet", facts, ("run again", SAFE))
 
     def delete(self, name: str) -> None:
         """Remove an object; nothing happens where there is none."""
@@ -80,6 +83,11 @@ class BucketObjects:
     def path(self, name: str) -> str:
         """Where in the bucket an object lies."""
         return self._start + check_name(name)
+
+
+def open_at(bucket: Bucket, path: str) -> BinaryIO:
+    """Open whatever lies at a path of a bucket, seekable; FileNotFoundError where nothing does."""
+    return cast(BinaryIO, io.BufferedReader(_Ranges(bucket, path)))
 
 
 class _Upload(io.RawIOBase):

@@ -27,11 +27,18 @@ class Contents:
     Args:
         objects: Where bytes above 64 KiB go.
         new_id: Makes the unique part of an object's name.
+        outside: Opens the file of others that lies at a key, for versions whose bytes are nowhere else.
     """
 
-    def __init__(self, objects: ObjectStore, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        new_id: Callable[[], str],
+        outside: Callable[[str], BinaryIO] | None = None,
+    ) -> None:
         self.objects = objects
         self._new_id = new_id
+        self._outside = outside
 
     def write(
         self, asset: str, value: object, identity: ValueIdentity, data_version: str, rule: str = ""
@@ -56,7 +63,7 @@ class Contents:
 
         def spill() -> AbstractContextManager[BinaryIO]:
             nonlocal name
-            name = f"data/{key_path(asset)}/{self._new_id()}"
+            name = self.new_name(asset)
             return self.objects.put(name)
 
         sink = _Sink(spill, INLINE_BYTES)
@@ -73,6 +80,10 @@ class Contents:
             inline=b"" if name else sink.data(),
             rule=rule,
         )
+
+    def new_name(self, asset: str) -> str:
+        """Make the name of a new object of an asset."""
+        return f"data/{key_path(asset)}/{self._new_id()}"
 
     def read(self, output: Output, as_type: object | None = None) -> object:
         """Load a value as the given type; its bytes are verified first.
@@ -145,7 +156,13 @@ class Contents:
         return False
 
     def open(self, output: Output) -> BinaryIO:
-        """Open the verified bytes of a value."""
+        """Open the verified bytes of a value.
+
+        Raises:
+            CorruptObject: They are missing, or are not the ones that were stored or seen.
+        """
+        if output.is_outside:
+            return self._open_outside(output)
         if not output.object:
             if digest_bytes(output.inline) != output.digest:
                 raise self._corrupt(output, "the bytes are not the ones that were stored")
@@ -154,10 +171,23 @@ class Contents:
             source = self.objects.get(output.object)
         except FileNotFoundError:
             raise self._corrupt(output, "the object is missing") from None
-        if digest_chunks(iter(lambda: source.read(_CHUNK), b"")) != output.digest:
-            source.close()
+        if not _is_whole(source, output):
             raise self._corrupt(output, "the bytes are not the ones that were stored")
-        source.seek(0)
+        return source
+
+    def _open_outside(self, output: Output) -> BinaryIO:
+        problem = "the file changed since then"
+        try:
+            source = self._outside(output.asset) if self._outside is not None else None
+        except FileNotFoundError:
+            source, problem = None, "the file is gone"
+        if source is None or not _is_whole(source, output):
+            facts = {"asset": output.asset, "problem": problem, "expected": _described(output)}
+            hints = (
+                "build again: what lies there now becomes a new version",
+                "keep_external = true in nacre.toml keeps the bytes of each version that is seen",
+            )
+            raise CorruptObject("A version of an external file can no longer be read", facts, hints)
         return source
 
     def _corrupt(self, output: Output, problem: str) -> CorruptObject:
@@ -165,10 +195,23 @@ class Contents:
             "asset": output.asset,
             "object": output.object or "inline in its record",
             "problem": problem,
-            "expected": f"{output.size_bytes:,} bytes with digest {output.digest[:16]}…",
+            "expected": _described(output),
         }
         hint = f"make it again: nacre build {output.asset} --refresh"
         return CorruptObject("A stored value cannot be read", facts, (hint, "no other version is affected"))
+
+
+def _is_whole(source: BinaryIO, output: Output) -> bool:
+    """Whether a reader has the bytes of a value; it is at its beginning then, and else closed."""
+    if digest_chunks(iter(lambda: source.read(_CHUNK), b"")) != output.digest:
+        source.close()
+        return False
+    source.seek(0)
+    return True
+
+
+def _described(output: Output) -> str:
+    return f"{output.size_bytes:,} bytes with digest {output.digest[:16]}…"
 
 
 class _Sink(io.RawIOBase):

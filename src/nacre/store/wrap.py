@@ -1,13 +1,14 @@
-"""Wrappers of the two ports that count calls or make them fail. They know no driver and decide no outcome."""
+"""Wrappers of the ports that count calls or make them fail. They know no driver and decide no outcome."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from nacre.store.port import ObjectInfo, ObjectStore, RecordStore, Stored, Token, Write
+from nacre.store.publish.port import Content, Place
 
 T = TypeVar("T")
 
@@ -241,3 +242,42 @@ class FaultyObjects:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Pass on, unless it shall fail; then it fails at the call."""
         return _with_fault(self._decide, Call("list", (prefix,)), lambda: self.inner.list(prefix))
+
+
+class FaultyPlace:
+    """A place of published files whose calls fail when ``decide`` says so.
+
+    Args:
+        inner: The place that does the work.
+        decide: Says for each call whether and how it fails.
+    """
+
+    def __init__(self, inner: Place, decide: Decide) -> None:
+        self.inner = inner
+        self._decide = decide
+
+    def check(self, path: str) -> None:
+        """Pass on, unless it shall fail."""
+        _with_fault(self._decide, Call("check", (path,)), lambda: self.inner.check(path))
+
+    def set_aside(self, path: str, ours: Iterable[Content]) -> str:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("set_aside", (path,)), lambda: self.inner.set_aside(path, ours))
+
+    def put(self, path: str, content: Content, expect: str | None = None) -> str | None:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("put", (path,)), lambda: self.inner.put(path, content, expect))
+
+    def open(self, path: str) -> BinaryIO:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("open", (path,)), lambda: self.inner.open(path))
+
+    def copy_to(self, path: str, objects: ObjectStore, name: str) -> None:
+        """Pass on, unless it shall fail."""
+        _with_fault(
+            self._decide, Call("copy_to", (path, name)), lambda: self.inner.copy_to(path, objects, name)
+        )
+
+    def marks(self, paths: Sequence[str]) -> dict[str, str]:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("marks", tuple(paths)), lambda: self.inner.marks(paths))

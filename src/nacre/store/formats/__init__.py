@@ -8,15 +8,18 @@ from __future__ import annotations
 from nacre.store.formats.beginning import read_beginning
 from nacre.store.formats.parquet import reads_on, streams
 from nacre.store.formats.port import Format
-from nacre.store.formats.saving import by_name, choose, load, save
+from nacre.store.formats.saving import FILE, by_name, choose, holds_none, load, of_file, save
 from nacre.store.formats.whole import load_whole
 
 __all__ = [
+    "FILE",
     "Format",
     "by_name",
     "choose",
+    "holds_none",
     "load",
     "load_whole",
+    "of_file",
     "read_beginning",
     "reads_on",
     "save",

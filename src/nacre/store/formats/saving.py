@@ -32,6 +32,7 @@ _BY_EXTENSION: dict[str, Format] = {
     **{f".{ending}": _TEXT for ending in _TEXTS.split()},
     **{f".{ending}": _BYTES for ending in _BINARIES.split()},
 }
+FILE = _FILE.name
 #: Verification copies up to this size stay in memory.
 _SPOOL_BYTES = 8 << 20
 
@@ -75,6 +76,17 @@ def _natural(value: object) -> Format:
     if _FILE.accepts(value):
         return _FILE
     return _NPY if _NPY.accepts(value) else _JSON
+
+
+def of_file(key: str) -> str:
+    """Name the format in which a file that others wrote is read: what its key's extension says, else as it is."""
+    wanted = _BY_EXTENSION.get(os.path.splitext(key)[1].lower())
+    return _FILE.name if wanted is None or wanted is _BYTES else wanted.name
+
+
+def holds_none(key: str) -> bool:
+    """Say whether ``None`` is something that the file of a key may hold."""
+    return _BY_EXTENSION.get(os.path.splitext(key)[1].lower(), _JSON) is _JSON
 
 
 def by_name(name: str) -> Format:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
 
-from nacre.store.bucket import BucketObjects
-from nacre.store.connect import NO_ETAG, Bucket, at_once
+from nacre.errors import StoreUnavailable
+from nacre.store.bucket import BucketObjects, open_at
+from nacre.store.connect import NO_ETAG, PART_BYTES, Bucket, Listed, at_once
 from nacre.store.ids import new_id
+from nacre.store.port import ObjectStore
 from nacre.store.publish.port import Content
 
 
@@ -36,29 +39,70 @@ class BucketPlace:
         elif outcome is not None:
             raise outcome
 
-    def set_aside(self, path: str, content: Content) -> str:
+    def set_aside(self, path: str, ours: Iterable[Content]) -> str:
         """Say that an object will be lost here: a copy under another name would be found by all who list the folder."""
         found = self.bucket.head(path)
-        if found is None:
+        if found is None or any(self._is_same(found, each) for each in ours):
             return ""
+        return "it was replaced; the bucket's own versioning may have it"
+
+    def put(self, path: str, content: Content, expect: str | None = None) -> str | None:
+        """Put a file over the one that is there; readers see the one or the other.
+
+        A copy by the service and an upload in parts know no condition. Where others put another file over a copy at
+        the same moment, its size tells; what it does not tell is seen when places are looked at the next time.
+        """
+        objects = content.objects
+        if content.object and isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
+            return self.bucket.copy(objects.path(content.object), path, content.size_bytes) or None
+        with content.open() as source:
+            if expect is None or content.size_bytes >= PART_BYTES:
+                return self.bucket.put(path, source)
+            data = source.read()
+        outcome = self.bucket.try_write(path, data, expect or None)
+        if isinstance(outcome, str):
+            return outcome
+        # Refused, or nobody knows. After an answer that was lost, what lies there is ours.
+        found = self.bucket.head(path)
+        if found is not None and self._is_same(found, content):
+            return found.etag
+        if outcome is not None:
+            raise outcome
+        return None
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading, in ranges; FileNotFoundError where there is none."""
+        try:
+            return open_at(self.bucket, path)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{self.bucket.site.url}/{path}") from None
+
+    def _is_same(self, found: Listed, content: Content) -> bool:
         done = 0
 
         def read(size_bytes: int) -> bytes:
             nonlocal done
             done += size_bytes
-            return self.bucket.read_range(path, done - size_bytes, done)
+            return self.bucket.read_range(found.path, done - size_bytes, done)
 
-        if content.is_same(found.size_bytes, read):
-            return ""
-        return "it was replaced; the bucket's own versioning may have it"
+        return content.is_same(found.size_bytes, read)
 
-    def put(self, path: str, content: Content) -> str:
-        """Put a file over the one that is there; readers see the one or the other."""
-        objects = content.objects
-        if content.object and isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
-            return self.bucket.copy(objects.path(content.object), path, content.size_bytes)
-        with content.open() as source:
-            return self.bucket.put(path, source)
+    def copy_to(self, path: str, objects: ObjectStore, name: str) -> None:
+        """Copy a file into a store as a new object; by the service where both lie in this bucket."""
+        found = self.bucket.head(path)
+        if found is None:
+            raise FileNotFoundError(path)
+        if isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
+            # Names are never reused, so nobody else can be writing this one.
+            if objects.head(name) is not None:
+                raise FileExistsError(name)
+            if not self.bucket.copy(path, objects.path(name), found.size_bytes):
+                facts = {"object": path, "problem": "it was another one while it was copied"}
+                raise StoreUnavailable("A file changed while it was read", facts, "run again")
+            return
+        with self.open(path) as source, objects.put(name) as file:
+            while chunk := source.read(PART_BYTES):
+                file.write(chunk)
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Say which of the paths have a file: a LIST of what lies between them, at most as many as there are paths."""

@@ -1,0 +1,131 @@
+"""Files that a step takes as versions: those that it wrote itself, and those of others that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nacre.errors import NotMaterialized, OutputMismatch
+from nacre.execute.effects import Effects
+from nacre.execute.made import MISSING
+from nacre.execute.publishing import Publishing, Taken
+from nacre.execute.step import Receipt, StepRun
+from nacre.execute.workspace import Workspace
+from nacre.keys import dimensions, key_of, partition_of, resolved
+from nacre.planning.decide import is_seen_outside
+from nacre.planning.explain import short
+from nacre.planning.facts import HeadFact
+from nacre.store import formats
+from nacre.store.publish.publisher import Publisher
+from nacre.store.publish.taking import take
+from nacre.store.records import Output
+
+
+def external_keys(outside: Publisher, unmade: Iterable[str], heads: Mapping[str, HeadFact]) -> list[str]:
+    """List the external assets among keys that nobody in a graph makes: those that name a place.
+
+    One whose current version was made by a step, in another module or earlier, is not: it is taken as it is.
+
+    Args:
+        outside: Knows which keys name a place.
+        unmade: Keys.
+        heads: What is current.
+    """
+    placed = outside.placed(each for each in unmade if not dimensions(each) and not partition_of(each))
+    return [each for each in placed if each not in heads or is_seen_outside(each, heads[each])]
+
+
+class Taking:
+    """Takes files at places as the versions of one run.
+
+    Args:
+        workspace: The places and the store.
+        publishing: Knows what lay there when the run looked, and notes what is taken.
+    """
+
+    def __init__(self, workspace: Workspace, publishing: Publishing) -> None:
+        self._workspace = workspace
+        self._publishing = publishing
+
+    def written(self, step: StepRun, made: str) -> Output | None:
+        """Give what a step wrote to its place itself, in a function that returned ``None``.
+
+        Args:
+            step: The step, whose function has returned.
+            made: One of its slots.
+
+        Returns:
+            The version; that of before where the step had written that one and wrote nothing now; None where ``None``
+            is its value.
+
+        Raises:
+            OutputMismatch: It wrote nothing, and ``None`` is nothing that such a file holds.
+            StoreError: The file cannot be read or kept.
+        """
+        publisher = self._workspace.publisher
+        if not publisher.placed([made]):
+            return None
+        before, now = self._publishing.seen(made), publisher.marks([made]).get(made, "")
+        present = step.previous.get(made)
+        if now and now != before:
+            found = take(
+                publisher, self._workspace.contents, made, keeps=True, is_written=True, present=present
+            )
+            self._publishing.taken[made] = Taken(found.output.digest, found.mark)
+            return found.output
+        if present is not None and present.is_written:
+            return present
+        if formats.holds_none(key_of(made)):
+            return None
+        facts = {
+            "asset": resolved(made),
+            "function": f"{step.task.name} at {step.task.place}",
+            "place": publisher.location(made),
+            "returned": "None",
+        }
+        where = f"nacre.location({key_of(made)!r})"
+        hints = ("return its content", f"or write the file yourself, at {where}, and return None")
+        raise OutputMismatch(f"{step.task.name} returned nothing and wrote no file", facts, hints)
+
+    def seen(self, step: StepRun) -> Effects[Receipt]:
+        """Look at an external asset: read what lies at its key, and run nothing.
+
+        Args:
+            step: Its step.
+        """
+        clock, made = self._workspace.clock, step.key
+        start = clock.monotonic()
+        error: Exception | None = None
+        outputs: dict[str, Output] = {}
+        try:
+            outputs[made] = self._look(made, step.previous.get(made))
+        except Exception as raised:  # the receipt carries it, as that of any step
+            error = raised
+        return Receipt(
+            key=made,
+            attempt=step.id,
+            started_at=step.started_at,
+            duration_s=clock.monotonic() - start,
+            attempts=1,
+            values={made: MISSING},
+            digests={made: ""},
+            outputs=outputs,
+            error=error,
+        )
+        yield  # a step of effects, which needs none
+
+    def _look(self, made: str, present: Output | None) -> Output:
+        outside = self._workspace.outside
+        try:
+            found = take(
+                outside, self._workspace.contents, made, keeps=self._workspace.keep_external, present=present
+            )
+        except FileNotFoundError:
+            facts = {"asset": made, "place": outside.location(made)}
+            hints = (
+                "put the file there, or correct the key",
+                f"what was seen of it before: nacre history {made}",
+            )
+            what = f"{short(made)} is made by nobody, and there is no file"
+            raise NotMaterialized(what, facts, hints) from None
+        self._publishing.taken[made] = Taken(found.output.digest, found.mark)
+        return found.output

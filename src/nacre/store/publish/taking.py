@@ -1,0 +1,134 @@
+"""A file that lies at its place already, taken as a version: its bytes are digested, and copied where they are kept."""
+
+from __future__ import annotations
+
+import codecs
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from nacre.encoding import digest
+from nacre.errors import StoreUnavailable, UnserialisableValue
+from nacre.keys import key_of
+from nacre.store import formats
+from nacre.store.contents import Contents
+from nacre.store.publish.publisher import Publisher
+from nacre.store.records import INLINE_BYTES, Output
+from nacre.version.outline import Outline
+
+#: The rule by which the content of such a version is told from others: byte for byte, as that of a returned ``Path``.
+BYTES_RULE = "bytes of the file"
+MAX_TRIES = 4
+_CHUNK = 1 << 20
+
+
+class TakenFile(NamedTuple):
+    """A file that was taken.
+
+    Args:
+        output: What the action record keeps of it.
+        mark: What its place said of the file that was read.
+    """
+
+    output: Output
+    mark: str
+
+
+def take(
+    publisher: Publisher,
+    contents: Contents,
+    slot: str,
+    *,
+    keeps: bool,
+    is_written: bool = False,
+    present: Output | None = None,
+) -> TakenFile:
+    """Take the file at the place of a slot as a version. Reads it once, whatever its size, in constant memory.
+
+    Args:
+        publisher: Knows the place.
+        contents: Where its bytes are kept; invisible until the record that names them is committed.
+        slot: Whose file it is.
+        keeps: True copies the bytes into the store; False leaves all but small ones where they lie.
+        is_written: True where the step that makes the asset wrote it.
+        present: The version that is current: a file with its bytes is not copied again.
+
+    Raises:
+        FileNotFoundError: There is no file.
+        UnserialisableValue: It is not what its key says it is.
+        StoreError: It cannot be read, or changes all the time.
+    """
+    for _ in range(MAX_TRIES):
+        before = publisher.marks([slot]).get(slot, "")
+        if not before:
+            raise FileNotFoundError(publisher.location(slot))
+        seen = _read(publisher, slot)
+        name = ""
+        if present is not None and present.digest == seen.digest and present.object:
+            name = present.object
+        elif keeps and seen.size_bytes > INLINE_BYTES:
+            name = contents.new_name(key_of(slot))
+            publisher.copy_to(slot, contents.objects, name)
+        # One and the same all the while: what was digested is what was copied, and what the mark stands for.
+        if publisher.marks([slot]).get(slot) == before:
+            return TakenFile(_output(slot, seen, name, is_written=is_written), before)
+    facts = {"asset": slot, "place": publisher.location(slot)}
+    raise StoreUnavailable(
+        "A file changes all the time while it is read", facts, "run again when it is whole"
+    )
+
+
+class _Seen(NamedTuple):
+    """What reading a file told of it."""
+
+    digest: str
+    size_bytes: int
+    inline: bytes
+    format: str
+
+
+def _read(publisher: Publisher, slot: str) -> _Seen:
+    hasher, size, start, end = blake3(), 0, bytearray(), b""
+    kind = formats.of_file(key_of(slot))
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with publisher.open(slot) as source:
+        while chunk := source.read(_CHUNK):
+            hasher.update(chunk)
+            size += len(chunk)
+            end = (end + chunk[-4:])[-4:]
+            if len(start) <= INLINE_BYTES:
+                start += chunk[: INLINE_BYTES + 1 - len(start)]
+            if kind == "text" and not _is_text(decoder, chunk):
+                kind = formats.FILE
+    if kind == "text" and not _is_text(decoder, b"", final=True):
+        kind = formats.FILE  # as bytes of another encoding are kept, so that nothing is lost
+    if kind == "parquet" and (bytes(start[:4]), end) != (b"PAR1", b"PAR1"):
+        facts = {"asset": slot, "place": publisher.location(slot), "size": f"{size:,} bytes"}
+        hint = "write the whole file under another name and rename it, or end the key in what it is"
+        raise UnserialisableValue("The file does not fit its key: it is no Parquet", facts, hint)
+    return _Seen(hasher.hexdigest(), size, bytes(start), kind)
+
+
+def _is_text(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _output(slot: str, seen: _Seen, name: str, *, is_written: bool) -> Output:
+    is_small = seen.size_bytes <= INLINE_BYTES
+    return Output(
+        asset=key_of(slot),
+        data_version=digest("file", bytes.fromhex(seen.digest)),
+        format=seen.format,
+        size_bytes=seen.size_bytes,
+        digest=seen.digest,
+        outline=Outline("file", seen.size_bytes),
+        object=name,
+        inline=seen.inline if is_small and not name else b"",
+        rule=BYTES_RULE,
+        is_written=is_written,
+        is_outside=not is_small and not name,
+    )

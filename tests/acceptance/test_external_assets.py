@@ -1,0 +1,200 @@
+"""External assets: files of others that lie where a key says are looked at on each build, and are never written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import nacre
+from nacre.errors import CorruptObject, NotMaterialized, UnknownName
+from sandbox import Sandbox
+
+PIPELINE = """
+import polars as pl
+
+@materialize("demo://total")
+def total(rain: Annotated[str, Asset("s3://lake/raw/rain.csv")]) -> int:
+    calls.append("total")
+    return sum(int(line) for line in rain.splitlines()[1:])
+"""
+
+
+@pytest.fixture
+def lake(project: Sandbox) -> Path:
+    lake = project.map("s3://lake", "lake")
+    (lake / "raw").mkdir(parents=True)
+    (lake / "raw/rain.csv").write_text("mm\n1\n2\n")
+    return lake
+
+
+def test_a_file_that_nobody_makes_is_an_input_with_versions_of_its_own(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    first = project.build(module)
+    assert first.ok
+    assert first["s3://lake/raw/rain.csv"].action == "built"
+    assert nacre.load("total") == 3
+    assert nacre.load("s3://lake/raw/rain.csv") == "mm\n1\n2\n"
+    record = project.record("s3://lake/raw/rain.csv")
+    assert (record.task, record.is_source) == ("external", True)
+    assert project.inputs("demo://total") == {"rain": ("s3://lake/raw/rain.csv", False)}
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    assert project.ran(module) == ["total"]
+    assert nacre.load("total") == 10
+    assert len(project.history("s3://lake/raw/rain.csv")) == 2
+
+
+def test_nothing_is_read_or_written_while_the_file_is_as_it_was(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    result = project.build(module)
+    assert result.counts == {"reused": 2}
+    assert len(project.history("s3://lake/raw/rain.csv")) == 1
+    os.utime(lake / "raw/rain.csv")
+    assert project.build(module)["rain"].checked
+    assert project.build(module).counts == {"reused": 2}
+
+
+def test_a_file_that_is_gone_or_was_never_there_fails_what_reads_it_and_says_where(
+    project: Sandbox, lake: Path
+) -> None:
+    (lake / "raw/rain.csv").rename(lake / "away")
+    module = project.module(PIPELINE + '\n@materialize("demo://other")\ndef other() -> int: return 1\n')
+    result = project.build(module)
+    assert module.calls == []
+    error = result.errors["s3://lake/raw/rain.csv"]
+    assert isinstance(error, NotMaterialized)
+    assert str(lake / "raw/rain.csv") in str(error)
+    assert [step.action for step in result.steps] == ["failed", "skipped", "built"]
+    (lake / "away").rename(lake / "raw/rain.csv")
+    assert project.build(module).ok
+    (lake / "raw/rain.csv").unlink()
+    project.reopen()
+    assert not project.build(module).ok
+    assert nacre.load("total") == 3
+
+
+def test_large_files_stay_where_they_are_and_changed_bytes_are_never_a_value(
+    project: Sandbox, lake: Path
+) -> None:
+    (lake / "raw/rain.csv").write_text("mm\n" + "1\n" * 100_000)
+    module = project.module(PIPELINE)
+    project.build(module)
+    output = project.record("s3://lake/raw/rain.csv").outputs[0]
+    assert (output.object, output.inline, output.is_outside) == ("", b"", True)
+    assert nacre.load("total") == 100_000
+    (lake / "raw/rain.csv").write_text("mm\n" + "2\n" * 100_000)
+    with pytest.raises(CorruptObject, match="can no longer be read") as raised:
+        nacre.load("s3://lake/raw/rain.csv")
+    assert "build again" in str(raised.value)
+    project.build(module)
+    assert nacre.load("total") == 200_000
+
+
+def test_the_bytes_of_each_version_are_kept_where_that_is_asked_for(project: Sandbox, lake: Path) -> None:
+    (lake / "raw/rain.csv").write_text("mm\n" + "1\n" * 100_000)
+    settings = project.folder / "nacre.toml"
+    settings.write_text("keep_external = true\n" + settings.read_text())
+    project.reopen()
+    module = project.module(PIPELINE)
+    project.build(module)
+    (lake / "raw/rain.csv").unlink()
+    assert len(nacre.load("s3://lake/raw/rain.csv")) == 200_003  # type: ignore[arg-type]  # a text
+
+
+def test_the_file_is_never_put_back_or_written_over(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    for text in ("mm\n7\n", "mm\n8\n", "mm\n7\n"):
+        (lake / "raw/rain.csv").write_text(text)
+        project.build(module)
+        assert (lake / "raw/rain.csv").read_text() == text
+    assert [path.name for path in (lake / "raw").iterdir()] == ["rain.csv"]
+    assert nacre.load("total") == 7
+
+
+def test_a_key_that_somebody_begins_to_make_keeps_the_file_that_was_there(
+    project: Sandbox, lake: Path
+) -> None:
+    project.build(project.module(PIPELINE))
+    module = project.module(
+        '@materialize("s3://lake/raw/rain.csv")\ndef rain() -> str: return "mm\\n9\\n"\n' + PIPELINE
+    )
+    project.reopen()
+    project.build(module)
+    assert (lake / "raw/rain.csv").read_text() == "mm\n9\n"
+    assert (lake / "raw/rain.csv.before-nacre").read_text() == "mm\n1\n2\n"
+
+
+def test_what_another_module_made_is_taken_as_it_is(project: Sandbox, lake: Path) -> None:
+    (lake / "raw/rain.csv").unlink()
+    maker = project.module('@materialize("s3://lake/raw/rain.csv")\ndef rain() -> str: return "mm\\n9\\n"\n')
+    project.build(maker)
+    module = project.module(PIPELINE)
+    assert [step.asset for step in project.build(module).steps] == ["demo://total"]
+    assert nacre.load("total") == 9
+
+
+def test_an_asset_may_depend_on_a_file_without_being_passed_it(project: Sandbox, lake: Path) -> None:
+    module = project.module("""
+    @materialize("demo://total", asset_deps=["s3://lake/raw/rain.csv"])
+    def total() -> int:
+        calls.append("total")
+        return 1
+    """)
+    project.build(module)
+    assert project.ran(module) == []
+    (lake / "raw/rain.csv").write_text("mm\n5\n")
+    assert project.ran(module) == ["total"]
+
+
+def test_tables_are_read_as_the_parameter_wants_them(project: Sandbox, lake: Path) -> None:
+    import polars as pl
+
+    pl.DataFrame({"mm": range(50_000)}).write_parquet(lake / "raw/big.parquet")
+    (lake / "raw/few.json").write_text('[{"mm": 3}]')
+    module = project.module("""
+    import polars as pl
+    from pathlib import Path
+
+    @materialize("demo://n")
+    def n(
+        big: Annotated[pl.DataFrame, Asset("s3://lake/raw/big.parquet")],
+        few: Annotated[list, Asset("s3://lake/raw/few.json")],
+        rain: Annotated[Path, Asset("s3://lake/raw/rain.csv")],
+    ) -> list:
+        return [len(big), few[0]["mm"], rain.read_text()]
+    """)
+    project.build(module).raise_for_failure()
+    assert nacre.load("n") == [50_000, 3, "mm\n1\n2\n"]
+    (lake / "raw/big.parquet").write_bytes(b"PAR1 half of it")
+    result = project.build(module)
+    assert "it is no Parquet" in str(result.errors["s3://lake/raw/big.parquet"])
+
+
+def test_an_environment_that_publishes_nowhere_reads_them_too(project: Sandbox, lake: Path) -> None:
+    settings = project.folder / "nacre.toml"
+    settings.write_text('env = "test"\n' + settings.read_text())
+    project.reopen()
+    module = project.module(PIPELINE)
+    project.build(module).raise_for_failure()
+    assert nacre.load("total") == 3
+    assert project.build(module).counts == {"reused": 2}
+
+
+def test_a_call_in_a_flow_finds_the_file_that_its_parameter_names(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE + "\n@flow\ndef week(): return total()\n")
+    assert module.week() == 3
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    project.reopen()
+    assert module.week() == 10
+
+
+def test_a_plan_says_what_would_be_looked_at_and_a_key_without_place_is_still_unknown(
+    project: Sandbox, lake: Path
+) -> None:
+    module = project.module(PIPELINE)
+    assert nacre.plan("total", modules=[module])["rain"].action == "check"
+    other = project.module(PIPELINE.replace("s3://lake/raw", "demo://raw"))
+    with pytest.raises(UnknownName, match="nobody makes"):
+        project.build(other)

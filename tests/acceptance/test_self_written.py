@@ -1,0 +1,233 @@
+"""Functions that write their file themselves and return None: what they wrote is the version."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import nacre
+from nacre.errors import OutputMismatch, UnserialisableValue
+from sandbox import Sandbox
+
+PIPELINE = """
+import json
+import polars as pl
+from pathlib import Path
+world.update(rain=[1, 2])
+
+def put(path, data):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_bytes(data)
+
+@materialize("s3://lake/raw/rain.json")
+def rain() -> None:
+    calls.append("rain")
+    put(nacre.location("s3://lake/raw/rain.json"), json.dumps(world["rain"]).encode())
+
+@materialize("s3://lake/total.parquet")
+def total(rain: list) -> None:
+    calls.append("total")
+    pl.DataFrame({"mm": [sum(rain)]}).write_parquet(nacre.location("s3://lake/total.parquet"))
+
+@materialize("demo://n")
+def n(total: pl.DataFrame) -> int:
+    calls.append("n")
+    return total["mm"][0]
+
+@flow
+def week():
+    return n()
+"""
+
+
+@pytest.fixture
+def lake(project: Sandbox) -> Path:
+    return project.map("s3://lake", "lake")
+
+
+def test_what_a_function_wrote_is_its_version_and_the_file_stays_as_it_wrote_it(
+    project: Sandbox, lake: Path
+) -> None:
+    module = project.module(PIPELINE)
+    project.build(module).raise_for_failure()
+    assert nacre.load("n") == 3
+    assert nacre.load("rain") == [1, 2]
+    output = project.record("s3://lake/total.parquet").outputs[0]
+    assert (output.format, output.is_written, output.is_outside) == ("parquet", True, False)
+    wrote = (lake / "total.parquet").stat().st_mtime_ns
+    head = project.workspace.catalog.heads_of("default", "s3://lake/total.parquet")[0]
+    assert (head.seq, head.published) == (1, 1)
+    assert project.ran(module) == ["rain"]
+    assert (lake / "total.parquet").stat().st_mtime_ns == wrote
+    module.turn(rain=[4])
+    project.build(module)
+    assert nacre.load("n") == 4
+    assert sorted(path.name for path in lake.rglob("*") if path.is_file()) == ["rain.json", "total.parquet"]
+
+
+def test_a_file_that_was_edited_or_deleted_is_put_back_from_the_store(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    good = (lake / "total.parquet").read_bytes()
+    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"edited")):
+        spoil(lake / "total.parquet")
+        assert project.ran(module) == ["rain"]
+        assert (lake / "total.parquet").read_bytes() == good
+
+
+def test_a_large_file_is_kept_too_and_read_back_as_it_was(project: Sandbox, lake: Path) -> None:
+    module = project.module("""
+    @materialize("s3://lake/big.bin")
+    def big() -> None:
+        with open(nacre.location("s3://lake/big.bin"), "wb") as file:
+            file.write(b"x" * 300_000)
+
+    @materialize("demo://size")
+    def size(big: bytes) -> int:
+        return len(big)
+    """)
+    lake.mkdir()
+    project.build(module).raise_for_failure()
+    assert nacre.load("size") == 300_000
+    assert project.record("s3://lake/big.bin").outputs[0].object
+    assert os.stat(lake / "big.bin").st_nlink == 1
+
+
+def test_a_step_that_wrote_nothing_this_time_keeps_the_version_it_wrote(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    module = project.edit(module, 'calls.append("total")', 'calls.append("total"); return')
+    project.build(module).raise_for_failure()
+    assert "total" in module.calls
+    assert nacre.load("n") == 3
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.png", "x.csv"])
+def test_a_function_that_returns_none_and_writes_nothing_is_told_so(
+    project: Sandbox, lake: Path, name: str
+) -> None:
+    module = project.module(f"""
+    @materialize("s3://lake/{name}")
+    def nothing():
+        calls.append("nothing")
+    """)
+    error = project.build(module).errors[f"s3://lake/{name}"]
+    assert isinstance(error, OutputMismatch)
+    assert "returned nothing and wrote no file" in str(error)
+    assert f"nacre.location('s3://lake/{name}')" in str(error)
+    assert not (lake / name).exists()
+
+
+def test_none_is_a_value_where_the_file_can_hold_it(project: Sandbox, lake: Path) -> None:
+    module = project.module('@materialize("s3://lake/x.json")\ndef nothing(): return None\n')
+    project.build(module).raise_for_failure()
+    assert (lake / "x.json").read_text() == "null"
+    assert nacre.load("x") is None
+
+
+def test_half_a_table_is_no_version(project: Sandbox, lake: Path) -> None:
+    module = project.module("""
+    @materialize("s3://lake/half.parquet")
+    def half() -> None:
+        with open(nacre.location("s3://lake/half.parquet"), "wb") as file:
+            file.write(b"PAR1 and no more")
+    """)
+    error = project.build(module).errors["s3://lake/half.parquet"]
+    assert isinstance(error, UnserialisableValue)
+    assert "it is no Parquet" in str(error)
+
+
+def test_several_files_are_written_by_one_function_or_all_are_returned(project: Sandbox, lake: Path) -> None:
+    module = project.module("""
+    from pathlib import Path
+    world.update(names=["a", "b"])
+
+    @materialize("s3://lake/a.json", "s3://lake/b.json")
+    def both():
+        for name in world["names"]:
+            Path(nacre.location(f"s3://lake/{name}.json")).write_text(f'"{name}"')
+    """)
+    project.build(module).raise_for_failure()
+    assert [nacre.load("s3://lake/a.json"), nacre.load("s3://lake/b.json")] == ["a", "b"]
+    other = project.module('@materialize("s3://lake/c.json", "s3://lake/d.json")\ndef pair(): return None\n')
+    error = project.build(other).errors["s3://lake/c.json"]
+    assert "must return one value for each of its 2 assets" in str(error)
+
+
+def test_partitions_each_write_their_own_file(project: Sandbox, lake: Path) -> None:
+    module = project.module("""
+    from pathlib import Path
+    from nacre import StaticPartitions
+
+    @materialize("s3://lake/{region}.txt", partitions=StaticPartitions(["north", "south"], "region"))
+    def regions(region: str) -> None:
+        Path(nacre.location("s3://lake/{region}.txt", partition=region)).write_text(region)
+    """)
+    project.build(module).raise_for_failure()
+    assert nacre.load("s3://lake/{region}.txt", partition="south") == "south"
+
+
+def test_calls_in_flows_take_what_was_written_and_give_none_as_the_function_does(
+    project: Sandbox, lake: Path
+) -> None:
+    module = project.module(PIPELINE)
+    assert module.week() == 3
+    assert module.rain() is None
+    assert module.rain() is None
+    (lake / "raw/rain.json").unlink()
+    assert module.week() == 3
+    assert json.loads((lake / "raw/rain.json").read_text()) == [1, 2]
+
+
+def test_the_same_bytes_written_again_are_no_new_version(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    first = project.history("s3://lake/raw/rain.json")
+    for _ in range(2):
+        assert project.ran(module) == ["rain"]
+        assert (
+            nacre.plan("rain", modules=[module], reuse_sources=True)["rain"].reason
+            == "inputs and code unchanged"
+        )
+    assert project.history("s3://lake/raw/rain.json") == first
+
+
+def test_a_rule_for_the_data_version_is_given_the_file(project: Sandbox, lake: Path) -> None:
+    module = project.module("""
+    from pathlib import Path
+    world.update(at=1)
+
+    @materialize("s3://lake/x.txt", data_version=lambda path: path.read_text().split()[0])
+    def x() -> None:
+        Path(nacre.location("s3://lake/x.txt")).write_text(f"same {world['at']}")
+
+    @materialize("demo://below")
+    def below(x: str) -> str:
+        calls.append("below")
+        return x
+    """)
+    lake.mkdir()
+    project.build(module).raise_for_failure()
+    module.turn(at=2)
+    module.calls.clear()
+    project.build(module).raise_for_failure()
+    assert module.calls == []
+
+
+def test_it_is_a_table_for_those_who_read_it(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    assert nacre.load("total", as_type=pl.DataFrame)["mm"].to_list() == [3]
+
+
+def test_verifying_does_not_run_what_would_write_its_file(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    module.calls.clear()
+    found = {each.name: each.outcome for each in nacre.verify(modules=[module], sample="all").checked}
+    assert found == {"total": "not run", "n": "same"}
+    assert module.calls == ["n"]
