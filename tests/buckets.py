@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import boto3
 import pytest
@@ -137,23 +137,33 @@ class Asked(NamedTuple):
         """The method, or LIST, COPY or PART, which S3 does not tell apart by it."""
         if self.method == "GET" and "list-type=2" in self.path:
             return "LIST"
-        if "x-amz-copy-source" in self.headers:
+        if "x-amz-copy-source" in self.headers or "x-goog-copy-source" in self.headers:
             return "COPY"
         return "PART" if "uploadId=" in self.path or "uploads=" in self.path else self.method
 
 
 Spoil = Callable[[Asked], str]
 """Says of a request what becomes of it: ``""`` lets it through; ``"unconditional"`` drops its conditions; ``"lost"``
-lets it take effect, and answers 500; status and code, as ``"403 AccessDenied"``, answer without asking the service."""
+lets it take effect, and answers 500; ``"cut"`` breaks off in the middle of the answer; ``"reset"`` lets it take effect
+and breaks off before any answer; status and code, as ``"403 AccessDenied"``, answer without asking the service."""
+
+
+class Listening(Protocol):
+    """A service on a port of this machine."""
+
+    @property
+    def port(self) -> int: ...
 
 
 class Relay:
     """A server between client and service: counts requests by kind, and spoils the ones it is told to."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Listening) -> None:
         self.service = service
         self.asked: list[Asked] = []
         self.spoil: Spoil = lambda asked: ""
+        #: Changes the body of an answer, as a service would that is behind or wrong.
+        self.rewrite: Callable[[Asked, bytes], bytes] = lambda asked, data: data
         relay = self
 
         class Handler(_Handler):
@@ -192,6 +202,11 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {name: value for name, value in headers.items() if not name.startswith("if-")}
         if not fate[:1].isdigit():
             status, answer, data = self._ask(headers, body)
+        if fate == "reset":
+            self.close_connection = True
+            return
+        if not fate[:1].isdigit():
+            data = self.owner.rewrite(asked, data)
         if fate == "lost" or fate[:1].isdigit():
             said, _, code = fate.replace("lost", "500 InternalError").partition(" ")
             error = f"<Error><Code>{code}</Code><Message>As the test wants.</Message></Error>"
@@ -203,6 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = answer.get("Content-Length", "0") if self.command == "HEAD" else str(len(data))
         self.send_header("Content-Length", length)
         self.end_headers()
+        if fate == "cut":
+            data, self.close_connection = data[: len(data) // 2], True
         if self.command != "HEAD":
             self.wfile.write(data)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import nacre
-from buckets import KEYS, Service
+from buckets import KEYS, Lake, Service
 from nacre.store.records import Lease, decode
 from sandbox import SOURCES, Sandbox
 
