@@ -16,6 +16,7 @@ from nacre.catalog.index import MemoryIndex
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
 from nacre.store.bucket import BucketObjects
+from nacre.store.claims import NoClaims
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.connect import connect
 from nacre.store.contents import Contents
@@ -108,6 +109,7 @@ class Machine:
             new_id=new_id,
             append_events=lambda run, events: None,
             publisher=Publisher((), lambda root: FaultyPlace(world.place, before)),
+            claims=NoClaims(),
             outside=Publisher((), lambda root: FaultyPlace(world.place, before)),
         )
         self.versions = Versions(records, self.workspace.catalog, "default")
