@@ -45,6 +45,7 @@ LAYERS = [
         "config",
         "project",
         "builds",
+        "releasing",
         "loading",
     ),
     ("views",),
