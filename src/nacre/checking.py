@@ -75,22 +75,28 @@ def _index(project: Project, workspace: Workspace, checked: Checked) -> list[Fin
 
 def _stale(workspace: Workspace) -> list[Finding]:
     """Find the published files that are not what is current; a place that cannot be reached is a finding too."""
-    publisher = workspace.publisher
     heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
-    placed = [heads[each] for each in publisher.placed(heads) if heads[each].published]
+    placed = [each for each in workspace.publisher.placed(heads) if heads[each].published]
+    if not placed:
+        return []
     try:
-        drifted = publisher.drifted(placed)
+        drifted = _publishing(workspace).drifted(placed, heads)
     except StoreError as error:
         return [Finding(Problem.STALE, str(error.facts.get("place", "")), text=said(error).splitlines()[0])]
     found = []
-    for head in placed:
-        text = "its file is not as it was published" if head.slot in drifted else ""
+    for slot in sorted(drifted):
+        head = heads[slot]
+        text = "its file is not as it was published"
         if head.published != head.seq:
             text = f"v{head.published} lies there, v{head.seq} is current"
-        if text:
-            where = publisher.location(head.slot)
-            found.append(Finding(Problem.STALE, where, head.slot, f"v{head.seq}", workspace.env, text))
+        where = workspace.publisher.location(slot)
+        found.append(Finding(Problem.STALE, where, slot, f"v{head.seq}", workspace.env, text))
     return found
+
+
+def _publishing(workspace: Workspace) -> Publishing:
+    versions = Versions(workspace.records, workspace.catalog, workspace.env)
+    return Publishing(workspace, versions, lambda level, text: None)
 
 
 def _mend(project: Project, workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]:
@@ -102,12 +108,9 @@ def _mend(project: Project, workspace: Workspace, checked: Checked, stale: list[
     if n_lost := sum(map(len, checked.lost.values())):
         done.append(f"{n_lost:,} lost versions are noted; what is current of them is made again by: nacre build")
     heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
-    lost = {
-        slot for slot, row in heads.items() if row.seq in checked.lost.get((workspace.env, row.asset, row.partition), ())
-    }
+    lost = {each.slot for each in checked.findings if each.version and each.problem is not Problem.STALE}
     if again := [each for each in stale if each and each not in lost]:
-        versions = Versions(workspace.records, workspace.catalog, workspace.env)
-        publishing = Publishing(workspace, versions, lambda level, text: None)
-        publishing.again(again, heads)
+        publishing = _publishing(workspace)
+        publishing.again(again)
         done.append(f"{len(again) - len(publishing.errors):,} files were published again")
     return done

@@ -81,6 +81,7 @@ class Committed(NamedTuple):
 
     ``held`` says at which version an asset is held, where that is why its head did not move.
     ``is_gone`` is true where a known result was to be taken that was collected at the same moment: no head moved.
+    ``written`` are its writes with their tokens, where all were accepted: who goes on from there need not read them.
     """
 
     commit: Commit
@@ -89,6 +90,7 @@ class Committed(NamedTuple):
     superseded_by: str = ""
     held: str = ""
     is_gone: bool = False
+    written: Sequence[tuple[Write, Token | None]] = ()
 
 
 class Committer:
@@ -141,7 +143,12 @@ class Committer:
             planned.append((commit, start, len(writes), seqs))
         tokens = self._records.batch(writes) if writes else []
         return [
-            Committed(commit, commit.action, seqs)
+            Committed(
+                commit,
+                commit.action,
+                seqs,
+                written=list(zip(writes[start:end], tokens[start:end], strict=True)),
+            )
             if seqs is not None and all(token is not None for token in tokens[start:end])
             else self._settle(commit)
             for commit, start, end, seqs in planned
