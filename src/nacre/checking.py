@@ -53,10 +53,17 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
         raise UsageError("There is no store yet", {"store": project.store}, "a build makes it: nacre build")
     checked = check(workspace.records, workspace.contents.objects, reads_data=reads_data)
     checked.findings += [Finding(Problem.FILE, project.store, text=each) for each in project.file_problems()]
-    checked.findings += _index(project, workspace, checked)
-    stale = _stale(workspace)
+    index = _index(project, workspace, checked)
+    checked.findings += index
+    done: list[str] = []
+    if index and repair:
+        project.rebuild_catalog()
+        done.append("the index was made anew from the records")
+    # An index that differs would say the wrong thing of files.
+    stale = _stale(workspace) if repair or not index else []
     checked.findings += stale
-    done = _mend(project, workspace, checked, [each.slot for each in stale]) if repair else []
+    if repair:
+        done += _mend(workspace, checked, [each.slot for each in stale])
     return CheckResult(checked, tuple(done))
 
 
@@ -99,14 +106,13 @@ def _publishing(workspace: Workspace) -> Publishing:
     return Publishing(workspace, versions, lambda level, text: None)
 
 
-def _mend(project: Project, workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]:
+def _mend(workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]:
     done = []
-    if any(each.problem is Problem.INDEX for each in checked.findings):
-        project.rebuild_catalog()
-        done.append("the index was made anew from the records")
     mend(workspace.records, checked, workspace.clock.now())
     if n_lost := sum(map(len, checked.lost.values())):
-        done.append(f"{n_lost:,} lost versions are noted; what is current of them is made again by: nacre build")
+        done.append(
+            f"{n_lost:,} lost versions are noted; what is current of them is made again by: nacre build"
+        )
     heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
     lost = {each.slot for each in checked.findings if each.version and each.problem is not Problem.STALE}
     if again := [each for each in stale if each and each not in lost]:

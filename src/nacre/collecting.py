@@ -7,7 +7,9 @@ from nacre.project import Project
 from nacre.store.gc import GRACE_S, Report, Retention, collect
 
 
-def collect_garbage(project: Project, *, delete: bool = False, grace_s: float = GRACE_S) -> tuple[Report, int]:
+def collect_garbage(
+    project: Project, *, delete: bool = False, grace_s: float = GRACE_S
+) -> tuple[Report, int]:
     """Remove what no version needs any more, or say what that would be. Safe beside runs that go on.
 
     Args:

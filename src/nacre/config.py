@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from nacre.errors import UsageError
 from nacre.keys import odd_segment
@@ -87,14 +87,21 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
         raise UsageError("Setting 'keep_sources' must be true or false", {"file": file})
     env = str(texts.get("env", "default"))
     kept = {name: _kept(name, table[name], file) for name in KEPT if name in table}
-    return Settings(store, tuple(modules), env, file, places, schedules, keep_sources, **kept)  # type: ignore[arg-type]  # each is judged by its name
+    settings = Settings(store, tuple(modules), env, file, places, schedules, keep_sources)
+    return replace(settings, **kept) if kept else settings  # type: ignore[arg-type]  # each is judged by its name
 
 
 def _kept(name: str, value: object, file: str) -> float:
     """Judge for how long something is kept, or how much of it."""
-    kinds: tuple[type, ...] = (int,) if name == "keep_versions" else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < 1e6:
-        what = "a whole number" if name == "keep_versions" else "a number of days"
+    is_count = name == "keep_versions"
+    is_number = isinstance(value, int) or (isinstance(value, float) and not is_count)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not is_number
+        or not 0 <= value < 1e6
+    ):
+        what = "a whole number" if is_count else "a number of days"
         hint = f"{name} = 0 keeps everything" if name != "cache_keep" else "cache_keep = 30 is the default"
         raise UsageError(f"Setting {name!r} must be {what}", {"file": file, "value": repr(value)}, hint)
     return value

@@ -42,7 +42,9 @@ def differs(read: Read, stored: Iterable[Stored], areas: Sequence[str]) -> list[
             continue
         if there != expected:
             missing, extra = len(expected - there), len(there - expected)
-            found.append(f"the index {table} differs from the records: {missing:,} rows missing, {extra:,} too many")
+            found.append(
+                f"the index {table} differs from the records: {missing:,} rows missing, {extra:,} too many"
+            )
     return found
 
 

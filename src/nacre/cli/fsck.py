@@ -44,7 +44,11 @@ def command(ctx: click.Context, read_data: bool, repair: bool, as_json: bool) ->
 
 def _print(result: CheckResult, *, reads_data: bool, repair: bool) -> None:
     checked = result.checked
-    seen = [count(checked.n_versions, "version"), count(checked.n_records, "record"), count(checked.n_objects, "object")]
+    seen = [
+        count(checked.n_versions, "version"),
+        count(checked.n_records, "record"),
+        count(checked.n_objects, "object"),
+    ]
     how = "every byte verified" if reads_data else "sizes looked at; --read-data verifies every byte"
     echo(f"Checked {', '.join(seen)}: {how}")
     if checked.findings:

@@ -122,6 +122,10 @@ class BucketRecords:
             self.index([Stored(path, b"", "")])
         return True
 
+    def location(self, path: str) -> str:
+        """Where in the bucket a record lies."""
+        return self._start + path
+
     def close(self) -> None:
         """Do nothing: connections are shared, and end with the process."""
 

@@ -176,7 +176,9 @@ class _Check:
         named = [*self._read("heads/"), *self._read("hist/"), *self._read("pins/")]
         for action in self._read("ac/"):
             assert isinstance(action, Action)
-            self._kept[action.fingerprint] = tuple(map(_kept, action.outputs)) if action.buried_at is None else ()
+            self._kept[action.fingerprint] = (
+                tuple(map(_kept, action.outputs)) if action.buried_at is None else ()
+            )
         for area in ("runs/", "artifacts/", "envs/", "schedules/", "ticks/"):
             for _ in self._read(area):
                 pass
@@ -218,7 +220,9 @@ class _Check:
             if problem is not None:
                 about = slot(record.asset, record.partition)
                 text = f"pinned as {record.name}"
-                self._found.findings.append(Finding(problem, place, about, f"v{record.seq}", record.env, text))
+                self._found.findings.append(
+                    Finding(problem, place, about, f"v{record.seq}", record.env, text)
+                )
             return
         assert isinstance(record, (Head, Past))
         key = record.env, record.asset, record.partition
@@ -296,7 +300,9 @@ class _Check:
                 place = each.object or action_path(fingerprint)
                 if problem is not None and place not in told:
                     told.add(place)
-                    self._found.findings.append(Finding(problem, place, each.asset, text="no version names it"))
+                    self._found.findings.append(
+                        Finding(problem, place, each.asset, text="no version names it")
+                    )
 
     def _look_for_others(self) -> None:
         """List what lies among the objects and is none of ours."""
