@@ -14,6 +14,10 @@ from nacre.store.fsck import Checked, Finding, Problem, check, mend
 from nacre.survey.gather import Versions
 
 
+#: So often the index is compared before a difference counts as one.
+_LOOKS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """What a check of a store found, and what was done about it.
@@ -70,13 +74,18 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
 def _index(project: Project, workspace: Workspace, checked: Checked) -> list[Finding]:
     """Compare the index with the records; what cannot be read is in neither."""
     areas = (*USUAL, *SCHEDULED) if project.indexes_at_once else ("heads",)
-    stored = (
-        each
-        for area in ("heads", "hist", *areas[1:])
-        for each in workspace.records.scan(f"{area}/")
-        if each.path not in checked.unreadable
-    )
-    found = differs(workspace.catalog.read, stored, areas)
+    found: list[str] = []
+    for _ in range(_LOOKS):
+        stored = (
+            each
+            for area in ("heads", "hist", *areas[1:])
+            for each in workspace.records.scan(f"{area}/")
+            if each.path not in checked.unreadable
+        )
+        found = differs(workspace.catalog.read, stored, areas)
+        if not found:
+            break  # else somebody may have written between the two looks
+        project.follow()
     return [Finding(Problem.INDEX, project.store, text=each) for each in found]
 
 

@@ -144,6 +144,11 @@ class Project:
         """True where the index is written together with the records; else it follows them, as far as it was asked."""
         return self._mirror is None
 
+    def follow(self) -> None:
+        """Bring an index that follows its records up to date."""
+        if self._mirror is not None:
+            self._look(self._mirror, self.workspace(creates=False).records)
+
     def rebuild_catalog(self) -> None:
         """Make the index anew from the records. Atomic; live progress of runs is kept."""
         records = self.workspace(creates=False).records

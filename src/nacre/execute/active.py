@@ -333,7 +333,8 @@ class ActiveRun:
         """Record the result of a plain task for later calls: no head, no version, no file of anything."""
         fingerprint, _ = self.recorded_as(decision, receipt)
         commit = self._recording().made(task, decision, receipt, fingerprint, derived)
-        self.commits.add(commit._replace(moves=()), record)
+        overwrites = commit.overwrites or fingerprint in self.versions.damaged
+        self.commits.add(commit._replace(moves=(), overwrites=overwrites), record)
 
     def note_outlines(self, receipt: Receipt) -> None:
         """Remember what a step's values look like, for telling what changed."""
