@@ -12,7 +12,7 @@ from nacre.execute.workspace import Workspace
 from nacre.project import Project
 from nacre.store.fsck import Checked, Finding, Problem, check, mend
 from nacre.survey.gather import Versions
-
+from nacre.views.words import count
 
 #: So often the index is compared before a difference counts as one.
 _LOOKS = 3
@@ -118,12 +118,11 @@ def _publishing(workspace: Workspace) -> Publishing:
 def _mend(workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]:
     done = []
     mend(workspace.records, checked, workspace.clock.now())
-    if n_lost := sum(map(len, checked.lost.values())):
-        done.append(
-            f"{n_lost:,} lost versions are noted; what is current of them is made again by: nacre build"
-        )
-    heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
-    lost = {each.slot for each in checked.findings if each.version and each.problem is not Problem.STALE}
+    of_versions = [each for each in checked.findings if each.version and each.problem is not Problem.STALE]
+    if n_lost := sum(not each.is_noted for each in of_versions):
+        noted = count(n_lost, "lost version")
+        done.append(f"{noted} noted for the next build, which makes again what is current")
+    lost = {each.slot for each in of_versions}
     if again := [each for each in stale if each and each not in lost]:
         publishing = _publishing(workspace)
         publishing.again(again)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
+from tests.sandbox import Sandbox
 
 import nacre
 from nacre import project as roots
@@ -20,7 +21,6 @@ from nacre.errors import CorruptRecord, UsageError
 from nacre.store.fsck import Problem
 from nacre.store.paths import action_path, head_path
 from nacre.store.records import Head, decode, encode
-from tests.sandbox import Sandbox
 
 SHOP = """
     @materialize("shop://orders")
@@ -100,7 +100,7 @@ def test_damaged_bytes_are_found_noted_and_made_again(
     assert told(found) == [(problem, "shop://copy", "v1")]
     assert str(path).endswith(found.checked.findings[0].place)
     mended = check(shop, reads_data=reads_data, repair=True)
-    assert "1 lost versions are noted" in mended.repaired[0]
+    assert "1 lost version noted" in mended.repaired[0]
     assert check(shop, reads_data=reads_data).ok, "it is known now"
     plan = {
         each.asset: each for each in nacre.plan(["*"], modules=[shop.module(SHOP)], reuse_sources=True).steps

@@ -231,6 +231,18 @@ def test_an_emptied_part_of_a_history_goes_and_its_numbers_stay_dropped(store: S
     assert store.versions() == [5, 6]
 
 
+def test_what_leaves_a_trimmed_head_later_is_not_taken_for_dropped(store: Store) -> None:
+    for n in range(60):
+        store.build(f"early{n}")
+    store.wait(100)
+    store.collect(Retention(keep_versions=50))
+    assert store.versions() == list(range(11, 61))
+    for n in range(30):
+        store.build(f"late{n}")
+    assert list(store.records.scan("hist/"))
+    assert store.versions() == list(range(11, 91))
+
+
 def test_a_trim_that_was_killed_between_two_records_is_finished_by_the_next(store: Store) -> None:
     for each in "abcdef":
         store.build(each)

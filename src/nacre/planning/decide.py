@@ -210,7 +210,7 @@ def _observed(recipe: Recipe, fingerprint: str, heads: Mapping[str, HeadFact]) -
 
 
 def _is_lost(assets: Sequence[str], heads: Mapping[str, HeadFact]) -> bool:
-    return any([a in heads and heads[a].is_lost for a in assets])
+    return any(a in heads and heads[a].is_lost for a in assets)
 
 
 def _all_at(assets: Sequence[str], fingerprint: str, heads: Mapping[str, HeadFact]) -> bool:
