@@ -25,17 +25,21 @@ from nacre.errors import CorruptRecord, StoreError, UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
 from nacre.execute.engine import Engine
+from nacre.execute.process import lives, named
 from nacre.execute.report import Lines, Silent
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.keys import key_path
 from nacre.schedule.serve import serve_deployments
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
+from nacre.store.claims import Claims, NoClaims
 from nacre.store.connect import SCHEME, Bucket, connect, parse
 from nacre.store.contents import Contents
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
 from nacre.store.ids import new_id
+from nacre.store.lease import LeaseClaims
+from nacre.store.locks import LockClaims
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.overlay import OverlayObjects, OverlayRecords
 from nacre.store.port import ObjectStore, RecordStore
@@ -109,9 +113,9 @@ class Project:
             self._mirror = None
             self._workspace = self._open_bucket(creates) if _is_bucket(self.store) else self._open(creates)
         elif self._mirror is not None and self._clock.monotonic() - self._looked_at > FRESH_S:
-            self._look(self._mirror, self._workspace.records)
+            self._look(self._mirror)
         if schedules and self._mirror is not None:
-            self._mirror.refresh(self._workspace.records, SCHEDULED)
+            self._mirror.refresh(SCHEDULED)
         return self._workspace
 
     @cached_property
@@ -137,6 +141,7 @@ class Project:
             contents=Contents(OverlayObjects(own.contents.objects), new_id),
             append_events=lambda run, events: None,
             publisher=Publisher((), _open_place, is_active=False),
+            claims=NoClaims(),
         )
 
     @property
@@ -189,7 +194,9 @@ class Project:
         def send(run: str, events: Sequence[Event]) -> None:
             records.write(lambda connection: append_events(connection, run, events))
 
-        return self._put_together(records, DirectoryObjects(Path(store, "objects")), _catalog(records), send)
+        objects = DirectoryObjects(Path(store, "objects"))
+        claims = LockClaims(os.path.join(store, "claims"))
+        return self._put_together(records, objects, _catalog(records), send, claims)
 
     def _open_bucket(self, creates: bool) -> Workspace:
         """Open a store in a bucket, with an index of it in the project's folder."""
@@ -200,9 +207,9 @@ class Project:
             return self._in_memory()
         tables = self._index_file(bucket, creates) or MemoryIndex()
         self._is_kept = creates or isinstance(tables, SqliteRecords)
-        mirror = self._mirror = Mirror(tables, records.identity)
+        mirror = self._mirror = Mirror(tables, records.identity, records)
         records.index = mirror.apply
-        self._look(mirror, records)
+        self._look(mirror)
 
         def send(run: str, events: Sequence[Event]) -> None:
             tables.write(lambda connection: append_events(connection, run, events))
@@ -210,10 +217,12 @@ class Project:
         objects = BucketObjects(bucket, _folder_in(self.store, "objects"))
         # Code versions rest on this machine's files, so they are remembered here.
         memo = tables if isinstance(tables, SqliteRecords) else MemoryRecords()
-        return self._put_together(records, objects, Catalog(mirror.read), send, memo)
+        claims = LeaseClaims(records, f"{new_id()} {named(os.getpid())}", self._clock, _is_dead)
+        opened = self._put_together(records, objects, Catalog(mirror.read), send, claims, memo)
+        return opened._replace(is_far=True)
 
-    def _look(self, mirror: Mirror, records: RecordStore) -> None:
-        mirror.refresh(records)
+    def _look(self, mirror: Mirror) -> None:
+        mirror.refresh()
         self._looked_at = self._clock.monotonic()
 
     def _index_file(self, bucket: Bucket, creates: bool) -> SqliteRecords | None:
@@ -240,7 +249,8 @@ class Project:
         def send(run: str, events: Sequence[Event]) -> None:
             index.write(lambda connection: append_events(connection, run, events))
 
-        return self._put_together(MemoryRecords(index.apply), MemoryObjects(), Catalog(index.read), send)
+        records = MemoryRecords(index.apply)
+        return self._put_together(records, MemoryObjects(), Catalog(index.read), send, NoClaims())
 
     def _put_together(
         self,
@@ -248,6 +258,7 @@ class Project:
         objects: ObjectStore,
         catalog: Catalog,
         send: AppendEvents,
+        claims: Claims,
         memo: RecordStore | None = None,
     ) -> Workspace:
         return Workspace(
@@ -263,6 +274,7 @@ class Project:
             new_id=new_id,
             append_events=send,
             publisher=self.publisher,
+            claims=claims,
         )
 
 
@@ -341,6 +353,11 @@ def _roots(root: str) -> list[str]:
 
 def _open_place(root: str) -> Place:
     return BucketPlace(connect(root)) if root else FilePlace()
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder of a claim was a process of this machine that is gone."""
+    return lives(holder.partition(" ")[2]) is False
 
 
 def _records_file(store: str) -> str:

@@ -88,7 +88,9 @@ class ActiveRun:
         self.reporter = reporter
         self.shared: Shared = parent.shared if parent else Shared()
         self.versions: Versions = (
-            parent.versions if parent else Versions(workspace.records, workspace.catalog, workspace.env)
+            parent.versions
+            if parent
+            else Versions(workspace.records, workspace.catalog, workspace.env, is_far=workspace.is_far)
         )
         self.stored: Stored = parent.stored if parent else Stored(workspace, self.versions)
         self.publishing: Publishing = (
@@ -134,9 +136,13 @@ class ActiveRun:
         finally:
             context.current_run.reset(token)
             interrupted = isinstance(error, KeyboardInterrupt)
-            for future in () if interrupted else self.futures:
-                future.wait()
-            self.end(error or self.error, "cancelled" if interrupted else "")
+            try:
+                for future in () if interrupted else self.futures:
+                    future.wait()
+                self.end(error or self.error, "cancelled" if interrupted else "")
+            finally:
+                if self.parent is None and self.shared.held:
+                    self.commits.give_back(list(self.shared.held))
         if self.parent is None and self.kind != "build":
             for unpublished in self.publishing.errors.values():
                 raise unpublished
@@ -270,6 +276,8 @@ class ActiveRun:
         )
         if decision is not None:
             step.previous = self.stored.whole(decision, self.facts.heads)
+            if not decision.overwrites:
+                step.earlier = self.stored.earlier
             step.fingerprint = decision.fingerprint
             step.partition, step.inputs = decision.recipe.partition, decision.recipe.inputs
         return step

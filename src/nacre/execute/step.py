@@ -5,6 +5,7 @@ It is a generator of effects and returns a receipt; it commits nothing and decid
 
 from __future__ import annotations
 
+import enum
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,10 @@ log = logging.getLogger(__name__)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+def _no_output(made: str, data_version: str) -> Output | None:
+    return None
+
+
 @dataclass(slots=True)
 class StepRun:
     """One step while it runs; what user code sees as the running task.
@@ -49,6 +54,7 @@ class StepRun:
         started_at: Aware UTC.
         log_prints: True where prints become log lines.
         previous: Slot to its current stored content, so that unchanged content is not written again.
+        earlier: Finds content among the versions before the current one, by slot and data version.
         caller: The step whose function called this one, if any.
         fingerprint: Of the recipe it makes; empty for a plain task that is not reused.
         partition: Which slice it makes; empty for the whole.
@@ -62,6 +68,7 @@ class StepRun:
     started_at: datetime
     log_prints: bool = False
     previous: Mapping[str, Output] = field(default_factory=dict)
+    earlier: Callable[[str, str], Output | None] = _no_output
     caller: context.StepContext | None = None
     fingerprint: str = ""
     partition: str = ""
@@ -107,6 +114,15 @@ class StepRun:
         self.run.log(level, text)
 
 
+class Elsewhere(enum.Enum):
+    """What another run has to do with a step of ours."""
+
+    #: It is making it.
+    GOING = "going"
+    #: It made it while ours waited.
+    MADE = "made"
+
+
 class Receipt(NamedTuple):
     """What came of a step.
 
@@ -123,6 +139,7 @@ class Receipt(NamedTuple):
         metadata: Asset key to what the function attached.
         reads: What it read besides its inputs, as it was.
         error: Why nothing was made.
+        elsewhere: Where another run has it; then nothing was called.
     """
 
     key: str
@@ -137,6 +154,7 @@ class Receipt(NamedTuple):
     metadata: Mapping[str, Mapping[str, object]] = _NOTHING
     reads: tuple[Noted, ...] = ()
     error: BaseException | None = None
+    elsewhere: Elsewhere | None = None
 
 
 def run_step(
@@ -323,6 +341,9 @@ def _store(step: StepRun, made: str, value: object, workspace: Workspace) -> tup
         if before is not None and _is_unchanged(task, before, data_version, workspace):
             # Equal content is not written again: the new record points at the bytes that are there.
             return before, identity.digest
+        same = step.earlier(made, data_version) if before is not None else None
+        if same is not None and same.rule == rule:
+            return same, identity.digest
         return workspace.contents.write(key_of(made), value, identity, data_version, rule), identity.digest
     except NacreError as error:
         error.about("asset", resolved(made))

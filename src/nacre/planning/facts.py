@@ -202,6 +202,8 @@ class Facts(NamedTuple):
             step's cache policy asks for besides; called only where a policy does.
         doubts: By the identity of a task: sentences on what of its code could not be followed. Most have none.
         released: Says of a slot that is held whether it is asked for so plainly that the hold ends.
+        look_ahead: Where the store is far away: told of recipes that are about to be asked for, each with the current
+            one, so that they are looked for at the same time.
     """
 
     now: datetime
@@ -217,3 +219,4 @@ class Facts(NamedTuple):
     asked: Callable[[str, Sequence[tuple[str, str, bool]], Mapping[str, str]], Asked] = _nothing
     doubts: Mapping[int, tuple[str, ...]] = MappingProxyType({})
     released: Callable[[str], bool] = nothing_released
+    look_ahead: Callable[[Sequence[tuple[str, str]]], None] | None = None

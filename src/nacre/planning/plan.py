@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from nacre.planning.counted import counted
 from nacre.planning.decide import Action, Decision, decide, held_head, made_again, observed
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
-from nacre.planning.settings import settings
+from nacre.planning.settings import runs_every_time, settings
 from nacre.version.fingerprint import InputVersion, Recipe
 from nacre.version.outline import Outline
 
@@ -180,9 +180,16 @@ class Plan:
         self._ready.append(step)
         return step
 
-    def read_again(self, reader: str) -> list[Step]:
-        """Decide a step once more that could not read what has been made again since; the steps that this settles."""
-        step = self.steps[reader]
+    def decide_again(self, key: str) -> list[Step]:
+        """Decide a step once more that did not run: another run made it meanwhile, or its input was to be made again.
+
+        Args:
+            key: The step; it was ready.
+
+        Returns:
+            The steps that this settled, itself first; none where it must run nevertheless, and is ready again.
+        """
+        step = self.steps[key]
         self._decide(step)
         return [step, *self._release(step)] if step.is_done else []
 
@@ -193,6 +200,7 @@ class Plan:
     def start(self) -> None:
         """Decide everything that can be decided before anything runs. Linear in steps and edges."""
         graph, steps = self.graph, self.steps
+        looked_for: list[Step] = []
         for key in graph.order:
             above = graph.above[key]
             step = Step(key, graph.tasks[key], Action.PENDING, _FIRST, is_source=not graph.upstream[key])
@@ -207,18 +215,49 @@ class Plan:
             waits_for = [each for each in above if not steps[each].is_done]
             # What is held rests on nothing that is still to run, and goes on where that fails.
             head = self.facts.heads.get(key) if waits_for else None
-            if not waits_for or (head is not None and head.held and held_head(step.assets, self.facts)):
+            if head is not None and head.held and held_head(step.assets, self.facts):
                 self._decide(step)
+                continue
+            if not waits_for:
+                if self.facts.look_ahead is None or not self._is_looked_for(step):
+                    self._decide(step)
+                else:
+                    looked_for.append(step)
                 continue
             self._waiting[key] = len(waits_for)
             for each in waits_for:
                 self._below.setdefault(each, []).append(key)
             first = waits_for[0]
             step.reason = Reason(Cause.PENDING, first if "#" not in first else _seen_from(key, first))
+        if looked_for:
+            self._look_ahead(looked_for)
+            for step in looked_for:
+                self._decide(step)
+                if step.is_done:
+                    self._release(step)
 
     def _is_given(self, step: Step) -> bool:
         given = self._given
         return bool(given) and all(asset in given for asset in step.assets)
+
+    def _is_looked_for(self, step: Step) -> bool:
+        """Say whether deciding a step asks for records: its recipe is not that of the current version."""
+        options, facts = step.task.options, self.facts
+        if options.cache_policy is not None or options.refresh_cache or facts.refresh:
+            return False
+        head = facts.heads.get(step.key)
+        return not runs_every_time(options, step.is_source) and (
+            head is None or head.fingerprint != self._recipe(step).fingerprint()
+        )
+
+    def _look_ahead(self, steps: Sequence[Step]) -> None:
+        """Let the records be read at once that deciding some steps asks a far store for."""
+        facts = self.facts
+        if facts.look_ahead is not None and len(steps) > 1:  # one is found just as soon by itself
+            asked = [each for each in steps if self._is_looked_for(each)]
+            current = [facts.heads[each.key].fingerprint if each.key in facts.heads else "" for each in asked]
+            recipes = [self._recipe(each).fingerprint() for each in asked]
+            facts.look_ahead(list(zip(recipes, current, strict=True)))
 
     def _decide(self, step: Step) -> None:
         """Decide a step whose upstreams are all settled."""
@@ -260,17 +299,21 @@ class Plan:
     def _release(self, step: Step) -> list[Step]:
         """Decide what waited for a step; reused ones release further steps in turn, without recursion."""
         settled: list[Step] = []
-        done = [step.key]
+        done = [step]
         while done:
-            for key in self._below.pop(done.pop(), ()):
-                self._waiting[key] -= 1
-                below = self.steps[key]
-                if self._waiting[key] or below.is_done:
-                    continue
+            freed: list[Step] = []
+            for each in done:
+                for key in self._below.pop(each.key, ()):
+                    self._waiting[key] -= 1
+                    below = self.steps[key]
+                    if not self._waiting[key] and not below.is_done:
+                        freed.append(below)
+            if self.facts.look_ahead is not None:
+                self._look_ahead(freed)
+            for below in freed:
                 self._decide(below)
-                if below.is_done:
-                    settled.append(below)
-                    done.append(key)
+            done = [each for each in freed if each.is_done]
+            settled += done
         return settled
 
     def _skip_below(self, failed: Step) -> list[Step]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from nacre.catalog.history import Catalog
 from nacre.errors import CorruptRecord
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
+from nacre.store.connect import at_once
 from nacre.store.paths import action_path, source_path
 from nacre.store.port import RecordStore
 from nacre.store.records import Action, Output, Sources, decode, decode_action
@@ -22,13 +23,19 @@ class Versions:
         records: The store's records.
         catalog: The index over them.
         env: Environment whose heads and histories count.
+        is_far: True where each request to the store takes a while, so that several are sent at once.
     """
 
-    def __init__(self, records: RecordStore, catalog: Catalog, env: str) -> None:
+    def __init__(self, records: RecordStore, catalog: Catalog, env: str, *, is_far: bool = False) -> None:
         self._records = records
         self._catalog = catalog
         self._env = env
+        self.is_far = is_far
+        #: Recipes that were just found to have no record; each is believed once.
+        self._absent: set[str] = set()
         self._actions: dict[str, Action] = {}
+        #: Recipe to the results of it that were found while this run waited for another.
+        self._seen: dict[str, list[str]] = {}
         #: Records of texts of code that are there, as the records that were read say.
         self.sources: set[str] = set()
         #: Fingerprints of records that cannot be read: they count as missing, and may be written anew.
@@ -37,20 +44,46 @@ class Versions:
     def action(self, fingerprint: str) -> Action | None:
         """Return the record of a fingerprint, None where there is none: never made, collected, or damaged."""
         found = self._actions.get(fingerprint)
-        if found is not None:
-            return found
-        path = action_path(fingerprint)
-        try:
-            stored = self._records.get(path)
-            action = decode_action(stored.data, path) if stored is not None else None
-        except CorruptRecord:
-            self.damaged.add(fingerprint)
+        if fingerprint in self._absent:
+            self._absent.discard(fingerprint)
+        elif found is None:
+            path = action_path(fingerprint)
+            try:
+                stored = self._records.get(path)
+                found = self._take(decode_action(stored.data, path)) if stored is not None else None
+            except CorruptRecord:
+                self.damaged.add(fingerprint)
+        return found
+
+    def _take(self, action: Action) -> Action | None:
+        if action.buried_at is not None:
             return None
-        if action is None or action.buried_at is not None:
-            return None
-        self._actions[fingerprint] = action
+        self._actions[action.fingerprint] = action
         self.sources.update(action.sources.values())
         return action
+
+    def look_ahead(self, recipes: Sequence[tuple[str, str]]) -> None:
+        """Read the records of several recipes at once, and of those that have none what is current instead.
+
+        Args:
+            recipes: Fingerprint to that of the current version; the latter empty where there is none.
+        """
+        new = [(recipe, current) for recipe, current in recipes if recipe not in self._actions]
+        found = at_once(self.action, [recipe for recipe, _ in new])
+        absent = [pair for pair, action in zip(new, found, strict=True) if action is None]
+        at_once(self.action, list({current for _, current in absent if current} - self._actions.keys()))
+        self._absent.update(recipe for recipe, _ in absent)
+
+    def look_again(self, fingerprint: str) -> bool:
+        """Look for results of a recipe that another run may have recorded since; True where there are new ones."""
+        path = action_path(fingerprint)
+        listed = [each.path.removeprefix("ac/") for each in self._records.scan(f"{path}/")]
+        new = [each for each in [fingerprint, *listed] if each not in self._actions]
+        found = list(filter(None, map(self.action, new)))
+        if found:
+            before = self._seen.get(fingerprint, [])
+            self._seen[fingerprint] = [*before, *(each.fingerprint for each in found)]
+        return bool(found)
 
     def texts(self, digest: str) -> dict[str, str]:
         """Return what was defined in a version of a source file: line to text; empty where that was not kept."""
@@ -81,7 +114,7 @@ class Versions:
         """
         found = [fingerprint]
         if has_head:
-            rows = self._catalog.history(self._env, key_of(made), partition_of(made))
+            rows = self._catalog.recent(self._env, key_of(made), partition_of(made))
             with_reads = dict.fromkeys(
                 r.fingerprint for r in rows if r.fingerprint.startswith(f"{fingerprint}/")
             )
@@ -91,6 +124,8 @@ class Versions:
                 each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
             ]
             found = [*listed, fingerprint]
+        if fingerprint in self._seen:
+            found = list(dict.fromkeys([*self._seen[fingerprint], *found]))
         actions = filter(None, map(self.action, found))
         return [_result(action) for action in actions]
 
@@ -119,7 +154,7 @@ class Versions:
 
     def outline(self, slot: str, data_version: str) -> Outline | None:
         """Return what a slot looked like at a data version of its history; None where it is not kept."""
-        for row in self._catalog.history(self._env, key_of(slot), partition_of(slot)):
+        for row in self._catalog.recent(self._env, key_of(slot), partition_of(slot)):
             if row.data_version == data_version:
                 output = self.output(row.fingerprint, slot)
                 return output.outline if output else None
@@ -179,4 +214,5 @@ def gather(
         digest_now=digest_now,
         refresh=refresh,
         reuse_sources=reuse_sources,
+        look_ahead=versions.look_ahead if versions.is_far else None,
     )
