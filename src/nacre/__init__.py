@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from nacre.execute.logger import get_run_logger
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
-    from nacre.reviewing import accept, verify, why
+    from nacre.reviewing import accept, history, release, rollback, verify, why
+    from nacre.rolling_back import RollbackResult
     from nacre.values.keyed import data_key
     from nacre.values.without import without
     from nacre.verifying import VerifyResult
@@ -49,6 +50,7 @@ __all__ = [
     "Flow",
     "Lineage",
     "PlanResult",
+    "RollbackResult",
     "RunResult",
     "State",
     "StaticPartitions",
@@ -60,11 +62,14 @@ __all__ = [
     "data_key",
     "flow",
     "get_run_logger",
+    "history",
     "lineage",
     "load",
     "location",
     "materialize",
     "plan",
+    "release",
+    "rollback",
     "serve",
     "stable",
     "tags",
@@ -83,6 +88,7 @@ _HOMES = {
     "Flow": "nacre.declare.flow",
     "Lineage": "nacre.api",
     "PlanResult": "nacre.api",
+    "RollbackResult": "nacre.rolling_back",
     "RunResult": "nacre.execute.result",
     "State": "nacre.execute.state",
     "StaticPartitions": "nacre.declare.partitions",
@@ -94,11 +100,14 @@ _HOMES = {
     "data_key": "nacre.values.keyed",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",
+    "history": "nacre.reviewing",
     "lineage": "nacre.api",
     "load": "nacre.api",
     "location": "nacre.api",
     "materialize": "nacre.declare.task",
     "plan": "nacre.api",
+    "release": "nacre.reviewing",
+    "rollback": "nacre.reviewing",
     "serve": "nacre.api",
     "stable": "nacre.version.code",
     "tags": "nacre.declare.tags",

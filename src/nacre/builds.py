@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
@@ -116,7 +116,8 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     graph = validate(inferred, steps)
     run.shared.producers.update(graph.tasks)
     run.workspace.code.prepare(graph.tasks.values())
-    refreshed, released = _refreshed(request, steps), nothing_released
+    refreshed = _refreshed(request, steps)
+    released: Callable[[str], bool] = nothing_released
     if request.releases and not run.is_scheduled:
         released = Released(inferred, graph, request.select, request.partitions, refreshed, set())
     facts = run.survey(refreshed, request.reuse_sources, released)

@@ -25,6 +25,8 @@ COMMANDS = {
     "ls": "List assets with state, version, age and size.",
     "show": "Show an asset's value, and where it came from.",
     "history": "List the versions of an asset.",
+    "rollback": "Make an older version current again, and hold it.",
+    "pin": "Keep a version, under a name.",
     "lineage": "Draw what an asset was made from and what uses it.",
     "artifacts": "List artifacts, or show the latest of one.",
     "gc": "Say what the store need not keep; remove it if asked.",

@@ -10,9 +10,6 @@ from nacre.errors import AmbiguousName, UnknownName
 from nacre.graph.graph import Graph
 from nacre.graph.infer import Inferred
 
-#: What a selector has that may mean several assets.
-_MANY = re.compile(r"^\+|\+$|^tag:|[*?]")
-
 
 def select(inferred: Inferred, selectors: str | Iterable[str]) -> list[str]:
     """Find the steps that selectors name.
@@ -46,7 +43,8 @@ def named(inferred: Inferred, selectors: Iterable[str]) -> set[str]:
     producer = inferred.graph.producer
     found = set()
     for selector in map(str.strip, selectors):
-        if selector in producer or not _MANY.search(selector):
+        # What has one of these may mean several.
+        if selector in producer or not re.search(r"^\+|\+$|^tag:|[*?]", selector):
             found.add(producer[resolve(inferred, selector)])
     return found
 

@@ -120,9 +120,8 @@ def held_head(assets: Sequence[str], facts: Facts) -> HeadFact | None:
     """Find the hold that a step is under: on one of its assets, while it has all of them and none is released."""
     heads = {each: facts.heads.get(each) for each in assets}
     held = [each for each, head in heads.items() if head is not None and head.held]
-    if not held or None in heads.values() or any([facts.released(each) for each in held]):
-        return None
-    return heads[held[0]]
+    released = list(filter(facts.released, held))  # each is asked for: the holds of all of them end together
+    return heads[held[0]] if held and not released and None not in heads.values() else None
 
 
 def _as_held(holding: HeadFact, recipe: Recipe, facts: Facts) -> Decision:

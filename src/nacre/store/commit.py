@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nacre.errors import SAFE, StoreUnavailable
+from nacre.errors import SAFE, CorruptRecord, StoreUnavailable
 from nacre.keys import partition_of, slot
 from nacre.store.history import fitted
-from nacre.store.paths import action_path, head_path
+from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
-from nacre.store.records import Action, Head, Materialization, decode, encode
+from nacre.store.records import Action, Head, Materialization, decode, decode_action, encode
 from nacre.store.use import touched
 
 MAX_TRIES = 20
@@ -160,8 +160,12 @@ class Committer:
         path = action_path(commit.fingerprint)
         if commit.action is not None:
             known = self._records.get(path) if commit.overwrites else None
+            before = waits
+            if known is not None and (replaced := _replaced(known, commit.action)) is not None:
+                before = (*waits, len(writes))
+                writes.append(replaced)
             after = len(writes)
-            writes.append(Write(path, encode(commit.action), known.token if known else None, None, waits))
+            writes.append(Write(path, encode(commit.action), known.token if known else None, None, before))
         elif commit.taken is not None and touched(commit.taken, commit.at) is not None:
             found = self._kept(path)
             if found is None:
@@ -215,10 +219,12 @@ class Committer:
                 is_first = present.buried_at is None and not commit.overwrites
                 if present.attempt == commit.attempt or is_first:
                     return present
+                if (replaced := _replaced(stored, commit.action)) is not None:
+                    self._records.create(replaced.path, replaced.data)
                 token = self._records.replace(path, encode(commit.action), stored.token)
             if token is not None:
                 return commit.action
-        raise _contended(path)
+        raise contended(path)
 
     def _kept(self, path: str) -> tuple[Token, Action] | None:
         """Read the record of a result that is to be taken; None where it was collected."""
@@ -238,7 +244,7 @@ class Committer:
             used = touched(found[1], commit.at)
             if used is None or self._records.replace(path, encode(used), found[0]) is not None:
                 return True
-        raise _contended(path)
+        raise contended(path)
 
     def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str, str]:
         """Move one head, or leave it to the run that is ahead or to a hold; returns the seq, that run, that hold."""
@@ -259,7 +265,7 @@ class Committer:
                 self._records.create(past.path, past.data)
             if self._write_head(path, encode(head), stored) is not None:
                 return head.current.seq, "", ""
-        raise _contended(path)
+        raise contended(path)
 
     def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
         if stored is None:
@@ -299,6 +305,22 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
     )
 
 
+def _replaced(known: Stored, action: Action) -> Write | None:
+    """Keep a record that is about to be replaced by one with other content: versions rest on it, and are not lost.
+
+    None for the same content, for a tombstone, and for a plain task, which has no versions.
+    """
+    try:
+        present = decode_action(known.data, known.path)
+    except CorruptRecord:
+        return None  # nothing rests on what cannot be read
+    outputs = {output.asset: output.data_version for output in present.outputs}
+    same = outputs == {output.asset: output.data_version for output in action.outputs}
+    if same or not outputs or next(iter(outputs)).startswith("task://"):
+        return None
+    return Write(replaced_path(present.fingerprint, present.attempt), known.data)
+
+
 def _may_move(move: Move, present: Head) -> bool:
     """A head that is held stays, unless the move is what ends the hold."""
     return move.releases or not present.held
@@ -332,6 +354,7 @@ def with_moves(commit: Commit, moves: Sequence[Move]) -> Commit:
     return commit._replace(moves=tuple(moves))
 
 
-def _contended(path: str) -> StoreUnavailable:
+def contended(path: str) -> StoreUnavailable:
+    """Make the error of a record that others keep changing."""
     facts = {"record": path, "tries": MAX_TRIES}
     return StoreUnavailable("A record is being changed by others all the time", facts, (SAFE, "run again"))

@@ -16,7 +16,15 @@ from nacre.errors import CorruptRecord
 from nacre.keys import slot
 from nacre.store.ids import time_of
 from nacre.store.losses import note_lost
-from nacre.store.paths import action_path, env_path, head_path, past_path, pin_path, run_path
+from nacre.store.paths import (
+    action_path,
+    env_path,
+    head_path,
+    past_path,
+    pin_path,
+    replaced_path,
+    run_path,
+)
 from nacre.store.port import ObjectStore, RecordStore, Stored
 from nacre.store.reach import tombstone
 from nacre.store.records import (
@@ -84,6 +92,7 @@ class _Kept(NamedTuple):
     """What a record says of one output, without its bytes; ``problem`` where the inline ones are not as stored."""
 
     asset: str
+    data_version: str
     object: str
     size_bytes: int
     digest: str
@@ -166,19 +175,20 @@ class _Check:
         self._objects = objects
         self._reads_data = reads_data
         self._sizes: dict[str, int] = {}
+        #: By the path of their record; the paths by recipe, since one that ran more than once has several.
         self._kept: dict[str, tuple[_Kept, ...]] = {}
+        self._paths: dict[str, list[str]] = {}
         self._problems: dict[str, Problem | None] = {}
         self._noted: dict[tuple[str, str, str], tuple[int, ...]] = {}
         self._found = Checked()
+        self._reading = ""
 
     def run(self) -> Checked:
         # What is named is looked at before what it names, so that what a writer adds meanwhile is no finding.
         named = [*self._read("heads/"), *self._read("hist/"), *self._read("pins/")]
         for action in self._read("ac/"):
             assert isinstance(action, Action)
-            self._kept[action.fingerprint] = (
-                tuple(map(_kept, action.outputs)) if action.buried_at is None else ()
-            )
+            self._take(action)
         for area in ("runs/", "artifacts/", "envs/", "schedules/", "ticks/"):
             for _ in self._read(area):
                 pass
@@ -205,6 +215,7 @@ class _Check:
             except CorruptRecord as error:
                 problem = str(error.facts.get("problem", error.what))
             if not problem:
+                self._reading = stored.path
                 yield record
                 continue
             self._found.unreadable.add(stored.path)
@@ -216,7 +227,7 @@ class _Check:
         """Follow the versions that a record names to their bytes."""
         if isinstance(record, Pin):
             self._found.n_versions += 1
-            problem, place = self._problem(record.fingerprint, record.asset)
+            problem, place = self._problem(record.fingerprint, record.asset, "")
             if problem is not None:
                 about = slot(record.asset, record.partition)
                 text = f"pinned as {record.name}"
@@ -229,7 +240,7 @@ class _Check:
         noted = self._noted.get(key, ())
         for each in record.history:
             self._found.n_versions += 1
-            problem, place = self._problem(each.fingerprint, record.asset)
+            problem, place = self._problem(each.fingerprint, record.asset, each.data_version)
             if problem is None:
                 if each.seq in noted:
                     self._found.found.setdefault(key, set()).add(each.seq)
@@ -241,17 +252,24 @@ class _Check:
                 Finding(problem, place, about, f"v{each.seq}", record.env, text, is_noted)
             )
 
-    def _problem(self, fingerprint: str, asset: str) -> tuple[Problem | None, str]:
-        """Say what is wrong with what a recipe made for an asset, and where."""
+    def _take(self, action: Action) -> None:
+        """Remember what a record names. One that was replaced by a refresh lies under its attempt."""
+        path, replaced = action_path(action.fingerprint), replaced_path(action.fingerprint, action.attempt)
+        path = replaced if self._reading == replaced else path
+        self._kept[path] = tuple(map(_kept, action.outputs)) if action.buried_at is None else ()
+        self._paths.setdefault(action.fingerprint, []).append(path)
+
+    def _problem(self, fingerprint: str, asset: str, data_version: str) -> tuple[Problem | None, str]:
+        """Say what is wrong with what a recipe made for an asset, and where; with any content where none is named."""
         path = action_path(fingerprint)
-        outputs = self._kept.get(fingerprint)
-        if outputs is None and path not in self._found.unreadable:
+        if fingerprint not in self._paths and path not in self._found.unreadable:
             # It may have been written since the records were read.
-            outputs = self._look_up(path)
-        output = next((each for each in outputs or () if each.asset == asset), None)
-        if output is None:
-            return Problem.UNREADABLE if path in self._found.unreadable else Problem.NO_RECORD, path
-        return self._problem_of(output), output.object or path
+            self._look_up(path)
+        for own in self._paths.get(fingerprint, ()):
+            for each in self._kept[own]:
+                if each.asset == asset and data_version in ("", each.data_version):
+                    return self._problem_of(each), each.object or own
+        return Problem.UNREADABLE if path in self._found.unreadable else Problem.NO_RECORD, path
 
     def _problem_of(self, output: _Kept) -> Problem | None:
         if not output.object:
@@ -281,23 +299,23 @@ class _Check:
         except FileNotFoundError:
             return False
 
-    def _look_up(self, path: str) -> tuple[_Kept, ...] | None:
+    def _look_up(self, path: str) -> None:
         try:
             stored = self._records.get(path)
-            action = decode_action(stored.data, path) if stored is not None else None
+            if stored is not None:
+                self._take(decode_action(stored.data, path))
         except CorruptRecord:
-            return None
-        return tuple(map(_kept, action.outputs)) if action is not None else None
+            return
 
     def _look_at_results(self) -> None:
         """Look at the results that no version names, and choose the records of which nothing can be read any more."""
         told = {each.place for each in self._found.findings}
-        for fingerprint, outputs in self._kept.items():
+        for path, outputs in self._kept.items():
             problems = [(self._problem_of(each), each) for each in outputs]
             if outputs and all(problem is not None for problem, _ in problems):
-                self._found.spoilt.add(action_path(fingerprint))
+                self._found.spoilt.add(path)
             for problem, each in problems:
-                place = each.object or action_path(fingerprint)
+                place = each.object or path
                 if problem is not None and place not in told:
                     told.add(place)
                     self._found.findings.append(
@@ -315,14 +333,17 @@ class _Check:
 def _kept(output: Output) -> _Kept:
     is_spoilt = not output.object and digest_bytes(output.inline) != output.digest
     problem = Problem.DAMAGED if is_spoilt else None
-    return _Kept(output.asset, output.object, output.size_bytes, output.digest, problem)
+    return _Kept(
+        output.asset, output.data_version, output.object, output.size_bytes, output.digest, problem
+    )
 
 
 def _lies_at(record: Record, path: str) -> bool:
     """Say whether a record is the one that its path names: another's is never taken for it."""
     match record:
         case Action():
-            return path == action_path(record.fingerprint)
+            own = action_path(record.fingerprint), replaced_path(record.fingerprint, record.attempt)
+            return path in own
         case Head():
             return path == head_path(record.env, record.asset, record.partition)
         case Past():

@@ -64,6 +64,7 @@ def collect(
 class _Result(NamedTuple):
     """What is remembered of an action record while the store is looked through."""
 
+    path: str
     fingerprint: str
     token: Token
     size_bytes: int
@@ -107,8 +108,9 @@ class _Collection:
     def _result(self, stored: Stored, live: Reached) -> _Result:
         action = decode_action(stored.data, stored.path)
         is_buried = action.buried_at is not None
-        is_reached = action.fingerprint in live.reasons
+        is_reached = live.names(action, was_replaced=stored.path != action_path(action.fingerprint))
         return _Result(
+            stored.path,
             action.fingerprint,
             stored.token,
             len(stored.data),
@@ -125,7 +127,7 @@ class _Collection:
             before: dict[str, Stored] = {}
             writes: list[Write] = []
             for each in doomed[start : start + _BURIED_AT_ONCE]:
-                stored = self._records.get(action_path(each.fingerprint))
+                stored = self._records.get(each.path)
                 if stored is None or stored.token != each.token:
                     continue
                 before[stored.path] = stored
@@ -137,7 +139,7 @@ class _Collection:
             roots.look()
             named = roots.reached().reasons
             for write, token in zip(writes, tokens, strict=True):
-                if token is not None and write.path.removeprefix("ac/") in named:
+                if token is not None and write.path.partition("/was-")[0].removeprefix("ac/") in named:
                     self._records.replace(write.path, before[write.path].data, token)
 
     def _marked_again(self, results: Mapping[str, _Result], live: Reached) -> dict[str, _Result]:

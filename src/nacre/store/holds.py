@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from nacre.errors import SAFE, StoreUnavailable
-from nacre.store.commit import MAX_TRIES
+from nacre.store.commit import MAX_TRIES, contended
 from nacre.store.paths import head_path
 from nacre.store.port import RecordStore
 from nacre.store.records import Head, decode, encode
@@ -36,5 +35,4 @@ def release(records: RecordStore, env: str, asset: str, partition: str = "", *, 
         free = replace(head, held="", held_since=None)
         if records.replace(path, encode(free), stored.token) is not None:
             return head.held
-    facts = {"record": path, "tries": MAX_TRIES}
-    raise StoreUnavailable("A record is being changed by others all the time", facts, (SAFE, "run again"))
+    raise contended(path)

@@ -113,6 +113,8 @@ class Reached:
 
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
+        #: Recipe and content of each version: a recipe that ran more than once has several.
+        self.contents: set[tuple[str, str]] = set()
 
     def add(self, fingerprint: str, reason: str) -> None:
         """Take one that is named."""
@@ -122,6 +124,7 @@ class Reached:
         """Take those of a part of a history."""
         for each in history:
             self.add(each.fingerprint, reason)
+            self.contents.add((each.fingerprint, each.data_version))
 
     def add_head(self, head: Head) -> None:
         """Take what is current, and what the head is held at."""
@@ -130,6 +133,12 @@ class Reached:
             if each.seq == held:
                 self.add(each.fingerprint, PINNED)
         self.add(head.current.fingerprint, CURRENT)
+
+    def names(self, action: Action, *, was_replaced: bool) -> bool:
+        """Say whether a result is named: one that was replaced, only where a version has its content."""
+        if not was_replaced or self.reasons.get(action.fingerprint) == PINNED:
+            return action.fingerprint in self.reasons
+        return any((action.fingerprint, output.data_version) in self.contents for output in action.outputs)
 
     def add_pin(self, pin: Pin) -> None:
         """Take the one that a pin keeps."""

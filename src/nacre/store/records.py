@@ -387,11 +387,14 @@ def decode(data: bytes, kind: type[R], path: str = "") -> R:
 def decode_action(data: bytes, path: str) -> Action:
     """Decode an action record, and see that it is the one its path names: another one's result is never taken.
 
+    A record that was replaced lies below the path of its fingerprint, under its attempt.
+
     Raises:
         CorruptRecord: The bytes are no action record, or that of another fingerprint.
     """
     action = decode(data, Action, path)
-    if path != f"ac/{action.fingerprint}":
+    own = f"ac/{action.fingerprint}"
+    if path not in (own, f"{own}/was-{action.attempt}"):
         facts = {"record": path, "problem": f"it is the record of {action.fingerprint[:16]}…"}
         hint = ("nacre fsck --repair", SAFE)
         raise CorruptRecord("A record of the store lies in the place of another", facts, hint)

@@ -76,8 +76,10 @@ class Versions:
 
     def look_again(self, fingerprint: str) -> bool:
         """Look for results of a recipe that another run may have recorded since; True where there are new ones."""
-        path = action_path(fingerprint)
-        listed = [each.path.removeprefix("ac/") for each in self._records.scan(f"{path}/")]
+        self._absent.discard(fingerprint)
+        listed = [
+            each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
+        ]
         new = [each for each in [fingerprint, *listed] if each not in self._actions]
         found = list(filter(None, map(self.action, new)))
         if found:
@@ -95,13 +97,38 @@ class Versions:
         """Take a record that was just committed."""
         self._actions[action.fingerprint] = action
 
-    def output(self, fingerprint: str, slot: str) -> Output | None:
-        """Return what a recipe made for one slot."""
+    def output(self, fingerprint: str, slot: str, data_version: str = "") -> Output | None:
+        """Return what a recipe made for one slot.
+
+        Args:
+            fingerprint: Of the recipe.
+            slot: The asset, or the partition of it.
+            data_version: Which content, where the recipe ran more than once; by default what is recorded now.
+
+        Returns:
+            None where that is not recorded.
+        """
+        asset, action = key_of(slot), self.action(fingerprint)
+        found = next((out for out in action.outputs if out.asset == asset), None) if action else None
+        if data_version and (found is None or found.data_version != data_version):
+            made = self.made(fingerprint, slot, data_version)
+            return next((out for out in made.outputs if out.asset == asset), None) if made else None
+        return found
+
+    def made(self, fingerprint: str, slot: str, data_version: str) -> Action | None:
+        """Return the record of a version: of its recipe, or one that a refresh replaced; None where it is gone."""
+        wanted = (key_of(slot), data_version)
         action = self.action(fingerprint)
-        if action is None:
-            return None
-        asset = key_of(slot)
-        return next((output for output in action.outputs if output.asset == asset), None)
+        if action is not None and wanted in _contents(action):
+            return action
+        for stored in self._records.scan(f"{action_path(fingerprint)}/"):
+            try:
+                replaced = decode_action(stored.data, stored.path)
+            except CorruptRecord:
+                continue
+            if replaced.fingerprint == fingerprint and wanted in _contents(replaced):
+                return replaced
+        return None
 
     def known(self, fingerprint: str, made: str, *, has_head: bool) -> list[KnownResult]:
         """Return the recorded results of a recipe, for planning: one, or one for each set of things it read besides.
@@ -156,9 +183,13 @@ class Versions:
         """Return what a slot looked like at a data version of its history; None where it is not kept."""
         for row in self._catalog.recent(self._env, key_of(slot), partition_of(slot)):
             if row.data_version == data_version:
-                output = self.output(row.fingerprint, slot)
+                output = self.output(row.fingerprint, slot, data_version)
                 return output.outline if output else None
         return None
+
+
+def _contents(action: Action) -> list[tuple[str, str]]:
+    return [(output.asset, output.data_version) for output in action.outputs]
 
 
 def _reads(action: Action) -> tuple[ReadFact, ...]:
