@@ -49,7 +49,17 @@ LAYERS = [
         "loading",
     ),
     ("views",),
-    ("accepting", "checking", "collecting", "doctor", "verifying", "going_back", "rolling_back", "api", "reviewing"),
+    (
+        "accepting",
+        "checking",
+        "collecting",
+        "doctor",
+        "verifying",
+        "going_back",
+        "rolling_back",
+        "api",
+        "reviewing",
+    ),
     ("",),  # the root package: lazy, so that a face may ask it for the version
     ("__main__", "cli", "web", "notebook"),
     ("integrations",),

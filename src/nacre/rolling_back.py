@@ -196,5 +196,5 @@ class _Writing:
             for each in self._workspace.publisher.placed(moved)
             if moved[each].published != moved[each].seq
         ]
-        publishing.again(placed, moved)
+        publishing.again(placed)
         return tuple(map(said, publishing.errors.values()))

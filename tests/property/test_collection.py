@@ -36,7 +36,7 @@ class World:
         self.records = MemoryRecords(self.index.apply)
         self.objects = MemoryObjects()
         self.far = MemoryIndex()
-        self.mirror = Mirror(self.far, "identity")
+        self.mirror = Mirror(self.far, "identity", self.records)
         self.seqs = dict.fromkeys(ASSETS, 0)
         self.n_pins = 0
 
@@ -118,8 +118,8 @@ class World:
             return
 
     def look(self) -> None:
-        self.mirror.refresh(self.records)
-        self.mirror.refresh(self.records, ["hist"])
+        self.mirror.refresh()
+        self.mirror.refresh(["hist"])
 
 
 def histories(index: MemoryIndex) -> dict[str, list[int]]:

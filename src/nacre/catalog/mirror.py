@@ -117,10 +117,11 @@ class Mirror:
             if found:
                 self.apply(found)
 
-    def renew(self, records: RecordStore) -> None:
-        """Make the catalog anew from the records of the store it mirrors."""
+    def renew(self) -> None:
+        """Make the catalog anew from the records of the store."""
         self._forget()
-        self.refresh(records)
+        del self._areas[len(USUAL) :]
+        self.refresh()
 
     def close(self) -> None:
         """Release the file. Idempotent."""

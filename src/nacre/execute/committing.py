@@ -162,7 +162,9 @@ class Committing:
         """Report the steps of a group that is durable now, and those that were settled behind them, in order."""
         waiting, self._unreported = self._unreported, {}
         for late in committed.values():
-            if late.superseded_by and late.commit.attempt not in waiting:  # its head waited for the end of a flow
+            if (
+                late.superseded_by and late.commit.attempt not in waiting
+            ):  # its head waited for the end of a flow
                 self._tell_of_other(slot(late.commit.moves[0].asset, late.commit.moves[0].partition), late)
         for attempt, record in waiting.items():
             each = committed.get(attempt)

@@ -333,9 +333,7 @@ class _Check:
 def _kept(output: Output) -> _Kept:
     is_spoilt = not output.object and digest_bytes(output.inline) != output.digest
     problem = Problem.DAMAGED if is_spoilt else None
-    return _Kept(
-        output.asset, output.data_version, output.object, output.size_bytes, output.digest, problem
-    )
+    return _Kept(output.asset, output.data_version, output.object, output.size_bytes, output.digest, problem)
 
 
 def _lies_at(record: Record, path: str) -> bool:

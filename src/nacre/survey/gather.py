@@ -50,9 +50,14 @@ class Versions:
             path = action_path(fingerprint)
             try:
                 stored = self._records.get(path)
-                found = self._take(decode_action(stored.data, path)) if stored is not None else None
+                action = decode(stored.data, Action, path) if stored is not None else None
             except CorruptRecord:
                 self.damaged.add(fingerprint)
+                return None
+            if action is not None and action.fingerprint != fingerprint:
+                self.damaged.add(fingerprint)  # another one's record, whose result is never taken
+            elif action is not None:
+                found = self._take(action)
         return found
 
     def _take(self, action: Action) -> Action | None:
