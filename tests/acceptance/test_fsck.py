@@ -257,3 +257,27 @@ def test_the_log_of_a_killed_writer_may_be_gone(shop: Sandbox) -> None:
     (copy / "records.sqlite").rename(shop.store / "records.sqlite")
     assert check(shop, reads_data=True).ok
     assert [row.seq for row in shop.workspace.catalog.heads("default")] == [1, 1, 1]
+
+
+def test_a_result_that_a_refresh_replaced_is_followed_and_kept(project: Sandbox) -> None:
+    module = project.module("""
+        @materialize("shop://orders")
+        def orders(): return str(world.get("n", 1)) * 100_000
+        @materialize("shop://seen")
+        def seen(orders): return orders + str(world.get("m", 1))
+    """)
+    project.build(module)
+    module.turn(m=2)
+    project.build(module, "shop://seen", refresh=True, reuse_sources=True)
+    assert check(project, reads_data=True).checked.findings == []
+    project.clock.advance(4_000 * 86_400)
+    assert run("gc", "--delete").exit_code == 0
+    assert check(project, reads_data=True).checked.findings == []
+    assert nacre.load("shop://seen", at="v1")[-1] == "1"
+    assert nacre.load("shop://seen")[-1] == "2"
+    for path in (project.store / "objects").glob("data/shop-seen-*/*"):
+        path.unlink()
+    assert sorted(told(check(project))) == [
+        ("missing object", "shop://seen", "v1"),
+        ("missing object", "shop://seen", "v2"),
+    ]

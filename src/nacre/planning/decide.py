@@ -94,8 +94,10 @@ def decide(
     if runs_every_time(options, is_source):
         # From the same inputs, a closed partition is never asked for again; where sources are taken as they are, so is
         # whatever looks at the world as a source does.
-        is_closed, is_lost = CLOSED in recipe.settings, _is_lost(recipe.assets, facts.heads)
-        if is_lost:
+        is_closed = CLOSED in recipe.settings
+        if head is not None and (
+            head.is_lost or (len(recipe.assets) > 1 and _is_lost(recipe.assets, facts.heads))
+        ):
             return Decision(Action.CHECK, _LOST, fingerprint, recipe, overwrites=True)
         if (
             (is_closed or facts.reuse_sources)

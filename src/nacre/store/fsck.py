@@ -331,7 +331,9 @@ class _Check:
 
 
 def _kept(output: Output) -> _Kept:
-    is_spoilt = not output.object and digest_bytes(output.inline) != output.digest
+    # What others keep at the asset's own place is none of the store's bytes.
+    is_here = not output.object and not output.is_outside
+    is_spoilt = is_here and digest_bytes(output.inline) != output.digest
     problem = Problem.DAMAGED if is_spoilt else None
     return _Kept(output.asset, output.data_version, output.object, output.size_bytes, output.digest, problem)
 
