@@ -69,7 +69,11 @@ def test_every_setting_is_listed_with_its_default() -> None:
     for field in dataclasses.fields(Settings):
         if field.name not in ("file", "environments"):  # the last are the tables of env
             assert field.name in said
-            default = {True: "`true`", False: "`false`"}.get(field.default, f'`"{field.default}"`')
+            is_text = isinstance(field.default, str)
+            plain = {True: "`true`", False: "`false`"} if isinstance(field.default, bool) else {}
+            default = plain.get(field.default) or (
+                f'`"{field.default}"`' if is_text else f"`{field.default}`"
+            )
             assert said[field.name] in (default, "none"), field.name
 
 

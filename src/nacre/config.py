@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from nacre.errors import UsageError
 from nacre.keys import odd_segment
@@ -14,6 +14,8 @@ from nacre.schedule.settings import read_schedules
 from nacre.store.records import DEFAULT_ENV
 
 STORE_FOLDER = ".nacre"
+#: The settings that say what `nacre gc` leaves.
+KEPT = ("keep_versions", "keep_days", "cache_keep", "keep_runs")
 PLACES_EXAMPLE = 'write: places = {"s3://lake" = "./lake"}'
 ENV_EXAMPLE = 'write: env = "dev", or a table: [env.dev]  base = "default"  publish_root = "./dev"'
 
@@ -47,6 +49,10 @@ class Settings:
         keep_sources: False keeps no text of code in the store.
         environments: What is said of single environments.
         keep_external: True keeps the bytes of external assets in the store, each version that is seen.
+        keep_versions: How many versions of each asset ``nacre gc`` leaves at least; 0 for all.
+        keep_days: For how many days a version is left after it was current; 0 for ever.
+        cache_keep: For how many days a result without a version is left after its last use.
+        keep_runs: For how many days runs, logs, artifacts and ticks are left; 0 for ever.
     """
 
     store: str = STORE_FOLDER
@@ -58,6 +64,10 @@ class Settings:
     keep_sources: bool = True
     environments: tuple[EnvironmentSettings, ...] = ()
     keep_external: bool = False
+    keep_versions: int = 0
+    keep_days: float = 0
+    cache_keep: float = 30
+    keep_runs: float = 0
 
     def environment(self, name: str) -> EnvironmentSettings:
         """Return what is said of an environment: nothing, for most."""
@@ -105,9 +115,11 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     keep_sources = _switch(table, "keep_sources", file, default=True)
     keep_external = _switch(table, "keep_external", file, default=False)
     env = _env(environ.get("NACRE_ENV"), texts.get("env", DEFAULT_ENV), file)
-    return Settings(
+    kept = {name: _kept(name, table[name], file) for name in KEPT if name in table}
+    settings = Settings(
         store, tuple(modules), env, file, places, schedules, keep_sources, environments, keep_external
     )
+    return replace(settings, **kept) if kept else settings  # type: ignore[arg-type]  # each is judged by its name
 
 
 def _switch(table: Mapping[str, object], name: str, file: str, *, default: bool) -> bool:
@@ -177,6 +189,22 @@ def _folder_or_url(root: str, given: str) -> str:
     """Make a place absolute: a folder is meant relative to the project, and may begin with ``~``."""
     folder = os.path.expanduser(given.removeprefix("file://"))
     return folder if "://" in folder else os.path.normpath(os.path.join(root, folder))
+
+
+def _kept(name: str, value: object, file: str) -> float:
+    """Judge for how long something is kept, or how much of it."""
+    is_count = name == "keep_versions"
+    is_number = isinstance(value, int) or (isinstance(value, float) and not is_count)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not is_number
+        or not 0 <= value < 1e6
+    ):
+        what = "a whole number" if is_count else "a number of days"
+        hint = f"{name} = 0 keeps everything" if name != "cache_keep" else "cache_keep = 30 is the default"
+        raise UsageError(f"Setting {name!r} must be {what}", {"file": file, "value": repr(value)}, hint)
+    return value
 
 
 def _places(root: str, variable: str | None, given: object, file: str) -> tuple[tuple[str, str], ...]:

@@ -34,7 +34,10 @@ def test_settings_may_stand_in_pyproject(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ('stor = "x"', "did you mean 'store'"),
-        ("zzz = 1", "known settings: env, keep_external, keep_sources, modules, places, schedules, store"),
+        (
+            "zzz = 1",
+            "known settings: cache_keep, env, keep_days, keep_external, keep_runs, keep_sources, keep_versions",
+        ),
         ('keep_sources = "no"', "Setting 'keep_sources' must be true or false"),
         ("store = 3", "Setting 'store' must be a text"),
         ('store = " "', "Setting 'store' must be a text"),

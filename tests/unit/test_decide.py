@@ -29,6 +29,7 @@ class Head:
     base: str = ""
     held: str = ""
     held_since: str = ""
+    is_lost: int = 0
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,8 @@ class Catalog:
         self._read = read
         # As the statements take it.
         self._through = {env: _encode(list(chain)).decode() for env, chain in through.items()}
+        #: How its tables are reached.
+        self.read = read
 
     def over(self, through: Mapping[str, Sequence[str]]) -> Catalog:
         """The same catalog, with other environments to read through."""

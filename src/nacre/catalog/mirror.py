@@ -119,6 +119,12 @@ class Mirror:
             if found:
                 self.apply(found)
 
+    def renew(self) -> None:
+        """Make the catalog anew from the records of the store."""
+        self._forget()
+        del self._areas[len(USUAL) :]
+        self.refresh()
+
     def close(self) -> None:
         """Release the file. Idempotent."""
         self._tables.close()

@@ -129,8 +129,15 @@ DELETE FROM heads WHERE env = ? AND asset = ? AND partition = ?
 -- remove_history --
 DELETE FROM materializations WHERE env = ? AND asset = ? AND partition = ?
 
--- remove_history_before --
-DELETE FROM materializations WHERE env = ? AND asset = ? AND partition = ? AND seq < ?
+-- drop_versions --
+DELETE FROM materializations
+WHERE env = ? AND asset = ? AND partition = ? AND seq BETWEEN ? AND ?
+AND seq NOT IN (SELECT value FROM json_each(?))
+
+-- drop_lineage --
+DELETE FROM lineage
+WHERE env = ? AND asset = ? AND partition = ? AND seq BETWEEN ? AND ?
+AND seq NOT IN (SELECT value FROM json_each(?))
 
 -- remove_lineage --
 DELETE FROM lineage WHERE env = ? AND asset = ? AND partition = ?
@@ -383,3 +390,24 @@ SELECT count(*) || '/' || coalesce(sum(seq), 0) || '/' || coalesce(max(run), '')
     || coalesce(max(held_since), '')
 FROM json_each(?) AS chain
 CROSS JOIN heads ON heads.env = chain.value
+
+-- dump_heads --
+SELECT * FROM heads
+
+-- dump_materializations --
+SELECT * FROM materializations
+
+-- dump_lineage --
+SELECT * FROM lineage
+
+-- dump_runs --
+SELECT * FROM runs
+
+-- dump_artifacts --
+SELECT * FROM artifacts
+
+-- dump_schedules --
+SELECT * FROM schedules
+
+-- dump_ticks --
+SELECT * FROM ticks

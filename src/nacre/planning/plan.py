@@ -18,6 +18,7 @@ from nacre.planning.decide import (
     decide_external,
     external_recipe,
     held_head,
+    made_again,
     observed,
 )
 from nacre.planning.facts import Facts
@@ -163,8 +164,34 @@ class Plan:
         self._settle(step, outcome.data_versions, outcome.is_new)
         return self._release(step)
 
+    def may_make_again(self, slot: str) -> bool:
+        """Whether a step here makes a slot, and may make it again where its stored bytes cannot be read."""
+        step = self.steps.get(self.graph.producer.get(slot, ""))
+        return step is not None and step.decision is not None and step.reason.cause is not Cause.HELD
+
+    def make_again(self, slot: str, reader: str) -> Step | None:
+        """Take that what is stored of a slot cannot be read: it is made again, and who wanted it waits for that.
+
+        Args:
+            slot: What was to be read.
+            reader: The step that wanted it; decided once more when it can be read.
+
+        Returns:
+            The step that makes it, ready to run; None where it is at work already.
+        """
+        step = self.steps[self.graph.producer[slot]]
+        assert step.decision is not None
+        self._waiting[reader] = 1
+        self._below.setdefault(step.key, []).append(reader)
+        if not step.is_done:
+            return None
+        step.decision = made_again(step.decision, step.task.options, step.is_source)
+        step.action, step.reason, step.is_done = step.decision.action, step.decision.reason, False
+        self._ready.append(step)
+        return step
+
     def decide_again(self, key: str) -> list[Step]:
-        """Decide a step once more that was not run because another run made it meanwhile.
+        """Decide a step once more that did not run: another run made it meanwhile, or its input was to be made again.
 
         Args:
             key: The step; it was ready.
@@ -198,7 +225,10 @@ class Plan:
             waits_for = [each for each in above if not steps[each].is_done]
             # What is held rests on nothing that is still to run, and goes on where that fails.
             head = self.facts.heads.get(key) if waits_for else None
-            if not waits_for or (head is not None and head.held and held_head(step.assets, self.facts)):
+            if head is not None and head.held and held_head(step.assets, self.facts):
+                self._decide(step)
+                continue
+            if not waits_for:
                 if self.facts.look_ahead is None or not self._is_looked_for(step):
                     self._decide(step)
                 else:

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nacre.errors import SAFE, StoreUnavailable
+from nacre.errors import SAFE, CorruptRecord, StoreUnavailable
 from nacre.keys import partition_of, slot
 from nacre.store.begun import begun
 from nacre.store.history import fitted
 from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
-from nacre.store.records import Action, Head, Materialization, decode, encode
+from nacre.store.records import Action, Head, Materialization, decode, decode_action, encode
 from nacre.store.use import touched
 
 MAX_TRIES = 20
@@ -322,7 +322,10 @@ def _replaced(known: Stored, action: Action) -> Write | None:
 
     None for the same content, for a tombstone, and for a plain task, which has no versions.
     """
-    present = decode(known.data, Action, known.path)
+    try:
+        present = decode_action(known.data, known.path)
+    except CorruptRecord:
+        return None  # nothing rests on what cannot be read
     outputs = {output.asset: output.data_version for output in present.outputs}
     same = outputs == {output.asset: output.data_version for output in action.outputs}
     if same or not outputs or next(iter(outputs)).startswith("task://"):

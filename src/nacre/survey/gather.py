@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from nacre.catalog.history import Catalog
+from nacre.errors import CorruptRecord
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
 from nacre.store.connect import at_once
 from nacre.store.paths import action_path, source_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Action, Output, Sources, decode
+from nacre.store.records import Action, Output, Sources, decode, decode_action
 from nacre.version.outline import Outline
 
 
@@ -37,16 +38,26 @@ class Versions:
         self._seen: dict[str, list[str]] = {}
         #: Records of texts of code that are there, as the records that were read say.
         self.sources: set[str] = set()
+        #: Fingerprints of records that cannot be read: they count as missing, and may be written anew.
+        self.damaged: set[str] = set()
 
     def action(self, fingerprint: str) -> Action | None:
-        """Return the record of a fingerprint, None where there is none or where its result was collected."""
+        """Return the record of a fingerprint, None where there is none: never made, collected, or damaged."""
         found = self._actions.get(fingerprint)
         if fingerprint in self._absent:
             self._absent.discard(fingerprint)
         elif found is None:
             path = action_path(fingerprint)
-            stored = self._records.get(path)
-            found = self._take(decode(stored.data, Action, path)) if stored is not None else None
+            try:
+                stored = self._records.get(path)
+                action = decode(stored.data, Action, path) if stored is not None else None
+            except CorruptRecord:
+                self.damaged.add(fingerprint)
+                return None
+            if action is not None and action.fingerprint != fingerprint:
+                self.damaged.add(fingerprint)  # another one's record, whose result is never taken
+            elif action is not None:
+                found = self._take(action)
         return found
 
     def _take(self, action: Action) -> Action | None:
@@ -70,11 +81,12 @@ class Versions:
 
     def look_again(self, fingerprint: str) -> bool:
         """Look for results of a recipe that another run may have recorded since; True where there are new ones."""
-        path = action_path(fingerprint)
-        stored = self._records.get(path)
-        listed = [*([stored] if stored is not None else []), *self._records.scan(f"{path}/")]
-        actions = [decode(each.data, Action, each.path) for each in listed]
-        found = [each for each in actions if each.fingerprint not in self._actions and self._take(each)]
+        self._absent.discard(fingerprint)
+        listed = [
+            each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
+        ]
+        new = [each for each in [fingerprint, *listed] if each not in self._actions]
+        found = list(filter(None, map(self.action, new)))
         if found:
             before = self._seen.get(fingerprint, [])
             self._seen[fingerprint] = [*before, *(each.fingerprint for each in found)]
@@ -115,7 +127,10 @@ class Versions:
         if action is not None and wanted in _contents(action):
             return action
         for stored in self._records.scan(f"{action_path(fingerprint)}/"):
-            replaced = decode(stored.data, Action, stored.path)
+            try:
+                replaced = decode_action(stored.data, stored.path)
+            except CorruptRecord:
+                continue
             if replaced.fingerprint == fingerprint and wanted in _contents(replaced):
                 return replaced
         return None
