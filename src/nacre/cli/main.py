@@ -25,6 +25,7 @@ COMMANDS = {
     "ls": "List assets with state, version, age and size.",
     "show": "Show an asset's value, and where it came from.",
     "history": "List the versions of an asset.",
+    "diff": "Say what differs between two versions of an asset.",
     "lineage": "Draw what an asset was made from and what uses it.",
     "artifacts": "List artifacts, or show the latest of one.",
     "ui": "Show the project in a browser.",

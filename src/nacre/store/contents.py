@@ -151,11 +151,12 @@ class Contents:
             UsageError: The key is not there or does not tell rows apart.
         """
         with self.open(old) as before, self.open(new) as after:
-            values = [
-                formats.read_comparable(output.format, source, output.size_bytes)
-                for output, source in ((old, before), (new, after))
-            ]
-            return difference(*values, key, limit)
+            return difference(
+                formats.read_comparable(old.format, before, old.size_bytes),
+                formats.read_comparable(new.format, after, new.size_bytes),
+                key,
+                limit,
+            )
 
     def is_damaged(self, output: Output) -> bool:
         """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""

@@ -58,6 +58,7 @@ def steps(value: object) -> Iterator[tuple[str, object]] | None:
 
 
 def key_step(key: object) -> str:
+    """Write the step to the entry of a dict: ``.a`` where its key is a name, else ``["a b"]`` or ``[3]``."""
     if type(key) is str:
         key = told_apart(key)
         if key.isidentifier() and key.isascii():

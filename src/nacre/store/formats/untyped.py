@@ -10,7 +10,7 @@ from typing import Any
 
 from nacre.errors import TypeMismatch
 from nacre.store.formats.typed import Node, find_class, rebuild
-from nacre.values.difference import Fields
+from nacre.values.difference import Fields, Member
 
 Read = Callable[[Node], Any]
 
@@ -60,7 +60,7 @@ def unpack_plainly(node: Node) -> object:
     if tag == "record":
         return Fields(node["t"], {name: unpack_plainly(item) for name, item in node["v"].items()})
     if tag == "enum":
-        return Fields(node["t"], {"member": node["v"]})
+        return Member(node["t"], node["v"])
     return _reader(tag)(node, unpack_plainly)
 
 

@@ -20,7 +20,7 @@ from nacre.values.difference.found import (
     TableDifference,
     TextDifference,
 )
-from nacre.values.difference.stored import Columns, Fields, Stream
+from nacre.values.difference.stored import Columns, Fields, Member, Stream
 
 __all__ = [
     "ArrayDifference",
@@ -30,6 +30,7 @@ __all__ = [
     "Columns",
     "Difference",
     "Fields",
+    "Member",
     "OtherKind",
     "PartChange",
     "PartsDifference",

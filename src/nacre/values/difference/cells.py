@@ -17,11 +17,7 @@ def plain(array: Any) -> Any:
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
         chunks = [chunk.storage for chunk in array.chunks] if isinstance(array, pa.ChunkedArray) else None
-        return plain(
-            array.storage
-            if chunks is None
-            else pa.chunked_array(chunks, type=kind.storage_type)
-        )
+        return plain(array.storage if chunks is None else pa.chunked_array(chunks, type=kind.storage_type))
     if types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(array))
     if types.is_dictionary(kind):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.values import arrow, duckdb, pandas, polars
+from nacre.values import arrow, pandas, polars
 from nacre.values.difference.arrays import array_difference
 from nacre.values.difference.found import Difference, OtherKind
 from nacre.values.difference.parts import parts_difference
@@ -40,7 +40,9 @@ def difference(old: object, new: object, key: Sequence[str] = (), limit: int = 2
     if kinds[0] != kinds[1] or None not in tables:
         return OtherKind(described(old), described(new))
     if key and kinds[0] != "data":
-        raise UsageError(f"{described(new)} has no key to compare by", {"key": ", ".join(key)}, "leave --key out")
+        raise UsageError(
+            f"{described(new)} has no key to compare by", {"key": ", ".join(key)}, "leave --key out"
+        )
     if kinds[0] == "text":
         return text_difference(str(old), str(new), limit)
     if isinstance(old, Stream) and isinstance(new, Stream):
@@ -75,17 +77,12 @@ def _kind(value: object) -> str:
 def _columns(value: Any) -> Columns | None:
     """Give a table of any library as Arrow columns, an index of pandas' among them; None for anything else."""
     origin, name = library(value), type(value).__name__
-    if origin == "pyarrow" and name in ("Table", "RecordBatch"):
-        found: Columns = arrow.as_table(value)
-        return found
-    if origin == "polars" and name in ("DataFrame", "Series"):
+    found: Columns | None = value if hasattr(value, "num_rows") and hasattr(value, "schema") else None
+    if origin == "pyarrow" and found is not None:
+        found = arrow.as_table(value)
+    elif origin == "polars" and name in ("DataFrame", "Series"):
         found = polars.to_arrow(value.to_frame() if name == "Series" else value)
-        return found
-    if origin == "pandas" and name in ("DataFrame", "Series"):
+    elif origin == "pandas" and name in ("DataFrame", "Series"):
         frame = value.to_frame("value") if name == "Series" else value
         found = pandas.to_arrow(frame if pandas.is_default_index(frame.index) else frame.reset_index())
-        return found
-    if name == "DuckDBPyRelation":
-        found = duckdb.to_arrow(value)
-        return found
-    return value if hasattr(value, "num_rows") and hasattr(value, "schema") else None
+    return found

@@ -116,7 +116,10 @@ class TableDifference:
 
 @dataclass(frozen=True, slots=True)
 class PartChange:
-    """A part of Python data: ``$.a[3].b``. ``old`` or ``new`` is None where it was or is not there."""
+    """A part of Python data: ``$.a[3].b``. ``old`` or ``new`` is None where it was or is not there.
+
+    ``what`` is added, removed or changed, or moved where the keys of a dict are in another order.
+    """
 
     path: str
     what: str

@@ -181,6 +181,8 @@ def _numbered(column: Any, pa: Any, pc: Any) -> tuple[Any, int]:
 
 def _of_one_type(old: Any, new: Any, name: str, pa: Any) -> Pair:
     old, new = _one_nan(plain(old)), _one_nan(plain(new))
+    if pa.types.is_null(old.type) and pa.types.is_null(new.type):
+        return old.cast("int8"), new.cast("int8")
     if old.type == new.type:
         return old, new
     for kind in (old.type, new.type):
@@ -207,9 +209,11 @@ def telling(old: Columns, new: Columns, shared: Sequence[tuple[int, int]]) -> st
     import pyarrow as pa  # heavy, so imported when a table is met
     import pyarrow.compute as pc
 
+    types = pa.types
+    unfit = (types.is_nested, types.is_floating, types.is_boolean, types.is_null)
     for i, j in shared:
-        kind = old.schema.field(i).type
-        if pa.types.is_nested(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        kinds = old.schema.field(i).type, new.schema.field(j).type
+        if any(is_unfit(kind) for kind in kinds for is_unfit in unfit):
             continue
         if all(_is_unique(plain(column), pc) for column in (old.column(i), new.column(j))):
             return str(old.schema.field(i).name)
@@ -238,4 +242,3 @@ def _chunk(column: Any, pa: Any) -> Any:
 
 def _chunks(column: Any) -> list[Any]:
     return list(column.chunks) if hasattr(column, "chunks") else [column]
-

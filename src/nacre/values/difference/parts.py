@@ -13,7 +13,7 @@ from typing import Any
 
 from nacre.errors import UnserialisableValue, UsageError
 from nacre.values.difference.found import ADDED, CHANGED, MOVED, REMOVED, PartChange, PartsDifference
-from nacre.values.difference.shown import described, shown
+from nacre.values.difference.shown import described, is_secret, shown
 from nacre.values.difference.stored import Fields
 from nacre.values.dispatch import nested
 from nacre.values.kinds import field_values, record_kind
@@ -54,7 +54,7 @@ def parts_difference(old: object, new: object, key: Sequence[str], limit: int) -
         UsageError: No list in both values has items with the key.
     """
     counts = dict.fromkeys((ADDED, REMOVED, CHANGED, MOVED), 0)
-    parts = []
+    parts: list[PartChange] = []
     walk = _Walk(tuple(key))
     for path, one, other in walk.differing(old, new):
         what = ADDED if one is _NOTHING else REMOVED if other is _NOTHING else CHANGED
@@ -112,7 +112,7 @@ class _Walk:
 
     def _inside(self, path: str, old: object, new: object) -> Iterator[_Pair] | None:
         """Pair the parts of two containers of one type; None for anything else."""
-        if _type_of(old) != _type_of(new):
+        if _type_of(old) != _type_of(new) or is_secret(old):
             return None
         fields = _fields(old), _fields(new)
         if fields[0] is not None and fields[1] is not None:
@@ -167,7 +167,7 @@ def _elements(path: str, old: Any, new: Any) -> Iterator[_Pair]:
 
 
 def _keyed(items: list[Any], key: tuple[str, ...]) -> dict[object, tuple[str, Any]] | None:
-    """Give items by the values of their key fields, each with its path step; None where not all have one of their own."""
+    """Give items by their key fields, each with its path step; None where not all have a key of their own."""
     found: dict[object, tuple[str, Any]] = {}
     for item in items:
         fields = _fields(item)

@@ -52,7 +52,36 @@ class Fields(dict[str, object]):
         return not self == other
 
     def __str__(self) -> str:
-        return f"{self.name.rpartition(':')[2]}({', '.join(f'{name}={what!r}' for name, what in self.items())})"
+        return (
+            f"{self.name.rpartition(':')[2]}({', '.join(f'{name}={what!r}' for name, what in self.items())})"
+        )
+
+    __repr__ = __str__
+
+
+class Member:
+    """A member of an enumeration whose class is known by name only.
+
+    Args:
+        name: The class, as ``module:qualname``.
+        member: Its name; of flags the number.
+    """
+
+    def __init__(self, name: str, member: object) -> None:
+        self.name = name
+        self.member = member
+
+    def __data_key__(self) -> object:
+        return (self.name, self.member)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.member))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Member) and self.__data_key__() == other.__data_key__()
+
+    def __str__(self) -> str:
+        return f"{self.name.rpartition(':')[2]}.{self.member}"
 
     __repr__ = __str__
 

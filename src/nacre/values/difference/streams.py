@@ -97,8 +97,8 @@ def bytes_difference(old: Stream, new: Stream) -> BytesDifference:
             at = _first(one, other)
             first, there = start + at, (one[at : at + _THERE], other[at : at + _THERE])
         start += max(len(one), len(other))
-    digests = [hasher.hexdigest() for hasher in hashers]
-    return BytesDifference(old.size, new.size, *digests, first, *(each.hex(" ") for each in there))
+    digests = hashers[0].hexdigest(), hashers[1].hexdigest()
+    return BytesDifference(old.size, new.size, *digests, first, there[0].hex(" "), there[1].hex(" "))
 
 
 def _first(one: bytes, other: bytes) -> int:

@@ -44,14 +44,18 @@ def table_difference(old: Columns, new: Columns, key: Sequence[str], rows: int) 
     names = [_names(each) for each in (old, new)]
     shared = {name: (i, names[1][name]) for name, i in names[0].items() if name in names[1]}
     kinds = {name: (old.schema.field(i).type, new.schema.field(j).type) for name, (i, j) in shared.items()}
-    uncompared = tuple(name for name, both in kinds.items() if both[0] != both[1] and not are_comparable(*both))
+    uncompared = tuple(
+        name for name, both in kinds.items() if both[0] != both[1] and not are_comparable(*both)
+    )
     compared = {name: at for name, at in shared.items() if name not in uncompared}
     pairing: ByKey | ByPosition
     if key:
         missing = [name for name in key if name not in shared]
         if missing:
             facts = {"both versions have": ", ".join(shared) or "no column"}
-            raise UsageError(f"There is no column {missing[0]!r} to compare by", facts, "nacre diff KEY --key NAME")
+            raise UsageError(
+                f"There is no column {missing[0]!r} to compare by", facts, "nacre diff KEY --key NAME"
+            )
         pairing = by_key(old, new, [shared[name] for name in key], key)
     else:
         pairing = by_position(old, new, list(compared.values()))
@@ -220,10 +224,12 @@ def _figures(column: Any) -> Figures | None:
     distinct = _figure(pc.count_distinct, column, pa) if counted else None
     ends = _figure(pc.min_max, column, pa)
     mean = _figure(pc.mean, column, pa)
+    has_ends = ends is not None and ends["min"].is_valid
     return Figures(
         column.null_count,
         None if distinct is None else distinct.as_py(),
-        *((None, None) if ends is None or not ends["min"].is_valid else (cell(ends["min"]), cell(ends["max"]))),
+        cell(ends["min"]) if has_ends else None,
+        cell(ends["max"]) if has_ends else None,
         None if mean is None or not mean.is_valid else _rounded(mean.as_py()),
     )
 
