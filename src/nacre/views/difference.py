@@ -142,8 +142,8 @@ def compare(
     if old_output is None or new_output is None:
         gone = after if new_output is None else before
         raise _forgotten(session, made, gone)
-    found = session.workspace.contents.difference(old_output, new_output, key, rows)
-    return dataclasses.replace(result, found=found)
+    difference = session.workspace.contents.difference(old_output, new_output, key, rows)
+    return dataclasses.replace(result, found=difference)
 
 
 def _forgotten(session: Session, made: str, row: HistoryRow) -> NotMaterialized:
