@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from nacre.execute.logger import get_run_logger
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
-    from nacre.reviewing import accept, diff, verify, why
+    from nacre.reviewing import accept, diff, history, release, rollback, verify, why
+    from nacre.rolling_back import RollbackResult
     from nacre.values.keyed import data_key
     from nacre.values.without import without
     from nacre.verifying import VerifyResult
@@ -49,6 +50,7 @@ __all__ = [
     "Flow",
     "Lineage",
     "PlanResult",
+    "RollbackResult",
     "RunResult",
     "State",
     "StaticPartitions",
@@ -61,11 +63,14 @@ __all__ = [
     "diff",
     "flow",
     "get_run_logger",
+    "history",
     "lineage",
     "load",
     "location",
     "materialize",
     "plan",
+    "release",
+    "rollback",
     "serve",
     "stable",
     "tags",
@@ -84,6 +89,7 @@ _HOMES = {
     "Flow": "nacre.declare.flow",
     "Lineage": "nacre.api",
     "PlanResult": "nacre.api",
+    "RollbackResult": "nacre.rolling_back",
     "RunResult": "nacre.execute.result",
     "State": "nacre.execute.state",
     "StaticPartitions": "nacre.declare.partitions",
@@ -96,11 +102,14 @@ _HOMES = {
     "diff": "nacre.reviewing",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",
+    "history": "nacre.reviewing",
     "lineage": "nacre.api",
     "load": "nacre.api",
     "location": "nacre.api",
     "materialize": "nacre.declare.task",
     "plan": "nacre.api",
+    "release": "nacre.reviewing",
+    "rollback": "nacre.reviewing",
     "serve": "nacre.api",
     "stable": "nacre.version.code",
     "tags": "nacre.declare.tags",

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Unpack, cast, overload
 
 from nacre import context
 from nacre.builds import Module, Request, building, expected, make_plan, planned_steps
+from nacre.catalog.versions_at import At
 from nacre.declare.asset import Asset
 from nacre.declare.deployment import SERVER_NAMES, Deployment, ServerOptions, effective
 from nacre.declare.task import Task
@@ -20,7 +21,7 @@ from nacre.execute.active import ActiveRun
 from nacre.execute.reading import note_asset
 from nacre.execute.result import RunResult, StepResult
 from nacre.keys import key_name, key_of, slot
-from nacre.loading import find_stored, load_current
+from nacre.loading import find_stored, load_stored
 from nacre.planning.forecast import Total, total
 from nacre.project import current_project
 
@@ -142,28 +143,39 @@ def plan(
 
 
 @overload
-def load(key: str | Asset, as_type: type[T], *, partition: Partition = "") -> T: ...
+def load(key: str | Asset, as_type: type[T], *, partition: Partition = "", at: At | None = None) -> T: ...
 @overload
-def load(key: str | Asset, as_type: None = None, *, partition: Partition = "") -> object: ...
-def load(key: str | Asset, as_type: type[T] | None = None, *, partition: Partition = "") -> object:
-    """Load the current version of an asset.
+def load(
+    key: str | Asset, as_type: None = None, *, partition: Partition = "", at: At | None = None
+) -> object: ...
+def load(
+    key: str | Asset,
+    as_type: type[T] | None = None,
+    *,
+    partition: Partition = "",
+    at: At | None = None,
+) -> object:
+    """Load the current version of an asset, or an older one.
 
     Args:
         key: Its key, or its name where only one asset has it.
         as_type: Type to load as, such as ``pl.DataFrame``; by default the type it was saved from. The partitions of an
             asset together are one table, or ``dict[str, …]`` by partition.
         partition: One partition of it; by default the whole.
+        at: Which version: a number (``12``, ``"v12"``), at least 6 digits of its content or fingerprint, a run, the
+            name of a pin, or a time: what was current then, of a date at its end. Times without an offset are local.
 
     Returns:
         The value; its bytes were verified.
 
     Raises:
-        NotMaterialized: Nothing is stored under that key; says where it looked.
+        NotMaterialized: Nothing is stored under that key, or there is no such version; says what there is.
+        UsageError: ``at`` could mean several versions, or nothing at all.
         CorruptObject: The stored bytes are damaged.
     """
     run = context.current_run.get()
     name, part = key.key if isinstance(key, Asset) else key, str(partition)
-    if isinstance(run, ActiveRun):
+    if isinstance(run, ActiveRun) and at is None:
         made = run.shared.made
         wanted = slot(name, part)
         found = [wanted] if wanted in made else [each for each in made if _means(each, name, part)]
@@ -173,7 +185,7 @@ def load(key: str | Asset, as_type: type[T] | None = None, *, partition: Partiti
     workspace = run.workspace if isinstance(run, ActiveRun) else current_project().workspace(creates=False)
     in_flow = context.current_step.get() is None
     hold = run.shared.hold_loaded if isinstance(run, ActiveRun) and in_flow else None
-    return load_current(workspace, name, as_type, part, hold)
+    return load_stored(workspace, name, as_type, part, hold, at)
 
 
 def _means(made: str, name: str, partition: str) -> bool:
@@ -238,7 +250,8 @@ def _request(
         partition if isinstance(partition, Iterable) and not isinstance(partition, str) else (partition,)
     )
     chosen = tuple(filter(None, map(str, partitions)))
-    return Request(as_selectors(select), as_modules(modules), mode, reuse_sources, chosen, missing)
+    names, given = as_selectors(select), as_modules(modules)
+    return Request(names, given, mode, reuse_sources, chosen, missing, releases=True)
 
 
 def as_selectors(select: Selector | Iterable[Selector]) -> tuple[str, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nacre.catalog.history import HeadRow
-from nacre.errors import NotMaterialized
+from nacre.catalog.history import HeadRow, HistoryRow
+from nacre.catalog.versions_at import At, is_moment, version_at
+from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
-from nacre.keys import key_name, resolved
+from nacre.keys import key_name, key_of, resolved
+from nacre.pinning import pin_called
+from nacre.planning.explain import short
 from nacre.store.records import Output
 from nacre.survey.gather import Versions
 from nacre.version.fingerprint import InputVersion
@@ -42,14 +45,36 @@ def find_stored(workspace: Workspace, name: str) -> str:
     )
 
 
-def load_current(
+def find_version(workspace: Workspace, row: HeadRow, at: At | None) -> HeadRow | HistoryRow:
+    """Find the version of a slot that is meant; the current one where none is named.
+
+    Args:
+        workspace: Where it is stored.
+        row: What is current.
+        at: A number, a digest, a run, a time or a pin; see ``version_at``.
+
+    Raises:
+        NotMaterialized: There is no such version.
+        UsageError: It could mean several, or nothing at all.
+    """
+    if at is None:
+        return row
+    pin = pin_called(workspace, at.strip()) if isinstance(at, str) else None
+    is_here = pin is not None and (pin.asset, pin.partition) == (row.asset, row.partition)
+    named = {pin.name: pin.fingerprint} if pin is not None and is_here else {}
+    rows = workspace.catalog.history(workspace.env, row.asset, row.partition)
+    return version_at(rows, at, row.slot, pins=named, run=workspace.catalog.run)
+
+
+def load_stored(
     workspace: Workspace,
     name: str,
     as_type: object | None = None,
     partition: str = "",
     taken: Taken | None = None,
+    at: At | None = None,
 ) -> object:
-    """Load the current version of a stored asset, or of one partition; without one, all its partitions as one value.
+    """Load a version of a stored asset, or of one partition; without one, all its partitions as one value.
 
     Args:
         workspace: Where it is stored.
@@ -57,26 +82,57 @@ def load_current(
         as_type: Type to load as.
         partition: One partition of it.
         taken: Told which versions the value is.
+        at: Which version; the current one by default. Of a whole asset with partitions, a time or a run.
     """
     rows = workspace.catalog.heads_of(workspace.env, name) if "://" in name else []
     asset = name if rows else find_stored(workspace, name)
     rows = rows or workspace.catalog.heads_of(workspace.env, asset)
     versions = Versions(workspace.records, workspace.catalog, workspace.env)
-    if partition or (len(rows) == 1 and not rows[0].partition):
+    is_one = bool(partition) or (len(rows) == 1 and not rows[0].partition)
+    if is_one:
         row = next((row for row in rows if row.partition == partition), None)
         if row is None:
             raise not_there(asset, partition, [row.partition for row in rows])
-        found = {row: _output(workspace, versions, row)}
-        value = workspace.contents.read(found[row], as_type)
+        chosen = {row: find_version(workspace, row, at)}
     else:
-        found = {row: _output(workspace, versions, row) for row in rows if row.partition}
+        chosen = _whole_at(workspace, [row for row in rows if row.partition], at)
+    found = {row: require_output(workspace, versions, row.slot, each) for row, each in chosen.items()}
+    if is_one:
+        value = workspace.contents.read(next(iter(found.values())), as_type)
+    else:
         value = workspace.contents.read_whole({row.partition: out for row, out in found.items()}, as_type)
-    versions_of = [InputVersion("", row.slot, row.data_version, row.seq) for row in found]
-    for version in versions_of:
-        note_asset(version)
+    made = [InputVersion("", row.slot, each.data_version, each.seq) for row, each in chosen.items()]
+    for version in made:
+        if at is None:  # what is named by its version does not change, so nothing depends on what is current
+            note_asset(version)
     if taken is not None:
-        taken(list(zip(versions_of, found.values(), strict=True)), value)
+        taken(list(zip(made, found.values(), strict=True)), value)
     return value
+
+
+def _whole_at(
+    workspace: Workspace, rows: Sequence[HeadRow], at: At | None
+) -> dict[HeadRow, HeadRow | HistoryRow]:
+    """Find the versions of all partitions: the current ones, or those at a time, of the partitions there were then."""
+    if at is None:
+        return {row: row for row in rows}
+    asset = rows[0].asset
+    if not is_moment(at):
+        facts = {"asset": asset, "partitions": f"{len(rows):,}"}
+        hints = ("each partition has versions of its own: say which one", "or name a time, for all of them")
+        raise UsageError(
+            f"{at!r} names no version of all partitions of {key_name(asset) or asset}", facts, hints
+        )
+    chosen: dict[HeadRow, HeadRow | HistoryRow] = {}
+    missing: NotMaterialized | None = None
+    for row in rows:
+        try:
+            chosen[row] = find_version(workspace, row, at)
+        except NotMaterialized as error:
+            missing = error
+    if not chosen and missing is not None:
+        raise missing
+    return chosen
 
 
 def not_there(asset: str, partition: str, stored: list[str]) -> NotMaterialized:
@@ -94,11 +150,16 @@ def not_there(asset: str, partition: str, stored: list[str]) -> NotMaterialized:
     return NotMaterialized(f"{partition!r} is not stored", facts, hint)
 
 
-def _output(workspace: Workspace, versions: Versions, row: HeadRow) -> Output:
-    output = versions.output(row.fingerprint, row.slot)
+def require_output(workspace: Workspace, versions: Versions, slot: str, row: HeadRow | HistoryRow) -> Output:
+    """Return what the record of a version says of its value.
+
+    Raises:
+        NotMaterialized: There is none any more.
+    """
+    output = versions.output(row.fingerprint, slot, row.data_version)
     if output is None:
-        facts = {"store": workspace.location}
-        raise NotMaterialized(
-            f"The record of {resolved(row.slot)} is gone", facts, f"nacre build {row.asset}"
-        )
+        name = short(key_of(slot))
+        facts = {"asset": resolved(slot), "version": f"v{row.seq}", "store": workspace.location}
+        hints = (f"another one: nacre history {name}", f"make it again: nacre build {name} --refresh")
+        raise NotMaterialized(f"The record of {short(slot)} v{row.seq} is gone", facts, hints)
     return output

@@ -1,4 +1,4 @@
-"""The verbs that look at what is stored: why, diff, accept, verify. Apart, so that a build imports none of them."""
+"""The verbs about what is stored: why, diff, history, rollback, accept, verify. A build imports none of them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from nacre.catalog.versions_at import At
 from nacre.declare.asset import Asset
 from nacre.declare.task import Task
 from nacre.project import current_project
+from nacre.rolling_back import RollbackResult, end_hold, roll_back
 from nacre.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
 from nacre.views.difference import DEFAULT_ROWS, DiffResult, compare
 from nacre.views.session import Session
+from nacre.views.versions import HistoryEntry, entries
 from nacre.views.why import WhyResult, explain
 
 
@@ -75,6 +77,74 @@ def diff(
     session = Session((), current_project())
     given = (key,) if isinstance(key, str) else tuple(key)
     return compare(session, as_selectors(asset)[0], a, b, partition=str(partition), key=given, rows=rows)
+
+
+def history(key: str | Asset | Task[..., Any], *, partition: Partition = "") -> tuple[HistoryEntry, ...]:
+    """List the versions of an asset, newest first, with what is current, held and pinned.
+
+    Args:
+        key: Its key or name, or the asset.
+        partition: One partition of it.
+
+    Raises:
+        NotMaterialized: Nothing is stored under that key.
+        UsageError: It has partitions, and none was named.
+    """
+    session = Session((), current_project())
+    return tuple(entries(session.workspace, session.current(as_selectors(key)[0], str(partition))))
+
+
+def rollback(
+    key: str | Asset | Task[..., Any],
+    at: At,
+    *,
+    partition: Partition = "",
+    only: bool = False,
+    dry_run: bool = False,
+) -> RollbackResult:
+    """Make an older version of an asset current again, and hold it: builds and flows leave it until it is released.
+
+    Nothing runs. Assets below go back to their newest versions that were made from exactly what is current then.
+    Doing it again changes nothing more. The hold ends with ``release``, with ``build`` of the asset by its own name,
+    and with ``refresh=True``.
+
+    Args:
+        key: Its key or name, or the asset.
+        at: Which version; as in ``load``.
+        partition: One partition of it.
+        only: True leaves what is below as it is; the next build makes it anew.
+        dry_run: True writes nothing, and says what would become current.
+
+    Returns:
+        What is current again, and what the next build will make anew.
+
+    Raises:
+        NotMaterialized: There is no such version, or its record is gone.
+        CorruptObject: Its bytes are gone; nothing was moved.
+        UsageError: ``at`` names no one version.
+        StoreError: The store, or the place of a file, refused.
+    """
+    workspace = current_project().workspace(creates=False)
+    part, name = str(partition), as_selectors(key)[0]
+    return roll_back(workspace, name, at, partition=part, only=only, dry_run=dry_run)
+
+
+def release(key: str | Asset | Task[..., Any], *, partition: Partition = "") -> tuple[str, ...]:
+    """End the hold of a rollback; the next build goes on as if there had been none. Idempotent.
+
+    Args:
+        key: Its key or name, or the asset.
+        partition: One partition of it; by default all that are held.
+
+    Returns:
+        The keys, with their partition where it is one, that were held.
+
+    Raises:
+        NotMaterialized: Nothing is stored under that key.
+        StoreError: The store refused.
+    """
+    workspace = current_project().workspace(creates=False)
+    return tuple(slot for slot, _ in end_hold(workspace, as_selectors(key)[0], partition=str(partition)))
 
 
 def accept(

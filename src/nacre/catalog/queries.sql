@@ -256,7 +256,9 @@ SELECT
     (SELECT coalesce(max(id), 0) FROM events)
     || ' ' || (SELECT coalesce(group_concat(id || state), '') FROM (SELECT id, state FROM runs ORDER BY id DESC LIMIT 20))
     || ' ' || (SELECT coalesce(max(id), '') || coalesce(max(updated_at), '') FROM artifacts)
-    || ' ' || (SELECT count(*) || '/' || coalesce(sum(seq), 0) FROM heads)
+    || ' ' || (SELECT count(*) || '/' || coalesce(sum(seq), 0) || '/' || coalesce(sum(held <> ''), 0) FROM heads)
 
 -- heads_mark --
-SELECT count(*) || '/' || coalesce(sum(seq), 0) || '/' || coalesce(max(run), '') FROM heads WHERE env = ?
+SELECT count(*) || '/' || coalesce(sum(seq), 0) || '/' || coalesce(max(run), '') || '/' || coalesce(max(held_since), '')
+FROM heads
+WHERE env = ?

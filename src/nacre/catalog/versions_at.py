@@ -17,9 +17,9 @@ from nacre.planning.explain import short
 #: What names a version.
 At = str | int | date
 MIN_DIGITS = 6
-_NUMBER = re.compile(r"[vV]?([0-9]{1,9})")
-_DIGITS = re.compile(r"[0-9a-f]+(/[0-9a-f]*)?")
-_RUN = re.compile(r"[0-9A-HJKMNP-TV-Z]+")
+_NUMBER = r"[vV]?([0-9]{1,9})"
+_DIGITS = r"[0-9a-f]+(/[0-9a-f]*)?"
+_RUN = r"[0-9A-HJKMNP-TV-Z]+"
 _RUN_LENGTH = 26
 _MAX_LISTED = 6
 WAYS = "a version (v12), the first 6 digits of its content, a run, a time (2026-11-01, 2026-11-01T10:00) or a pin"
@@ -73,7 +73,7 @@ def version_at(
         if pinned:
             return pinned[0]
         raise _missing(rows, f"pinned as {text}", slot)
-    if number := _NUMBER.fullmatch(text):
+    if number := re.fullmatch(_NUMBER, text):
         for row in rows:
             if row.seq == int(number[1]):
                 return row
@@ -82,7 +82,11 @@ def version_at(
     found = _by_digest(rows, text) or _by_run(rows, text)
     if found:
         return _only(found, text, slot)
-    if _RUN.fullmatch(text.upper()) and len(text) == _RUN_LENGTH and (ran := run(text.upper())) is not None:
+    if (
+        re.fullmatch(_RUN, text.upper())
+        and len(text) == _RUN_LENGTH
+        and (ran := run(text.upper())) is not None
+    ):
         return _at_end(rows, ran, slot)
     try:
         when = moment(at if isinstance(at, date) else _parsed(text), zone)
@@ -98,8 +102,8 @@ def is_moment(at: At) -> bool:
     try:
         _parsed(at)
     except ValueError:
-        return bool(_RUN.fullmatch(at.upper())) and len(at) == _RUN_LENGTH
-    return not _NUMBER.fullmatch(at)
+        return bool(re.fullmatch(_RUN, at.upper())) and len(at) == _RUN_LENGTH
+    return not re.fullmatch(_NUMBER, at)
 
 
 def moment(at: date, zone: tzinfo | None = None) -> datetime:
@@ -120,7 +124,7 @@ def require_pin_name(name: str) -> str:
     rule = "lower-case letters, digits, - and _, such as before-backfill"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UsageError(f"A pin cannot be called {name!r}", {}, rule)
-    if _NUMBER.fullmatch(name) or is_moment(name):
+    if re.fullmatch(_NUMBER, name) or is_moment(name):
         raise UsageError(f"A pin cannot be called {name!r}: that names a version already", {}, rule)
     return name
 
@@ -159,14 +163,14 @@ def _at_end(rows: Sequence[HistoryRow], run: RunRow, slot: str) -> HistoryRow:
 
 def _by_digest(rows: Sequence[HistoryRow], text: str) -> list[HistoryRow]:
     prefix = text.lower()
-    if len(prefix) < MIN_DIGITS or not _DIGITS.fullmatch(prefix):
+    if len(prefix) < MIN_DIGITS or not re.fullmatch(_DIGITS, prefix):
         return []
     return [row for row in rows if row.data_version.startswith(prefix) or row.fingerprint.startswith(prefix)]
 
 
 def _by_run(rows: Sequence[HistoryRow], text: str) -> list[HistoryRow]:
     prefix = text.upper()
-    if len(prefix) < MIN_DIGITS or not _RUN.fullmatch(prefix):
+    if len(prefix) < MIN_DIGITS or not re.fullmatch(_RUN, prefix):
         return []
     found = [row for row in rows if row.run.startswith(prefix)]
     # What one run made several times is meant as it left it.

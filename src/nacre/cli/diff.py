@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import click
 
-from nacre.catalog.versions_at import split_at
 from nacre.cli.layout import fit, print_json
 from nacre.cli.options import json_option, modules_option, one_partition_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.errors import UsageError
 from nacre.views.difference import DEFAULT_ROWS, compare
 from nacre.views.session import Session
 
@@ -53,12 +51,7 @@ def command(
     default the current one: v12, the first digits of its content, a run, a date, or a pin. ASSET@v12 compares v12 with
     the version before it.
     """
-    name, at = split_at(asset)
-    if at and new:
-        raise UsageError(
-            "Three versions were named, and two can be compared", {}, f"nacre diff {name} {old} {new}"
-        )
-    result = compare(Session(modules), name, old, new or at, partition=partition, key=key, rows=rows)
+    result = compare(Session(modules), asset, old, new, partition=partition, key=key, rows=rows)
     if as_json:
         print_json(result.fields())
         return

@@ -11,7 +11,7 @@ from nacre.execute.report import duration
 from nacre.keys import key_of, partition_of
 from nacre.views.neighbours import made_from
 from nacre.views.session import Session
-from nacre.views.versions import Version, describe, history
+from nacre.views.versions import HistoryEntry, Version, describe, entries, history
 from nacre.views.words import SHORT, ago, size
 
 
@@ -32,15 +32,21 @@ from nacre.views.words import SHORT, ago, size
 def command(asset: str, limit: int, partition: str, modules: tuple[str, ...], as_json: bool) -> None:
     """List the versions of an asset, newest first: when, from what, by which run."""
     session = Session(modules)
-    key = session.current(asset, partition).asset
-    rows = history(session, key, partition)
-    shown = [describe(session, key, row, partition) for row in rows[:limit]]
+    current = session.current(asset, partition)
+    rows = history(session, current.asset, partition)
+    marks = {entry.version: entry for entry in entries(session.workspace, current)}
+    shown = [describe(session, current.asset, row, partition) for row in rows[:limit]]
     if as_json:
         for version in shown:
-            print_json(_fields(key, version))
+            print_json(_fields(current.slot, version, marks[version.row.seq]))
         return
     headings = ["version", "made", "took", "size", "content", "made from", "run"]
-    print_lines(table([_row(session, version) for version in shown], headings))
+    cells = [_row(session, version) for version in shown]
+    noted = [_noted(marks[version.row.seq]) for version in shown]
+    if any(noted):
+        headings.insert(1, "")
+        cells = [[cell[0], note, *cell[1:]] for cell, note in zip(cells, noted, strict=True)]
+    print_lines(table(cells, headings))
     if len(rows) > limit:
         echo(f"… and {len(rows) - limit:,} more (-n {len(rows)})")
 
@@ -58,7 +64,13 @@ def _row(session: Session, version: Version) -> list[str]:
     ]
 
 
-def _fields(key: str, version: Version) -> dict[str, object]:
+def _noted(entry: HistoryEntry) -> str:
+    """Say what is special about a version: that it is held, and how it is pinned."""
+    held = [f"held at {entry.held}"] if entry.held else []
+    return ", ".join([*held, *(f"pinned as {name}" for name in entry.pins)])
+
+
+def _fields(key: str, version: Version, entry: HistoryEntry) -> dict[str, object]:
     row, action, output = version.row, version.action, version.output
     inputs = [
         {
@@ -73,6 +85,9 @@ def _fields(key: str, version: Version) -> dict[str, object]:
         "asset": key_of(key),
         **({"partition": partition_of(key)} if partition_of(key) else {}),
         "version": row.seq,
+        "current": entry.is_current,
+        "held": entry.held,
+        "pins": list(entry.pins),
         "at": row.at,
         "run": row.run,
         "data_version": row.data_version,

@@ -54,7 +54,7 @@ def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
 
 def _stored(session: Session, asset: str) -> list[Output]:
     """Collect what is stored of an asset, of each of its partitions."""
-    found = (session.output(row.fingerprint, asset) for row in session.slots.get(asset, ()))
+    found = (session.output(row) for row in session.slots.get(asset, ()))
     return [output for output in found if output is not None]
 
 

@@ -13,6 +13,7 @@ _CODES = {
     "quiet": "2",
     "check": "36",
     "pending": "36",
+    "held": "36",
     "build": "33",
     "stale": "33",
     "new": "33",

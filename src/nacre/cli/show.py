@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import click
 
+from nacre.catalog.versions_at import is_moment
 from nacre.cli.layout import fit, print_lines, table
 from nacre.cli.options import modules_option, one_partition_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.errors import UsageError
 from nacre.execute.report import duration
 from nacre.keys import resolved
-from nacre.loading import load_current
+from nacre.loading import find_version, load_stored, require_output
 from nacre.planning.explain import short
 from nacre.store.records import Head
 from nacre.values import Preview, preview
 from nacre.views.neighbours import made_from
 from nacre.views.session import Session
-from nacre.views.versions import Version, choose, current_head, describe, history, require_output, used_by
+from nacre.views.versions import Version, current_head, describe, used_by
 from nacre.views.words import SHORT, ago, count, size
 
 _MAX_PARTITIONS = 10
@@ -24,23 +26,31 @@ _NOUNS = {"text": "character", "bytes": "byte", "table": "row"}
 
 
 @click.command("show")
-@click.argument("asset")
-@click.option("--version", "wanted", metavar="vN", help="An older version; the current one by default.")
+@click.argument("asset", metavar="ASSET[@VERSION]")
+@click.option("--version", "wanted", metavar="VERSION", help="The same as @VERSION.")
 @one_partition_option
 @click.option(
     "--rows", type=click.IntRange(min=0), default=20, show_default=True, help="Rows or lines shown."
 )
 @modules_option
 def command(asset: str, wanted: str | None, partition: str, rows: int, modules: tuple[str, ...]) -> None:
-    """Show an asset's value, then its version, metadata, artifacts and neighbours."""
+    """Show an asset's value, then its version, metadata, artifacts and neighbours.
+
+    VERSION is v12, a part of its content or of a run, a time such as 2026-11-01, or a pin; the current one by default.
+    """
     session = Session(modules)
-    key = session.find(asset)
-    if not partition and wanted is None and session.slots[key][0].partition:
-        _show_whole(session, key, rows)
+    key, at = session.find_at(asset)
+    if wanted and at:
+        raise UsageError("The version is named twice", {"asset": asset, "--version": wanted}, "leave one out")
+    at = wanted or at
+    if not partition and session.slots[key][0].partition and (not at or is_moment(at)):
+        _show_whole(session, key, rows, at or None)
         return
-    made = session.current(asset, partition).slot
-    version = describe(session, key, choose(history(session, key, partition), key, wanted), partition)
-    output = require_output(session, key, version)
+    current = session.current(key, partition)
+    made = current.slot
+    found = find_version(session.workspace, current, at or None)
+    version = describe(session, key, found, partition)
+    output = require_output(session.workspace, session.versions, made, found)
     print_lines(preview_lines(preview(session.workspace.contents.read(output), rows)))
     echo("")
     row = version.row
@@ -49,6 +59,8 @@ def command(asset: str, wanted: str | None, partition: str, rows: int, modules: 
     _row("made", f"{ago(row.at, session.now)}{took}, run {row.run[:SHORT]}")
     n_rows = "" if version.n_rows is None else f", {count(version.n_rows, 'row')}"
     _row("stored", f"{output.format}, {size(output.size_bytes)}{n_rows}, content {row.data_version[:SHORT]}")
+    if current.held:
+        _row("held", f"at {current.held}, {ago(current.held_since, session.now)}; builds leave it so")
     head = current_head(session, key, partition)
     if head is not None and head.published:
         _row("published", f"{session.workspace.publisher.location(made)}{_behind(head)}")
@@ -57,16 +69,19 @@ def command(asset: str, wanted: str | None, partition: str, rows: int, modules: 
     _neighbours(session, key, version)
 
 
-def _show_whole(session: Session, asset: str, n_rows: int) -> None:
+def _show_whole(session: Session, asset: str, n_rows: int, at: str | None) -> None:
     """Show a partitioned asset: all of it as one value, then its partitions, the last ones where there are many."""
     workspace, rows = session.workspace, session.slots[asset]
-    print_lines(preview_lines(preview(load_current(workspace, asset), n_rows)))
+    print_lines(preview_lines(preview(load_stored(workspace, asset, at=at), n_rows)))
     echo("")
+    if at is not None:
+        echo(f"{paint(short(asset), 'strong')} as it was at {at}  {asset}")
+        return
     first, last = rows[0].partition, rows[-1].partition
     echo(f"{paint(short(asset), 'strong')}  {count(len(rows), 'partition')}, {first} to {last}  {asset}")
     cells = []
     for row in rows[-_MAX_PARTITIONS:]:
-        output = session.output(row.fingerprint, row.slot)
+        output = session.output(row)
         size_of = size(output.size_bytes) if output else ""
         n = (
             f"{output.outline.size:,}"

@@ -97,7 +97,7 @@ class Publishing:
         """Publish the current versions of some slots once more."""
         versions: dict[str, _Version] = {}
         for each in slots:
-            output = self._versions.output(heads[each].fingerprint, each)
+            output = self._versions.output(heads[each].fingerprint, each, heads[each].data_version)
             if output is not None:
                 versions[each] = _Version(heads[each].seq, output)
         self._publish(versions)

@@ -34,7 +34,7 @@ class Stored:
         found = {}
         for made in decision.recipe.assets:
             head = heads.get(made)
-            output = self._versions.output(head.fingerprint, made) if head else None
+            output = self._versions.output(head.fingerprint, made, head.data_version) if head else None
             if output is not None and not (decision.overwrites and contents.is_damaged(output)):
                 found[made] = output
         return found
@@ -47,7 +47,7 @@ class Stored:
             if decision.moves_head or head is None:
                 made[each] = self.at(each, decision.fingerprint, head.seq + 1 if head else 1)
             else:
-                made[each] = self.at(each, head.fingerprint, head.seq)
+                made[each] = self.at(each, head.fingerprint, head.seq, head.data_version)
         return made
 
     def current(self, asset: str, heads: Heads) -> Made:
@@ -62,15 +62,15 @@ class Stored:
             raise NotMaterialized(
                 f"{asset} has no version yet", facts, "nobody here makes it: materialize it first"
             )
-        return self.at(asset, head.fingerprint, head.seq)
+        return self.at(asset, head.fingerprint, head.seq, head.data_version)
 
-    def at(self, asset: str, fingerprint: str, seq: int = 0) -> Made:
+    def at(self, asset: str, fingerprint: str, seq: int = 0, data_version: str = "") -> Made:
         """Find the version that a recipe made of an asset.
 
         Raises:
             CorruptRecord: There is no such record.
         """
-        output = self._versions.output(fingerprint, asset)
+        output = self._versions.output(fingerprint, asset, data_version)
         if output is None:
             facts = {"asset": asset, "record": f"ac/{fingerprint[:16]}…", "store": self._workspace.location}
             raise CorruptRecord(

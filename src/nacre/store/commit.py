@@ -11,13 +11,16 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.keys import partition_of, slot
-from nacre.store.paths import action_path, head_path
+from nacre.store.history import fitted
+from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.records import Action, Head, Materialization, decode, encode
+from nacre.store.use import touched
 
-MAX_HISTORY = 64
 MAX_TRIES = 20
 
 
@@ -33,6 +36,7 @@ class Move(NamedTuple):
         metadata: What the step attached.
         partition: Which slice.
         keeps_file: True where the content is that of the version before, so that its published file is this one's too.
+        releases: True where it ends a hold; otherwise what is held stays current.
     """
 
     env: str
@@ -43,6 +47,7 @@ class Move(NamedTuple):
     metadata: Mapping[str, str] = MappingProxyType({})
     partition: str = ""
     keeps_file: bool = False
+    releases: bool = False
 
 
 class Commit(NamedTuple):
@@ -57,6 +62,7 @@ class Commit(NamedTuple):
         moves: Heads to move, one an asset.
         overwrites: True where a record of the same fingerprint is replaced on purpose.
         sources: Texts of code that the action record names and that may not be stored yet: path to record.
+        taken: The record of the known result that is taken; None where the step ran.
     """
 
     fingerprint: str
@@ -67,15 +73,22 @@ class Commit(NamedTuple):
     moves: tuple[Move, ...] = ()
     overwrites: bool = False
     sources: Mapping[str, bytes] = MappingProxyType({})
+    taken: Action | None = None
 
 
 class Committed(NamedTuple):
-    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any."""
+    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any.
+
+    ``held`` says at which version an asset is held, where that is why its head did not move.
+    ``is_gone`` is true where a known result was to be taken that was collected at the same moment: no head moved.
+    """
 
     commit: Commit
     action: Action | None
     seqs: Mapping[str, int]
     superseded_by: str = ""
+    held: str = ""
+    is_gone: bool = False
 
 
 class Committer:
@@ -119,55 +132,72 @@ class Committer:
         # Nothing waits for the texts of code or rests on them: refused means that they are there.
         texts = {path: data for commit in group for path, data in commit.sources.items()}
         writes: list[Write] = [Write(path, data) for path, data in texts.items()]
-        planned: list[tuple[Commit, int, int, dict[str, int]]] = []
+        planned: list[tuple[Commit, int, int, Mapping[str, int] | None]] = []
         made: dict[str, int] = {}
         for commit in group:
             start = len(writes)
             seqs = self._plan(commit, writes, _waits(commit, made))
-            made.update(dict.fromkeys(seqs, len(writes) - 1))
+            made.update(dict.fromkeys(seqs or (), len(writes) - 1))
             planned.append((commit, start, len(writes), seqs))
         tokens = self._records.batch(writes) if writes else []
         return [
             Committed(commit, commit.action, seqs)
-            if all(token is not None for token in tokens[start:end])
+            if seqs is not None and all(token is not None for token in tokens[start:end])
             else self._settle(commit)
             for commit, start, end, seqs in planned
         ]
 
-    def _plan(self, commit: Commit, writes: list[Write], waits: tuple[int, ...]) -> dict[str, int]:
-        """Append a commit's writes, on the assumption that nobody else is writing."""
+    def _plan(self, commit: Commit, writes: list[Write], waits: tuple[int, ...]) -> dict[str, int] | None:
+        """Append a commit's writes, on the assumption that nobody else is writing; None where somebody just did."""
         after = None
+        path = action_path(commit.fingerprint)
         if commit.action is not None:
-            path = action_path(commit.fingerprint)
             known = self._records.get(path) if commit.overwrites else None
+            before = waits
+            if known is not None and (replaced := _replaced(known, commit.action)) is not None:
+                before = (*waits, len(writes))
+                writes.append(replaced)
             after = len(writes)
-            writes.append(Write(path, encode(commit.action), known.token if known else None, None, waits))
+            writes.append(Write(path, encode(commit.action), known.token if known else None, None, before))
+        elif commit.taken is not None and touched(commit.taken, commit.at) is not None:
+            found = self._kept(path)
+            if found is None:
+                return None
+            if (used := touched(found[1], commit.at)) is not None:
+                after = len(writes)
+                writes.append(Write(path, encode(used), found[0], None, waits))
         seqs = {}
         for move in commit.moves:
             path = head_path(move.env, move.asset, move.partition)
             stored = self._records.get(path) if move.surveyed_seq else None
             present = decode(stored.data, Head, path) if stored else None
-            head = _moved(commit, move, present)
+            head, past = fitted(_moved(commit, move, present))
             seqs[move.asset] = head.current.seq
-            # A head that moved on since our survey is created, not replaced: that is refused, and then settled.
+            # A head that moved on since our survey, or is held, is created, not replaced: refused, and then settled.
             is_surveyed = present is not None and present.current.seq == move.surveyed_seq
-            token = stored.token if stored and is_surveyed else None
-            writes.append(Write(path, encode(head), token, after, waits))
+            token = stored.token if stored and present and is_surveyed and _may_move(move, present) else None
+            before = waits
+            if past is not None and token is not None:
+                before = (*waits, len(writes))
+                writes.append(past)
+            writes.append(Write(path, encode(head), token, after, before))
         return seqs
 
     def _settle(self, commit: Commit) -> Committed:
         """Work out a commit of which something was refused, one write at a time."""
         action = self._settle_action(commit) if commit.action is not None else None
         seqs: dict[str, int] = {}
-        superseded = ""
+        superseded, held = "", ""
         if action is not None and action.attempt != commit.attempt and _differs(action, commit):
             # Another run recorded other content for the same recipe first: it stays; what we made has no head.
             return Committed(commit, action, seqs, action.run)
+        if commit.taken is not None and not self._keep(commit):
+            return Committed(commit, None, seqs, is_gone=True)
         for move in commit.moves:
-            seq, ahead = self._settle_head(commit, move)
+            seq, ahead, holds = self._settle_head(commit, move)
             seqs[move.asset] = seq
-            superseded = superseded or ahead
-        return Committed(commit, action, seqs, superseded)
+            superseded, held = superseded or ahead, held or holds
+        return Committed(commit, action, seqs, superseded, held)
 
     def _settle_action(self, commit: Commit) -> Action:
         """Return the record that holds for this fingerprint, ours or the one that came first."""
@@ -179,15 +209,38 @@ class Committer:
                 token = self._records.create(path, encode(commit.action))
             else:
                 present = decode(stored.data, Action, path)
-                if present.attempt == commit.attempt or not commit.overwrites:
+                is_first = present.buried_at is None and not commit.overwrites
+                if present.attempt == commit.attempt or is_first:
                     return present
+                if (replaced := _replaced(stored, commit.action)) is not None:
+                    self._records.create(replaced.path, replaced.data)
                 token = self._records.replace(path, encode(commit.action), stored.token)
             if token is not None:
                 return commit.action
-        raise _contended(path)
+        raise contended(path)
 
-    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str]:
-        """Move one head, or leave it to the run that is ahead; returns the seq and that run."""
+    def _kept(self, path: str) -> tuple[Token, Action] | None:
+        """Read the record of a result that is to be taken; None where it was collected."""
+        stored = self._records.get(path)
+        if stored is None:
+            return None
+        present = decode(stored.data, Action, path)
+        return (stored.token, present) if present.buried_at is None else None
+
+    def _keep(self, commit: Commit) -> bool:
+        """Mark the result that a commit takes as used, where it is old; False where it was collected before that."""
+        path = action_path(commit.fingerprint)
+        for _ in range(MAX_TRIES):
+            found = self._kept(path)
+            if found is None:
+                return False
+            used = touched(found[1], commit.at)
+            if used is None or self._records.replace(path, encode(used), found[0]) is not None:
+                return True
+        raise contended(path)
+
+    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str, str]:
+        """Move one head, or leave it to the run that is ahead or to a hold; returns the seq, that run, that hold."""
         path = head_path(move.env, move.asset, move.partition)
         for _ in range(MAX_TRIES):
             stored = self._records.get(path)
@@ -195,12 +248,17 @@ class Committer:
             if present is not None:
                 current = present.current
                 if current.attempt == commit.attempt or current.fingerprint == commit.fingerprint:
-                    return current.seq, ""
+                    return current.seq, "", ""
+                if not _may_move(move, present):
+                    return current.seq, current.run, present.held
                 if current.seq != move.surveyed_seq and not _dominates(move, current):
-                    return current.seq, current.run
-            if self._write_head(path, encode(_moved(commit, move, present)), stored) is not None:
-                return (present.current.seq if present else 0) + 1, ""
-        raise _contended(path)
+                    return current.seq, current.run, ""
+            head, past = fitted(_moved(commit, move, present))
+            if past is not None:
+                self._records.create(past.path, past.data)
+            if self._write_head(path, encode(head), stored) is not None:
+                return head.current.seq, "", ""
+        raise contended(path)
 
     def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
         if stored is None:
@@ -209,7 +267,7 @@ class Committer:
 
 
 def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
-    """Append a version to a head; a full history keeps its newest entries."""
+    """Append a version to a head."""
     before: Sequence[Materialization] = present.history if present else ()
     version = Materialization(
         seq=before[-1].seq + 1 if before else 1,
@@ -220,7 +278,7 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
         attempt=commit.attempt,
         inputs=dict(move.inputs),
     )
-    history = (*before[-(MAX_HISTORY - 1) :], version)
+    history = (*before, version)
     if present is None:
         return Head(
             env=move.env,
@@ -230,16 +288,32 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
             metadata=dict(move.metadata),
         )
     is_published = move.keeps_file and present.published == before[-1].seq
-    return Head(
-        env=present.env,
-        asset=present.asset,
-        partition=present.partition,
+    return replace(
+        present,
         history=history,
         published=version.seq if is_published else present.published,
-        mark=present.mark,
-        held=present.held,
+        held="",
+        held_since=None,
         metadata={**present.metadata, **move.metadata},
     )
+
+
+def _replaced(known: Stored, action: Action) -> Write | None:
+    """Keep a record that is about to be replaced by one with other content: versions rest on it, and are not lost.
+
+    None for the same content, for a tombstone, and for a plain task, which has no versions.
+    """
+    present = decode(known.data, Action, known.path)
+    outputs = {output.asset: output.data_version for output in present.outputs}
+    same = outputs == {output.asset: output.data_version for output in action.outputs}
+    if same or not outputs or next(iter(outputs)).startswith("task://"):
+        return None
+    return Write(replaced_path(present.fingerprint, present.attempt), known.data)
+
+
+def _may_move(move: Move, present: Head) -> bool:
+    """A head that is held stays, unless the move is what ends the hold."""
+    return move.releases or not present.held
 
 
 def _waits(commit: Commit, made: Mapping[str, int]) -> tuple[int, ...]:
@@ -270,6 +344,7 @@ def with_moves(commit: Commit, moves: Sequence[Move]) -> Commit:
     return commit._replace(moves=tuple(moves))
 
 
-def _contended(path: str) -> StoreUnavailable:
+def contended(path: str) -> StoreUnavailable:
+    """Make the error of a record that others keep changing."""
     facts = {"record": path, "tries": MAX_TRIES}
     return StoreUnavailable("A record is being changed by others all the time", facts, (SAFE, "run again"))

@@ -39,6 +39,11 @@ def action_path(fingerprint: str) -> str:
     return f"ac/{fingerprint}"
 
 
+def replaced_path(fingerprint: str, attempt: str) -> str:
+    """Where the action record of a fingerprint lies once a refresh, or a result that had expired, replaced it."""
+    return f"{action_path(fingerprint)}/was-{attempt}"
+
+
 def source_path(digest: str) -> str:
     """Where the text of a version of a source file lies."""
     return f"sources/{digest}"

@@ -102,7 +102,7 @@ class RecordStore(Protocol):
         ...
 
     def delete(self, path: str, token: Token) -> bool:
-        """Remove a record that still has ``token``; False when it had not. Only garbage collection calls this."""
+        """Remove a record that still has ``token``; False when it had not. For garbage collection, and pins."""
         ...
 
     def close(self) -> None:

@@ -32,16 +32,20 @@ class Versions:
         self.sources: set[str] = set()
 
     def action(self, fingerprint: str) -> Action | None:
-        """Return the record of a fingerprint, None where there is none."""
+        """Return the record of a fingerprint, None where there is none or where its result was collected."""
         found = self._actions.get(fingerprint)
         if found is None:
             path = action_path(fingerprint)
             stored = self._records.get(path)
-            if stored is None:
-                return None
-            found = self._actions[fingerprint] = decode(stored.data, Action, path)
-            self.sources.update(found.sources.values())
+            found = self._take(decode(stored.data, Action, path)) if stored is not None else None
         return found
+
+    def _take(self, action: Action) -> Action | None:
+        if action.buried_at is not None:
+            return None
+        self._actions[action.fingerprint] = action
+        self.sources.update(action.sources.values())
+        return action
 
     def texts(self, digest: str) -> dict[str, str]:
         """Return what was defined in a version of a source file: line to text; empty where that was not kept."""
@@ -53,13 +57,35 @@ class Versions:
         """Take a record that was just committed."""
         self._actions[action.fingerprint] = action
 
-    def output(self, fingerprint: str, slot: str) -> Output | None:
-        """Return what a recipe made for one slot."""
+    def output(self, fingerprint: str, slot: str, data_version: str = "") -> Output | None:
+        """Return what a recipe made for one slot.
+
+        Args:
+            fingerprint: Of the recipe.
+            slot: The asset, or the partition of it.
+            data_version: Which content, where the recipe ran more than once; by default what is recorded now.
+
+        Returns:
+            None where that is not recorded.
+        """
+        asset, action = key_of(slot), self.action(fingerprint)
+        found = next((out for out in action.outputs if out.asset == asset), None) if action else None
+        if data_version and (found is None or found.data_version != data_version):
+            made = self.made(fingerprint, slot, data_version)
+            return next((out for out in made.outputs if out.asset == asset), None) if made else None
+        return found
+
+    def made(self, fingerprint: str, slot: str, data_version: str) -> Action | None:
+        """Return the record of a version: of its recipe, or one that a refresh replaced; None where it is gone."""
+        wanted = (key_of(slot), data_version)
         action = self.action(fingerprint)
-        if action is None:
-            return None
-        asset = key_of(slot)
-        return next((output for output in action.outputs if output.asset == asset), None)
+        if action is not None and wanted in _contents(action):
+            return action
+        for stored in self._records.scan(f"{action_path(fingerprint)}/"):
+            replaced = decode(stored.data, Action, stored.path)
+            if replaced.fingerprint == fingerprint and wanted in _contents(replaced):
+                return replaced
+        return None
 
     def known(self, fingerprint: str, made: str, *, has_head: bool) -> list[KnownResult]:
         """Return the recorded results of a recipe, for planning: one, or one for each set of things it read besides.
@@ -112,9 +138,13 @@ class Versions:
         """Return what a slot looked like at a data version of its history; None where it is not kept."""
         for row in self._catalog.history(self._env, key_of(slot), partition_of(slot)):
             if row.data_version == data_version:
-                output = self.output(row.fingerprint, slot)
+                output = self.output(row.fingerprint, slot, data_version)
                 return output.outline if output else None
         return None
+
+
+def _contents(action: Action) -> list[tuple[str, str]]:
+    return [(output.asset, output.data_version) for output in action.outputs]
 
 
 def _reads(action: Action) -> tuple[ReadFact, ...]:

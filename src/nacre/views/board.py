@@ -12,12 +12,12 @@ from nacre.store.records import StepRecord
 from nacre.views.changed import Because
 from nacre.views.session import Session
 from nacre.views.standing import Standing
-from nacre.views.words import count, names_of
+from nacre.views.words import count, held_at, names_of
 
 #: How many of the last runs are looked through for failures.
 _LAST_RUNS = 20
 #: States that a person should look at, the most pressing first.
-PRESSING = ("failed", "stale", "new")
+PRESSING = ("failed", "stale", "new", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,8 @@ def _tile(
 
 
 def _standing(told: Told | None, head: HeadRow | None) -> tuple[str, str]:
+    if head is not None and head.held:  # known here, whatever the other process saw
+        return "held", held_at(head)
     if told is None:
         return "stored", ""
     if not (head and head.partition) and told.version != (head.seq if head else None):

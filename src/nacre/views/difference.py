@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from nacre.catalog.history import HistoryRow
-from nacre.catalog.versions_at import At, version_at
-from nacre.errors import NotMaterialized
+from nacre.catalog.history import HeadRow, HistoryRow
+from nacre.catalog.versions_at import At
+from nacre.errors import NotMaterialized, UsageError
 from nacre.keys import resolved, slot
+from nacre.loading import find_version, require_output
 from nacre.planning.explain import short
-from nacre.store.records import Output
 from nacre.values.difference import Difference
 from nacre.views.difference_words import told
 from nacre.views.session import Session
@@ -20,6 +20,7 @@ from nacre.views.versions import describe, history
 from nacre.views.words import ago, size
 
 DEFAULT_ROWS = 20
+Row = HeadRow | HistoryRow
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -114,7 +115,7 @@ def compare(
 
     Args:
         session: The project.
-        asset: A key, or a name.
+        asset: A key, or a name; ``KEY@v12`` names the new one.
         old: Which version to compare with, in any of the words of ``version_at``; by default the one before the new.
         new: Which version to compare; by default the current one.
         partition: One partition of it.
@@ -129,43 +130,35 @@ def compare(
         UsageError: A version could mean several, or the key does not fit.
         CorruptObject: Stored bytes are damaged.
     """
-    current = session.current(asset, partition)
-    made, found = current.slot, history(session, current.asset, partition)
-    after = _chosen(found, new, made)
-    before = _chosen(found, old, made) if old else _before(found, after, made)
-    (one, old_output), (other, new_output) = (
-        _side(session, current.asset, row, partition) for row in (before, after)
-    )
-    result = DiffResult(current.asset, partition, one, other, None, session.now)
+    key_found, at = session.find_at(asset)
+    if at and new:
+        facts = {"asset": asset, "compared": f"{old} and {new}"}
+        raise UsageError("Three versions were named, and two can be compared", facts, "leave one out")
+    current = session.current(key_found, partition)
+    made, workspace = current.slot, session.workspace
+    after = find_version(workspace, current, new or at or None)
+    before = find_version(workspace, current, old) if old else _before(session, current, after)
+    sides = _side(session, current, before), _side(session, current, after)
+    result = DiffResult(current.asset, partition, *sides, None, session.now)
     if result.same:
         return result
-    if old_output is None or new_output is None:
-        gone = after if new_output is None else before
-        raise _forgotten(session, made, gone)
-    difference = session.workspace.contents.difference(old_output, new_output, key, rows)
-    return dataclasses.replace(result, found=difference)
+    outputs = [require_output(workspace, session.versions, made, each) for each in (before, after)]
+    found = workspace.contents.difference(outputs[0], outputs[1], key, rows)
+    return dataclasses.replace(result, found=found)
 
 
-def _forgotten(session: Session, made: str, row: HistoryRow) -> NotMaterialized:
-    facts = {"asset": resolved(made), "store": session.workspace.location}
-    hint = f"nacre history {short(made)} lists the others"
-    return NotMaterialized(f"The record of {short(made)} v{row.seq} is gone", facts, hint)
-
-
-def _chosen(rows: Sequence[HistoryRow], at: At, made: str) -> HistoryRow:
-    return version_at(rows, at, made) if at else rows[0]
-
-
-def _before(rows: Sequence[HistoryRow], after: HistoryRow, made: str) -> HistoryRow:
+def _before(session: Session, current: HeadRow, after: Row) -> HistoryRow:
+    rows = history(session, current.asset, current.partition)
     found = next((row for row in rows if row.seq < after.seq), None)
     if found is None:
-        facts = {"asset": resolved(made), "there is": f"v{rows[0].seq}"}
-        hint = f"name both: nacre diff {short(made)} v1 v2" if len(rows) > 1 else "build it again first"
-        raise NotMaterialized(f"There is no version of {short(made)} before v{after.seq}", facts, hint)
+        name = short(current.slot)
+        hint = f"name both: nacre diff {name} v1 v2" if len(rows) > 1 else "build it again first"
+        facts = {"asset": resolved(current.slot), "there is": f"v{rows[0].seq}"}
+        raise NotMaterialized(f"There is no version of {name} before v{after.seq}", facts, hint)
     return found
 
 
-def _side(session: Session, asset: str, row: HistoryRow, partition: str) -> tuple[Side, Output | None]:
-    output = describe(session, asset, row, partition).output
+def _side(session: Session, current: HeadRow, row: Row) -> Side:
+    output = describe(session, current.asset, row, current.partition).output
     stored = (output.format, output.size_bytes) if output else ("", 0)
-    return Side(row.seq, datetime.fromisoformat(row.at), row.data_version, row.run, *stored), output
+    return Side(row.seq, datetime.fromisoformat(row.at), row.data_version, row.run, *stored)

@@ -59,7 +59,11 @@ class Freshness:
         name = short(self.asset)
         if not self.version:
             return f"{name} is not built yet"
-        state = self.reason if self.state == "pending" else _STATES.get(self.state, f"stale: {self.reason}")
+        state = (
+            self.reason
+            if self.state in ("pending", "held")
+            else _STATES.get(self.state, f"stale: {self.reason}")
+        )
         covered = (
             "" if through is None else f"Data through {through:%a} {through.day} {through:%b %Y} (UTC): "
         )

@@ -75,6 +75,7 @@ def tell(states: Iterable[str]) -> str:
         "check": f"{count(n['check'], 'source')} to check",
         "stale": f"{n['stale']:,} stale",
         "new": f"{n['new']:,} not made yet",
+        "held": f"{n['held']:,} held",
         "pending": f"{n['pending']:,} waiting for an upstream",
         "stored": f"{n['stored']:,} stored and not declared here",
     }

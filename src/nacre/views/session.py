@@ -12,10 +12,12 @@ from functools import cached_property
 from nacre import context
 from nacre.builds import DEFAULT_FILE, Module, Request, declared, make_plan
 from nacre.catalog.history import HeadRow
+from nacre.catalog.versions_at import split_at
 from nacre.errors import NotMaterialized, UsageError
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.infer import Inferred
 from nacre.loading import find_stored, not_there
+from nacre.planning.explain import short
 from nacre.planning.plan import Plan
 from nacre.project import Project, current_project, runtime
 from nacre.store.records import Action, Output
@@ -117,7 +119,9 @@ class Session:
             "asset": rows[0].asset,
             "partitions": f"{rows[0].partition} to {newest}, {len(rows):,} in all",
         }
-        raise UsageError(f"{name} has partitions: say which", facts, f"add --partition {newest}")
+        raise UsageError(
+            f"{short(rows[0].asset)} has partitions: say which", facts, f"add --partition {newest}"
+        )
 
     @cached_property
     def versions(self) -> Versions:
@@ -148,6 +152,15 @@ class Session:
                 f"{name} is declared and not built yet", facts, f"nacre build {name}"
             ) from None
 
+    def find_at(self, text: str) -> tuple[str, str]:
+        """Find the key of a stored asset, and what is said of its version, in ``KEY@v12``; empty where nothing is.
+
+        Raises:
+            NotMaterialized: There is no such asset.
+        """
+        name, at = (text, "") if text in self.slots else split_at(text)
+        return self.find(name), at
+
     def try_declared(self) -> tuple[Inferred | None, str]:
         """Return what the modules declare; None and the problem where they cannot be imported or there are none."""
         if not self.has_modules:
@@ -158,9 +171,9 @@ class Session:
             what = str(error).splitlines()[0] if str(error) else ""
             return None, f"{type(error).__name__}: {what}".rstrip(": ")
 
-    def output(self, fingerprint: str, asset: str) -> Output | None:
-        """What a recipe made for an asset; None where its record is gone."""
-        return self.versions.output(fingerprint, asset)
+    def output(self, row: HeadRow) -> Output | None:
+        """What is stored of what is current; None where its record is gone."""
+        return self.versions.output(row.fingerprint, row.slot, row.data_version)
 
     def action(self, fingerprint: str) -> Action | None:
         """The record of a recipe; None where it is gone."""

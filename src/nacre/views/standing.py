@@ -16,11 +16,21 @@ from nacre.planning.reason import Cause
 from nacre.planning.settings import runs_every_time
 from nacre.views.changed import Because, because
 from nacre.views.session import Session
+from nacre.views.words import count, held_at
 
-_WORST_FIRST = ("stale", "new", "pending", "check", "fresh")
+_WORST_FIRST = ("stale", "new", "pending", "held", "check", "fresh")
 #: What a plan would do with a step.
 ACTION_GLYPHS = {"check": "~", "build": "+", "reuse": "=", "pending": "?"}
-GLYPHS = {"fresh": "=", "check": "~", "stale": "+", "new": "+", "pending": "?", "stored": "·", "failed": "✗"}
+GLYPHS = {
+    "fresh": "=",
+    "check": "~",
+    "stale": "+",
+    "new": "+",
+    "pending": "?",
+    "held": "‖",
+    "stored": "·",
+    "failed": "✗",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,8 @@ class Standing:
     Args:
         asset: Its key.
         state: ``fresh``, ``check`` (a source, or whatever runs on every run), ``stale``, ``new`` (not made yet),
-            ``pending`` (depends on what an upstream brings) or ``stored`` (nothing here declares it).
+            ``pending`` (depends on what an upstream brings), ``held`` (rolled back, and left so) or ``stored`` (nothing
+            here declares it).
         reason: Why, in one sentence.
         partitions: How many partitions stand how; empty where it has none.
         upstream: Keys of the assets it is declared to be made from.
@@ -86,8 +97,19 @@ def standings(session: Session, *, explains: bool = False) -> tuple[list[Standin
     )
     word = "not declared here" if inferred is not None else ""
     others = sorted(session.heads.keys() - listed)
-    found += [Standing(key, "stored", FLOWS_ONLY if key in flows_only else word) for key in others]
+    found += [_undeclared(session, key, FLOWS_ONLY if key in flows_only else word) for key in others]
     return found, problem
+
+
+def _undeclared(session: Session, key: str, word: str) -> Standing:
+    """Say of an asset that no module makes that it is stored, or that it is held all the same."""
+    held = [row for row in session.slots[key] if row.held]
+    if not held:
+        return Standing(key, "stored", word)
+    text = held_at(held[0])
+    if held[0].partition:
+        text = f"{text} · {len(held):,} of {count(len(session.slots[key]), 'partition')}"
+    return Standing(key, "held", f"{text}; {word}" if word else text)
 
 
 def _because(session: Session, plan: Plan, step: Step) -> tuple[Because, ...]:
@@ -113,6 +135,8 @@ def _whole(parts: list[tuple[str, Standing]]) -> Standing:
 def _state(step: Step, is_stored: bool) -> str:
     if not is_stored:
         return "new"
+    if step.reason.cause is Cause.HELD:
+        return "held"
     if step.reason.cause is Cause.CLOSED:
         return "fresh"
     if runs_every_time(step.task.options, step.is_source):

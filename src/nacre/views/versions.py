@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
-from nacre.errors import NotMaterialized, UsageError
-from nacre.planning.explain import lineage_unknown, short
+from nacre.execute.workspace import Workspace
+from nacre.pinning import pins
+from nacre.planning.explain import lineage_unknown
 from nacre.store.paths import head_path
 from nacre.store.records import Action, Head, Output, decode
 from nacre.views.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One version of an asset, or of one partition of it.
+
+    Args:
+        version: Its number.
+        at: When it became current.
+        run: The run that made it.
+        data_version: The digest of its content.
+        fingerprint: The digest of its recipe.
+        is_current: True for the one that readers get.
+        held: The version at which builds leave the asset, such as ``v12``; empty on all others than the current one,
+            and where builds go on.
+        pins: Names of the pins that keep it.
+    """
+
+    version: int
+    at: datetime
+    run: str
+    data_version: str
+    fingerprint: str
+    is_current: bool
+    held: str = ""
+    pins: tuple[str, ...] = ()
+
+
+def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
+    """List the versions of a slot, newest first, with what is held and pinned.
+
+    Args:
+        workspace: Where.
+        row: What is current.
+    """
+    named: dict[str, list[str]] = {}
+    for pin in pins(workspace):
+        if (pin.asset, pin.partition) == (row.asset, row.partition):
+            named.setdefault(pin.fingerprint, []).append(pin.name)
+    found = []
+    for each in workspace.catalog.history(workspace.env, row.asset, row.partition):
+        is_current = each.seq == row.seq
+        found.append(
+            HistoryEntry(
+                each.seq,
+                datetime.fromisoformat(each.at),
+                each.run,
+                each.data_version,
+                each.fingerprint,
+                is_current,
+                row.held if is_current else "",
+                tuple(named.pop(each.fingerprint, ())),  # of equal ones the newest is what the pin names
+            )
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +82,7 @@ class Version:
         output: What that recipe made for this asset; None where the record is gone.
     """
 
-    row: HistoryRow
+    row: HeadRow | HistoryRow
     inputs: tuple[InputRow, ...]
     action: Action | None
     output: Output | None
@@ -46,42 +103,12 @@ def partitions(session: Session, key: str) -> list[HeadRow]:
     return [row for row in session.workspace.catalog.heads(session.workspace.env) if row.asset == key]
 
 
-def describe(session: Session, key: str, row: HistoryRow, partition: str = "") -> Version:
+def describe(session: Session, key: str, row: HeadRow | HistoryRow, partition: str = "") -> Version:
     """Put together what is known of one version."""
     inputs = session.workspace.catalog.inputs(session.workspace.env, key, row.seq, partition)
-    return Version(row, tuple(inputs), session.action(row.fingerprint), session.output(row.fingerprint, key))
-
-
-def choose(rows: Sequence[HistoryRow], key: str, wanted: str | None) -> HistoryRow:
-    """Choose a version by what a person calls it: ``v3`` or ``3``; None for the current one.
-
-    Raises:
-        UsageError: There is no such version.
-    """
-    if wanted is None:
-        return rows[0]
-    number = wanted.lower().removeprefix("v")
-    found = next((row for row in rows if str(row.seq) == number), None)
-    if found is None:
-        there = f"v{rows[-1].seq} to v{rows[0].seq}" if len(rows) > 1 else f"v{rows[0].seq}"
-        raise UsageError(
-            f"{short(key)} has no version {wanted!r}", {"there is": there}, f"nacre history {short(key)}"
-        )
-    return found
-
-
-def require_output(session: Session, key: str, version: Version) -> Output:
-    """Return what a version's record says of its value.
-
-    Raises:
-        NotMaterialized: The record is gone.
-    """
-    if version.output is None:
-        facts = {"store": session.workspace.location}
-        raise NotMaterialized(
-            f"The record of {key} v{version.row.seq} is gone", facts, f"nacre build {key} --refresh"
-        )
-    return version.output
+    action = session.versions.made(row.fingerprint, key, row.data_version)
+    output = session.versions.output(row.fingerprint, key, row.data_version)
+    return Version(row, tuple(inputs), action, output)
 
 
 def current_head(session: Session, key: str, partition: str = "") -> Head | None:

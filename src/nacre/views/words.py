@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from nacre.planning.explain import short
+from nacre.catalog.history import HeadRow
+from nacre.planning.explain import sentence, short
+from nacre.planning.reason import Cause, Reason
 from nacre.store.records import Accepted
 
 #: As many characters of an id or digest as a person is shown.
@@ -45,6 +47,11 @@ def size(n_bytes: int) -> str:
 def accepted_by(accepted: Accepted) -> str:
     """Say who bound an earlier result to newer code, and why: ``accepted by ada@laptop: only a log line``."""
     return f"accepted by {accepted.who}" + (f": {accepted.reason}" if accepted.reason else "")
+
+
+def held_at(row: HeadRow) -> str:
+    """Say at which version what is current is held, and since when."""
+    return sentence(Reason(Cause.HELD, old=row.held_since, new=row.held))
 
 
 def count(n: int, noun: str) -> str:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from nacre.catalog.history import RunRow
 from nacre.errors import NacreError, NotMaterialized, UsageError
+from nacre.loading import find_version
 from nacre.planning.explain import short
 from nacre.views.board import Tile, board, pressing
 from nacre.views.neighbours import uses
@@ -22,14 +23,15 @@ from nacre.views.schedules import schedules
 from nacre.views.session import Session
 from nacre.views.versions import (
     Version,
-    choose,
     describe,
+    entries,
     history,
     metadata,
     partitions,
     unknown_lineage,
     used_by,
 )
+from nacre.views.words import held_at
 from nacre.web.figure import around, whole
 from nacre.web.render import render
 from nacre.web.site import Site
@@ -172,7 +174,7 @@ def _stored(request: Request, page: Page, key: str) -> Values:
             raise UsageError(f"{short(key)} has no partition {partition!r}", {"it has": len(rows)})
         return {"version": None, "used": {}, "partitions": [], "metadata": {}}
     versions = history(page.session, key, found.partition)
-    chosen = choose(versions, key, request.query_params.get("version"))
+    chosen = find_version(page.session.workspace, found, request.query_params.get("version") or None)
     version = describe(page.session, key, chosen, found.partition)
     preview, problem = (
         page.site.glimpse(page.session, version.output) if version.output else (None, "its record is gone")
@@ -187,6 +189,8 @@ def _stored(request: Request, page: Page, key: str) -> Values:
         "preview_problem": problem,
         "versions": [(each, uses(each.inputs)) for each in shown],
         "n_versions": len(versions),
+        "marks": {each.version: each for each in entries(page.session.workspace, found)},
+        "held": held_at(found) if found.held else "",
         "partition": found.partition,
         "is_chosen": "partition" in request.query_params,
         "partitions": newest_first[:MAX_LISTED],
