@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from nacre.execute.run import PlanRun
 from nacre.execute.workspace import Workspace
@@ -16,7 +16,8 @@ from nacre.planning.plan import Plan
 from nacre.store.holds import release
 
 
-class Released(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Released:
     """Says of a slot that is held whether this build ends that; asked only where something is held.
 
     Of an asset with partitions those count that are named, too: a hold on another is none of the build's business.
