@@ -341,3 +341,71 @@ def test_a_record_that_never_stands_still_is_an_error() -> None:
 
 def test_the_bytes_of_a_record_are_plain_json() -> None:
     assert encode(commit("f1").action).startswith(b'{"fingerprint":"f1"')  # type: ignore[arg-type]
+
+
+def hold(store: Store, at: str = "v1") -> None:
+    """Hold what is current, as a rollback to it does."""
+    path = head_path("default", "a://a")
+    stored = store.records.get(path)
+    assert stored is not None
+    head = replace(decode(stored.data, Head), held=at, held_since=AT)
+    assert store.records.replace(path, encode(head), stored.token)
+
+
+def test_a_head_that_is_held_stays_and_the_result_is_kept() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    hold(store)
+    store.ours.add(commit("f2", "r2", seen=1, content="e"))
+    done = store.ours.flush()[0]
+    assert (done.held, done.seqs, done.superseded_by) == ("v1", {"a://a": 1}, "r1")
+    assert store.history() == [(1, "f1")]
+    assert store.head().held == "v1"
+    assert store.action("f2").run == "r2"
+
+
+def test_a_hold_that_comes_between_the_look_and_the_commit_holds() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    store.ours.add(commit("f2", "r2", seen=1, content="e"))
+    hold(store)
+    assert store.ours.flush()[0].held == "v1"
+    assert store.history() == [(1, "f1")]
+
+
+def test_newer_inputs_do_not_move_what_is_held() -> None:
+    store = Store()
+    put(store.ours, commit("f1", inputs={"x": ("a://x", 1)}))
+    hold(store)
+    store.ours.add(commit("f2", "r2", seen=0, inputs={"x": ("a://x", 9)}))
+    assert store.ours.flush()[0].held == "v1"
+
+
+def test_a_move_that_releases_ends_the_hold_with_the_same_write() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    hold(store)
+    wanted = commit("f2", "r2", seen=1, content="e")
+    released = with_moves(wanted, [move._replace(releases=True) for move in wanted.moves])
+    assert put(store.ours, released) == [({"a://a": 2}, "")]
+    assert (store.head().held, store.head().held_since) == ("", None)
+
+
+def test_a_record_that_is_replaced_by_other_content_is_kept_beside() -> None:
+    store = Store()
+    put(store.ours, commit("f1", content="old"))
+    put(store.ours, commit("f1", "r2", seen=1, content="new", overwrites=True))
+    put(store.ours, commit("f1", "r3", seen=2, content="new", overwrites=True))
+    assert store.action("f1").run == "r3"
+    beside = [decode(each.data, Action) for each in store.records.scan("ac/f1/")]
+    assert [each.outputs[0].data_version for each in beside] == ["old"]
+
+
+def test_a_record_that_is_replaced_while_another_run_replaces_it_is_kept_beside() -> None:
+    store = Store()
+    put(store.ours, commit("f1", content="old"))
+    store.ours.add(commit("f1", "r2", seen=1, content="new", overwrites=True))
+    put(store.theirs, commit("f1", "r3", seen=1, content="newer", overwrites=True))
+    store.ours.flush()
+    beside = [decode(each.data, Action) for each in store.records.scan("ac/f1/")]
+    assert {each.outputs[0].data_version for each in beside} >= {"old"}

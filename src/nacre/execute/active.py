@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from nacre import context
-from nacre.errors import said
+from nacre.errors import StoreError, said
 from nacre.execute.asking import Asking
 from nacre.execute.committing import Committing
 from nacre.execute.futures import TaskFuture
@@ -154,7 +154,11 @@ class ActiveRun:
         told = said(error) if error is not None else ""
         self.journal.emit("run_ended", {"state": state, "counts": self.commits.counts, "error": told})
         self.journal.send()
-        self.journal.keep()
+        try:
+            self.journal.keep()
+        except StoreError as unkept:
+            # Nothing rests on a log: the run is what its steps are, and says what it lacks.
+            told = told or f"its log could not be stored: {said(unkept)}"
         record = self._record(state, self.workspace.clock.now(), told)
         if self._token is not None:
             self.workspace.records.replace(run_path(self.id), encode(record), self._token)

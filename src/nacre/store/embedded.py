@@ -6,6 +6,7 @@ true together with the records (the catalog) is written by ``index`` inside the 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -17,8 +18,11 @@ from typing import TypeVar
 
 from nacre.errors import StoreFull, StoreReadOnly, StoreTooNew, StoreUnavailable
 from nacre.store.failures import raise_told, store_read_only, translated
+from nacre.store.filesystems import network_filesystem
 from nacre.store.port import Stored, Token, Write, differing
 from nacre.store.records import FORMAT_VERSION, StoreFormat, decode, encode
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Index = Callable[[sqlite3.Connection, Sequence[Stored]], None]
@@ -261,12 +265,31 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         try:
             # Before anything is changed: a newer store is left exactly as it is.
             _check_format(connection, path)
-            _use_write_ahead_log(connection)
+            _choose_journal(connection, path)
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _choose_journal(connection: sqlite3.Connection, path: Path) -> None:
+    """Use a write-ahead log, which nearly every store has already; not where several machines reach its files.
+
+    Its shared memory is not shared between machines: https://sqlite.org/wal.html.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
+    kind = network_filesystem(path.parent)
+    if not kind:
+        _use_write_ahead_log(connection)
+        return
+    log.warning(
+        "The store %s is on a network file system (%s): it is slower there, and safe only while one machine uses it. "
+        "Keep it on a local disk, or share a bucket: NACRE_STORE=s3://…",
+        path.parent,
+        kind,
+    )
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

@@ -50,6 +50,14 @@ def store_full(path: Path, problem: object) -> StoreFull:
     return StoreFull("No space is left for the store", facts, (_MAKE_ROOM, SAFE))
 
 
+def scratch_full(folder: str, problem: object) -> StoreFull:
+    """The error of temporary files that find no room."""
+    free = free_bytes(Path(folder))
+    facts = {"folder": folder, "free": "" if free is None else f"{free:,} bytes", "problem": problem}
+    hint = ("free some space there, or name another folder: TMPDIR=/folder", SAFE)
+    return StoreFull("No space is left for temporary files", facts, hint)
+
+
 def store_read_only(path: Path, problem: object) -> StoreReadOnly:
     """The error of a store that may be read but not written."""
     facts = {"store": path, "problem": problem}

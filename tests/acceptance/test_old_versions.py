@@ -1,0 +1,269 @@
+"""Old versions by name: loaded, shown and pinned, in Python, on the command line and on the web page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+
+import pytest
+
+import nacre
+from browsing import serving
+from buckets import Lake
+from nacre.errors import NotMaterialized, UsageError
+from nacre.web.figure import asset_href
+from sandbox import Sandbox
+from shell import HEAD, Shell
+
+PIPELINE = (
+    HEAD
+    + """
+from pathlib import Path
+
+@materialize("demo://posts")
+def posts() -> list:
+    return list(range(int(Path("n.txt").read_text())))
+
+@materialize("demo://report")
+def report(posts: list) -> int:
+    return sum(posts)
+"""
+)
+
+
+@pytest.fixture
+def built(shell: Shell) -> Shell:
+    """Two assets with three versions each, an hour apart."""
+    for n in (1, 2, 3):
+        (shell.project.folder / "n.txt").write_text(str(n))
+        shell.write(PIPELINE)
+        shell("build")
+        shell.project.clock.advance(3600)
+    return shell
+
+
+# ── in Python ──
+
+
+def test_a_version_is_loaded_by_whatever_names_it(built: Shell) -> None:
+    third, second, first = nacre.history("posts")
+    assert nacre.load("posts") == [0, 1, 2]
+    for at in ("v2", 2, second.run, second.data_version[:8], second.fingerprint[:8], second.at):
+        assert nacre.load("posts", at=at) == [0, 1], at
+    assert nacre.load("demo://posts", at=second.at + timedelta(minutes=59)) == [0, 1]
+    assert nacre.load("posts", at=third.at) == [0, 1, 2]
+    assert nacre.load("posts", at=first.at.isoformat()) == [0]
+    assert nacre.load("posts", at=datetime(2100, 1, 1, tzinfo=UTC)) == [0, 1, 2]
+
+
+def test_what_there_is_not_is_an_error_that_says_what_there_is(built: Shell) -> None:
+    with pytest.raises(NotMaterialized, match="v1 to v3"):
+        nacre.load("posts", at="v7")
+    with pytest.raises(NotMaterialized, match="had no version at 1999-01-01"):
+        nacre.load("posts", at="1999-01-01")
+    with pytest.raises(UsageError, match="has no version 'newest'"):
+        nacre.load("posts", at="newest")
+
+
+def test_an_old_version_is_loaded_inside_a_step_without_making_it_depend_on_what_is_current(
+    project: Sandbox,
+) -> None:
+    module = project.module("""
+        @materialize("demo://posts")
+        def posts() -> int:
+            return world["n"]
+
+        @materialize("demo://growth")
+        def growth() -> int:
+            calls.append("growth")
+            return nacre.load("demo://posts", at="v1") * 10
+
+        @materialize("demo://after")
+        def after(posts: int) -> int:
+            calls.append("after")
+            return nacre.load("demo://posts", at="v1") + posts
+    """)
+    module.turn(n=1)
+    project.build(module, "posts").raise_for_failure()
+    project.build(module).raise_for_failure()
+    module.turn(n=2)
+    project.build(module, "after").raise_for_failure()
+    assert nacre.load("after") == 3
+    module.calls.clear()
+    assert project.ran(module, "after") == []
+
+
+def test_all_partitions_are_loaded_as_they_were(project: Sandbox) -> None:
+    module = project.module("""
+        from nacre import StaticPartitions
+
+        @materialize("demo://sales/{region}", partitions=StaticPartitions(["eu", "us"], "region"))
+        def sales(region: str) -> str:
+            return f"{region} {world['n']}"
+    """)
+    module.turn(n=1)
+    nacre.build("sales", modules=[module], partition="eu").raise_for_failure()
+    early = project.clock.now()
+    project.clock.advance(3600)
+    module.turn(n=2)
+    project.build(module).raise_for_failure()
+    assert nacre.load("sales") == {"eu": "eu 2", "us": "us 2"}
+    assert nacre.load("sales", at=early) == {"eu": "eu 1"}
+    assert nacre.load("sales", partition="eu", at="v1") == "eu 1"
+    with pytest.raises(UsageError, match="names no version of all partitions"):
+        nacre.load("sales", at="v1")
+    with pytest.raises(NotMaterialized, match="had no version at"):
+        nacre.load("sales", at="1999-01-01")
+
+
+# ── on the command line ──
+
+
+def test_show_takes_a_version_after_the_at_sign(built: Shell) -> None:
+    assert "posts v1  demo://posts" in built("show", "posts@v1").stdout
+    assert "posts v2  demo://posts" in built("show", "demo://posts@2").stdout
+    assert "posts v3  demo://posts" in built("show", "posts@2100-01-01").stdout
+    assert "named twice" in built("show", "posts@v1", "--version", "v2", exits=2).stderr
+    refused = built("show", "posts@v9", exits=2).stderr
+    assert "posts has no version v9" in refused
+
+
+def test_a_key_that_has_an_at_sign_itself_is_found(shell: Shell) -> None:
+    shell.write(HEAD + '@materialize("demo://who@where")\ndef who() -> int:\n    return 1\n')
+    shell("build")
+    assert "v1  demo://who@where" in shell("show", "demo://who@where").stdout
+    assert "v1  demo://who@where" in shell("show", "demo://who@where@v1").stdout
+
+
+def test_a_rollback_says_what_it_did_and_how_to_end_it(built: Shell) -> None:
+    assert built("rollback", "posts@v1", "--dry-run").stdout.splitlines() == [
+        "· posts: v4 is v1 again, held at v1",
+        "· report: v4 is v1 again",
+    ]
+    assert built("rollback", "posts@v1").stdout.splitlines() == [
+        "✓ posts: v4 is v1 again, held at v1",
+        "✓ report: v4 is v1 again",
+        "until: nacre rollback posts --release",
+    ]
+    said = built("history", "posts").stdout
+    assert "v4       held at v1" in said
+    assert "held      at v1, just now; builds leave it so" in built("show", "posts").stdout
+    assert "‖ held" in built("ls").stdout
+    assert "held at v1 since" in built("plan").stdout
+    assert "held at v1 since" in built("why", "posts").stdout
+    assert "1 held" in built().stdout
+    assert built.rows("history", "posts")[0]["held"] == "v1"
+    assert {row["asset"]: row["state"] for row in built.rows("ls")}["demo://posts"] == "held"
+    assert built("rollback", "posts", "--release").stdout == "✓ posts was held at v1, and is released\n"
+    assert built("rollback", "posts", "--release").stdout == "posts is not held.\n"
+
+
+def test_rollback_tells_in_json_what_moved(built: Shell) -> None:
+    rows = built.rows("rollback", "posts@v2", "--only")
+    assert rows == [
+        {"asset": "demo://posts", "version": 4, "to": 2, "before": 3, "held": True, "written": True}
+    ]
+    assert built.rows("rollback", "posts", "--release") == [
+        {"asset": "demo://posts", "partition": "", "held": "v2", "released": True}
+    ]
+
+
+def test_rollback_is_told_which_version(built: Shell) -> None:
+    refused = built("rollback", "posts", exits=2).stderr
+    assert "Which version of posts?" in refused
+    assert "nacre history posts" in refused
+    built("rollback", "posts@v1", "--release", exits=2)
+
+
+def test_what_is_held_and_not_declared_is_listed_as_held(built: Shell) -> None:
+    built("rollback", "posts@v1")
+    built.write(HEAD)
+    assert "‖ held" in built("ls").stdout
+
+
+def test_a_pin_names_a_version_until_it_is_removed(built: Shell) -> None:
+    assert built("pin", "posts@v1", "first").stdout == "✓ first is v1 of posts\n"
+    assert built("pin", "posts@v1", "first").stdout == "✓ first is v1 of posts\n"
+    assert "pinned as first" in built("history", "posts").stdout
+    assert "posts v1  demo://posts" in built("show", "posts@first").stdout
+    assert nacre.load("posts", at="first") == [0]
+    assert nacre.history("posts")[-1].pins == ("first",)
+    assert "first  posts  v1" in built("pin").stdout
+    taken = built("pin", "posts@v2", "first", exits=2).stderr
+    assert "Another version is pinned as 'first'" in taken
+    built("pin", "report", "first", "--move", exits=2)
+    assert built("pin", "posts@v2", "first", "--move").stdout == "✓ first is v2 of posts\n"
+    built("rollback", "posts@first")
+    assert nacre.load("posts") == [0, 1]
+    assert built("pin", "--remove", "first").stdout == "removed: first is v2 of posts\n"
+    assert "There is no pin 'first'" in built("pin", "--remove", "first", exits=2).stderr
+    assert built("pin").stdout == "No pins.\n"
+    built("show", "posts@first", exits=2)
+
+
+@pytest.mark.parametrize("name", ["v1", "2026-11-01", "Ä", "12"])
+def test_a_pin_cannot_have_the_name_of_something_else(built: Shell, name: str) -> None:
+    assert "A pin cannot be called" in built("pin", "posts", name, exits=2).stderr
+
+
+# ── on the web page ──
+
+
+def test_the_page_of_an_asset_says_what_is_held_and_pinned_and_leads_to_each_version(built: Shell) -> None:
+    built("pin", "posts@v2", "second")
+    built("rollback", "posts@v1")
+    with serving() as served:
+        page = served.page(asset_href("demo://posts"))
+        assert "posts is held at v1 since" in page.text
+        assert "nacre rollback posts --release" in page.text
+        assert "pinned as second" in page.text
+        assert f"{asset_href('demo://posts')}?version=2" in page.links()
+        older = served.page(f"{asset_href('demo://posts')}?version=2")
+        assert "This is an older version." in older.text
+        assert "1 held" in served.page("/").text
+        served.page(f"{asset_href('demo://posts')}?version=99", 404)
+
+
+def test_pages_that_are_open_are_told_of_a_hold(built: Shell) -> None:
+    with serving() as served:
+        before = served.site.mark()
+        built("rollback", "posts@v3", "--only")
+        assert served.site.mark() != before
+
+
+# ── in a bucket ──
+
+
+def test_a_store_in_a_bucket_rolls_back_holds_pins_and_releases(
+    lake: Lake, project: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"s3://{lake.bucket}/team")
+    project.reopen()
+    module = _growing(project)
+    for n in (1, 2):
+        module.turn(n=n)
+        project.build(module).raise_for_failure()
+    done = nacre.rollback("posts", "v1")
+    assert [(each.name, each.version) for each in done.rolled_back] == [("posts", 3), ("report", 3)]
+    assert nacre.load("report") == 100_000
+    project.reopen()
+    module.turn(n=3)
+    project.build(module).raise_for_failure()
+    assert nacre.load("report") == 100_000
+    assert nacre.load("posts", at="v2") == "x" * 200_000
+    assert nacre.release("posts") == ("demo://posts",)
+    project.reopen()
+    project.build(module).raise_for_failure()
+    assert nacre.load("report") == 300_000
+
+
+def _growing(project: Sandbox) -> ModuleType:
+    return project.module("""
+        @materialize("demo://posts")
+        def posts() -> str:
+            return "x" * 100_000 * world["n"]
+
+        @materialize("demo://report")
+        def report(posts: str) -> int:
+            return len(posts)
+    """)
