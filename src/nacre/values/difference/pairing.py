@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.values.difference.cells import plain, unlike
+from nacre.values.difference.cells import plain, positions, unlike
 from nacre.values.difference.stored import Columns
 
 #: Pairs of rows looked at together.
@@ -74,7 +74,17 @@ class ByKey:
         """Give two columns block by block, pair by pair."""
         old, new = _joined(old), _joined(new)
         for at in range(0, self.matched, BLOCK):
-            yield old.take(self._old.slice(at, BLOCK)), new.take(self._new.slice(at, BLOCK))
+            yield _taken(old, self._old.slice(at, BLOCK)), _taken(new, self._new.slice(at, BLOCK))
+
+
+def _taken(column: Any, rows: Any) -> Any:
+    """Take rows of a column; those that follow each other, as nearly all do, without a copy."""
+    import pyarrow.compute as pc  # heavy, so imported when a table is met
+
+    first, n = rows[0].as_py(), len(rows)
+    if rows[-1].as_py() - first == n - 1 and pc.all(pc.equal(rows, pc.add(positions(n), first))).as_py():
+        return column.slice(first, n)
+    return column.take(rows)
 
 
 def by_position(old: Columns, new: Columns, shared: Sequence[tuple[int, int]]) -> ByPosition:
@@ -128,55 +138,73 @@ def by_key(old: Columns, new: Columns, key: Sequence[tuple[int, int]], names: Se
     import pyarrow as pa  # heavy, so imported when a table is met
     import pyarrow.compute as pc
 
-    one, other = _codes([(old.column(i), new.column(j)) for i, j in key], names, pa, pc)
-    for codes, which in ((one, "old"), (other, "new")):
-        n = len(codes) - pc.count_distinct(codes, mode="all").as_py()
-        if n:
-            many = ", ".join(names)
-            facts = {"in": f"the {which} version", "rows with the key of another row": f"{n:,}"}
-            hint = "give more columns: --key A --key B; or no key, to compare by position"
-            raise UsageError(f"{many} does not tell all rows apart", facts, hint)
-    found = pc.index_in(other, value_set=one)
-    at = found.is_valid()
-    is_there = pc.is_in(one, value_set=other)
+    pairs = [(old.column(i), new.column(j)) for i, j in key]
+    codes, n = _codes(pairs, names, pa, pc)
+    n_old = len(pairs[0][0])
+    before, after = codes.slice(0, n_old), codes.slice(n_old)
+    # Numbers come in the order of first occurrence, so where all are different they are the positions themselves.
+    n_before = (pc.max(before).as_py() + 1) if n_old else 0
+    _require_unique(n_old - n_before, names, "old")
+    known = pc.less(after, n_old)
+    matched = after.filter(known)
+    ordered = matched if _rises(matched, pc) else matched.take(pc.array_sort_indices(matched))
+    repeated = pc.sum(pc.equal(ordered.slice(1), ordered.slice(0, max(len(ordered) - 1, 0)))).as_py() or 0
+    _require_unique(len(after) - len(matched) - (n - n_before) + repeated, names, "new")
     return ByKey(
-        found.drop_null().cast("int64"),
-        pc.indices_nonzero(at).cast("int64"),
-        pc.indices_nonzero(pc.invert(is_there)),
-        pc.indices_nonzero(pc.invert(at)),
+        matched,
+        pc.indices_nonzero(known).cast("int64"),
+        _gaps(ordered, n_old, pa, pc),
+        pc.indices_nonzero(pc.invert(known)),
     )
 
 
-def _codes(pairs: Sequence[Pair], names: Sequence[str], pa: Any, pc: Any) -> Pair:
-    """Give one array for each table in which equal keys are equal: the values of a column, or numbers for several."""
-    if len(pairs) == 1:
-        made = _of_one_type(*pairs[0], names[0], pa)
-        if not pa.types.is_nested(made[0].type):
-            return _chunk(made[0], pa), _chunk(made[1], pa)
-    whole: Any = None
-    n_old = len(pairs[0][0])
+def _require_unique(n: int, names: Sequence[str], which: str) -> None:
+    if n:
+        facts = {"in": f"the {which} version", "rows with the key of another row": f"{n:,}"}
+        hint = "give more columns: --key A --key B; or no key, to compare by position"
+        raise UsageError(f"{', '.join(names)} does not tell all rows apart", facts, hint)
+
+
+def _rises(numbers: Any, pc: Any) -> bool:
+    """Say whether each number is greater than the one before."""
+    n = max(len(numbers) - 1, 0)
+    return bool(pc.all(pc.greater(numbers.slice(1), numbers.slice(0, n))).as_py() is not False)
+
+
+def _gaps(numbers: Any, end: int, pa: Any, pc: Any) -> Any:
+    """Give the numbers below ``end`` that are missing among rising ones."""
+    bounds = pa.concat_arrays([pa.array([-1], pa.int64()), numbers, pa.array([end], pa.int64())])
+    starts = pc.add(bounds.slice(0, len(bounds) - 1), 1)
+    widths = pc.subtract(bounds.slice(1), starts)
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(widths)])
+    missing = positions(offsets[-1].as_py())
+    gap = pc.list_parent_indices(pa.LargeListArray.from_arrays(offsets, missing))
+    return pc.add(starts.take(gap), pc.subtract(missing, offsets.take(gap)))
+
+
+def _codes(pairs: Sequence[Pair], names: Sequence[str], pa: Any, pc: Any) -> tuple[Any, int]:
+    """Number the keys of both tables, the old one's first, by their first occurrence; and say how many there are."""
+    codes: Any = None
+    size = 1
     for name, (old, new) in zip(names, pairs, strict=True):
         one, other = _of_one_type(old, new, name, pa)
         if pa.types.is_nested(one.type):
             facts = {"column": name, "type": one.type}
             raise UsageError("A key column must have plain values", facts, "give another column: --key NAME")
-        joined = pa.chunked_array([*_chunks(one), *_chunks(other)], type=one.type)
-        codes, n = _numbered(joined, pa, pc)
-        if whole is None:
-            whole, size = codes, n
-            continue
-        if size * n >= 1 << 62:
-            whole, size = _numbered(pa.chunked_array([whole]), pa, pc)
-        whole, size = pc.add(pc.multiply(whole, n), codes), size * n
-    return whole.slice(0, n_old), whole.slice(n_old)
+        found, n = _numbered(pa.chunked_array([*_chunks(one), *_chunks(other)], type=one.type), pa, pc)
+        if codes is not None:
+            # Below 2^31 each, so their product is a number of 64 bits; numbered again, it is as small.
+            found, n = _numbered(pa.chunked_array([pc.add(pc.multiply(codes, n), found)]), pa, pc)
+        codes, size = found, n
+    return codes, size
 
 
 def _numbered(column: Any, pa: Any, pc: Any) -> tuple[Any, int]:
     """Number the different values of a column."""
     encoded = pc.dictionary_encode(column, null_encoding="encode")
-    n = max((len(chunk.dictionary) for chunk in encoded.chunks), default=1)
+    n = max((len(chunk.dictionary) for chunk in encoded.chunks), default=0)
     indices = [chunk.indices.cast("int64") for chunk in encoded.chunks]
-    return (pa.concat_arrays(indices) if indices else pa.array([], pa.int64())), max(n, 1)
+    return (pa.concat_arrays(indices) if indices else pa.array([], pa.int64())), n
 
 
 def _of_one_type(old: Any, new: Any, name: str, pa: Any) -> Pair:
