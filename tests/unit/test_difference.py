@@ -7,6 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -214,3 +215,11 @@ def test_values_of_other_kinds_are_said_to_be(old: object, new: object, says: st
 
 def test_counters_and_their_like_are_compared_as_data() -> None:
     assert parts(Counter("aab"), Counter("ab")) == [("$.a", "changed", "2", "1")]
+
+
+def test_stored_text_cannot_steer_a_terminal() -> None:
+    table = [pa.table({"\x1b[2Ja": [word]}) for word in ("x\x1b[31m", "y")]
+    for old, new in (("a\x1b[31m\n", "b\n"), ({"\x1b[2J": 1}, {"\x1b[2J": 2}), ({"a": "\x1b"}, {}), table):
+        lines = "".join(line for _, line in told(difference(old, new)))
+        assert "\x1b" not in lines
+        assert "\\x1b" in lines

@@ -79,9 +79,13 @@ class DiffResult:
         heading = f"{short(made)} v{self.old.version} → v{self.new.version}  {resolved(made)}"
         lines = [("strong", heading)]
         lines += [("quiet", f"  v{each.version}  {self._about(each)}") for each in (self.old, self.new)]
+        return [*lines, *self.told()]
+
+    def told(self) -> list[tuple[str, str]]:
+        """Say what differs, without which versions they are."""
         if self.found is None:
-            return [*lines, ("", f"The same content: {self.new.data_version[:12]}")]
-        return [*lines, *told(self.found)]
+            return [("", f"The same content: {self.new.data_version[:12]}")]
+        return told(self.found)
 
     def fields(self) -> dict[str, object]:
         """Give the answer as plain data, for JSON."""
@@ -110,6 +114,7 @@ def compare(
     partition: str = "",
     key: Sequence[str] = (),
     rows: int = DEFAULT_ROWS,
+    most_bytes: int | None = None,
 ) -> DiffResult:
     """Compare two versions of an asset, or of one partition of it. Imports and runs no code of the user's.
 
@@ -121,13 +126,14 @@ def compare(
         partition: One partition of it.
         key: Columns that tell rows apart, or fields that tell the items of a list apart.
         rows: Rows, parts or lines shown at most.
+        most_bytes: Larger values are refused, for whoever must answer soon.
 
     Returns:
         What differs; where the data versions are equal nothing is read.
 
     Raises:
         NotMaterialized: Nothing is stored, there is no such version, or its record is gone.
-        UsageError: A version could mean several, or the key does not fit.
+        UsageError: A version could mean several, the key does not fit, or the values are too large.
         CorruptObject: Stored bytes are damaged.
     """
     key_found, at = session.find_at(asset)
@@ -142,6 +148,12 @@ def compare(
     result = DiffResult(current.asset, partition, *sides, None, session.now)
     if result.same:
         return result
+    if most_bytes is not None and max(each.size_bytes for each in sides) > most_bytes:
+        of = f" --partition {current.partition}" if current.partition else ""
+        command = f"nacre diff {short(current.asset)} v{before.seq} v{after.seq}{of}"
+        raise UsageError(
+            "These versions are too large to be compared here", {"asset": resolved(made)}, command
+        )
     outputs = [require_output(workspace, session.versions, made, each) for each in (before, after)]
     found = workspace.contents.difference(outputs[0], outputs[1], key, rows)
     return dataclasses.replace(result, found=found)

@@ -25,7 +25,17 @@ Rows = list[tuple[str, str]]
 
 
 def told(found: Difference) -> Rows:
-    """Say what differs, line by line."""
+    """Say what differs, line by line; what would move the cursor or colour a terminal is written out."""
+    return [(kind, _written_out(line)) for kind, line in _told(found)]
+
+
+def _written_out(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
+
+
+def _told(found: Difference) -> Rows:
     if isinstance(found, TableDifference):
         return _table(found)
     if isinstance(found, PartsDifference):
