@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-ceph test-kill test-versions test-web
+LANES := test-atproto test-kill test-s3-real test-versions test-web
 
 .PHONY: help demo ui dashboard test check format bench changelog test-long clean venv $(LANES)
 
@@ -17,8 +17,8 @@ help:
 	@echo "make check         format, lint, types, and the house rules (tests/test_tidy.py)"
 	@echo "make test-long     every lane: $(LANES)"
 	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
-	@echo "make test-ceph     stores and places on a real Ceph gateway, on this machine (apt-get install radosgw …)"
 	@echo "make test-kill     builds ended by kill -9, again and again"
+	@echo "make test-s3-real  stores and places on Ceph's gateway, Azure's emulator and rclone, on this machine (radosgw, npm)"
 	@echo "make test-versions data versions with other Pythons and library versions (Python 3.11, 3.12 and 3.13)"
 	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
@@ -56,11 +56,12 @@ test-atproto: venv
 	@tests/lanes/atproto/install.sh
 	@$(PY) -m pytest tests/lanes/atproto $(ARGS)
 
-test-ceph: venv
-	@$(PY) -m pytest tests/lanes/ceph $(ARGS)
-
 test-kill: venv
 	@$(PY) -m pytest -s tests/lanes/kill $(ARGS)
+
+test-s3-real: venv
+	@tests/lanes/s3_real/install.sh
+	@$(PY) -m pytest -s tests/lanes/s3_real $(ARGS)
 
 test-versions: venv
 	@tests/lanes/versions/install.sh

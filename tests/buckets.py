@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import boto3
 import pytest
@@ -137,7 +137,7 @@ class Asked(NamedTuple):
         """The method, or LIST, COPY or PART, which S3 does not tell apart by it."""
         if self.method == "GET" and "list-type=2" in self.path:
             return "LIST"
-        if "x-amz-copy-source" in self.headers:
+        if "x-amz-copy-source" in self.headers or "x-goog-copy-source" in self.headers:
             return "COPY"
         return "PART" if "uploadId=" in self.path or "uploads=" in self.path else self.method
 
@@ -148,10 +148,17 @@ lets it take effect, and answers 500; ``"cut"`` breaks off in the middle of the 
 and breaks off before any answer; status and code, as ``"403 AccessDenied"``, answer without asking the service."""
 
 
+class Listening(Protocol):
+    """A service on a port of this machine."""
+
+    @property
+    def port(self) -> int: ...
+
+
 class Relay:
     """A server between client and service: counts requests by kind, and spoils the ones it is told to."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Listening) -> None:
         self.service = service
         self.asked: list[Asked] = []
         self.spoil: Spoil = lambda asked: ""

@@ -11,11 +11,12 @@ import hypothesis
 import pytest
 
 pytest.register_assert_rewrite(
-    "nacre.testing"
+    "nacre.testing", "cloud_story"
 )  # its asserts explain themselves only if asked for before any import
 
 from buckets import lake, relay, s3_service, web_server  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
 from disks import small_disk  # noqa: E402, F401  # likewise
+from google_buckets import google_lake, google_relay, google_service  # noqa: E402, F401
 from sandbox import Sandbox  # noqa: E402  # see above
 
 hypothesis.settings.register_profile("house", deadline=None, max_examples=50)
@@ -24,14 +25,31 @@ hypothesis.settings.load_profile("house")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+#: How the variables begin that would change what is tested.
+FOREIGN = (
+    "NACRE_",
+    "AWS_",
+    "GOOGLE_",
+    "GCE_",
+    "STORAGE_EMULATOR_HOST",
+    "AZURE_",
+    "AZURITE_",
+    "IDENTITY_",
+    "MSI_",
+    "K_SERVICE",
+    "CLOUD_RUN_",
+)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("NACRE_", "AWS_"))]:
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         monkeypatch.delenv(name)
     # Nor the credentials of whoever runs this, nor the cloud machine that it may run on.
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", os.devnull)
 
 
 @pytest.fixture

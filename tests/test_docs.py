@@ -6,7 +6,7 @@ directory. Comments, which no reader sees, say how::
     <!-- file: pipeline.py -->      the next block is written there (a Python block: and not executed otherwise)
     <!-- not run: installation -->  the next block is not run, for one of the reasons below
 
-    <!-- with: a bucket -->         at the top: the page is run with an S3 service that has a bucket ``lake``
+    <!-- with: a bucket -->         at the top: the page is run with services that have a bucket ``lake``
 
 In a console block, lines that start with ``$ `` are run; ``# exit 1`` at the end says what they exit with; the other
 lines are what a reader would see, and are not compared.
@@ -133,6 +133,8 @@ def test_every_snippet_of_the_page_works(
 ) -> None:
     if WITH_A_BUCKET in page.read_text(encoding="utf-8"):
         request.getfixturevalue("lake").service.client.create_bucket(Bucket="lake")
+        if "gs://" in page.read_text(encoding="utf-8"):
+            request.getfixturevalue("google_lake").service.new_bucket("lake")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     before = set(sys.modules)

@@ -21,9 +21,10 @@ from nacre.execute.report import Lines, Silent
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.keys import key_path
 from nacre.schedule.serve import serve_deployments
+from nacre.store.address import is_bucket, parse
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
-from nacre.store.connect import SCHEME, Bucket, connect, parse
+from nacre.store.connect import Bucket, connect
 from nacre.store.contents import Contents
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
@@ -66,7 +67,7 @@ class Project:
 
     @property
     def store(self) -> str:
-        """Where versions are kept: an absolute folder, ``s3://bucket/prefix`` or ``memory://``."""
+        """Where versions are kept: an absolute folder, the URL of a bucket, or ``memory://``."""
         place = self.settings.store.removeprefix("file://")
         if _is_bucket(place):
             return parse(place).url
@@ -74,7 +75,7 @@ class Project:
             raise UsageError(
                 f"No store driver for {place.split('://')[0]}://",
                 {"NACRE_STORE": place},
-                "give a folder, file:///folder, s3://bucket/prefix or memory://",
+                "give a folder, file:///folder, s3://, gs:// or az://bucket/prefix, or memory://",
             )
         return place if "://" in place else os.path.join(self.root, place)
 
@@ -82,7 +83,7 @@ class Project:
     def has_store(self) -> bool:
         """True where something was stored before. Asks the bucket, where the store is one."""
         if _is_bucket(self.store):
-            records = _folder_in(self.store, "records")
+            records = parse(self.store).folder("records")
             return bool(BucketRecords(connect(self.store, is_store=True), records, creates=False).identity)
         return self.store.startswith("memory://") or os.path.isfile(_records_file(self.store))
 
@@ -157,7 +158,7 @@ class Project:
     def _open_bucket(self, creates: bool) -> Workspace:
         """Open a store in a bucket, with an index of it in the project's folder."""
         bucket = connect(self.store, is_store=True)
-        records = BucketRecords(bucket, _folder_in(self.store, "records"), creates=creates)
+        records = BucketRecords(bucket, parse(self.store).folder("records"), creates=creates)
         self.is_stored = bool(records.identity)
         if not self.is_stored:
             return self._in_memory()
@@ -170,7 +171,7 @@ class Project:
         def send(run: str, events: Sequence[Event]) -> None:
             tables.write(lambda connection: append_events(connection, run, events))
 
-        objects = BucketObjects(bucket, _folder_in(self.store, "objects"))
+        objects = BucketObjects(bucket, parse(self.store).folder("objects"))
         # Code versions rest on this machine's files, so they are remembered here.
         memo = tables if isinstance(tables, SqliteRecords) else MemoryRecords()
         return self._put_together(records, objects, Catalog(mirror.read), send, memo)
@@ -311,12 +312,7 @@ def _records_file(store: str) -> str:
 
 
 def _is_bucket(store: str) -> bool:
-    return store.startswith(f"{SCHEME}://")
-
-
-def _folder_in(url: str, name: str) -> str:
-    """Where in its bucket a part of a store lies."""
-    return f"{parse(url).prefix}/{name}".lstrip("/")
+    return "://" in store and is_bucket(store)
 
 
 def _opened_index(path: Path) -> SqliteRecords:

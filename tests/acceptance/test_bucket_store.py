@@ -360,8 +360,8 @@ def test_a_build_goes_on_where_the_service_went_away(
     assert [run.state for run in sandbox.runs()] == ["failed", "failed", "completed"]
 
 
-#: Of 31 writes: while the store is begun, at the run's record, and among those of the steps.
-KILLED_AT = (1, 3, 8, 20)
+#: Of 50 writes: while the service is tried, while the store is begun, at the run's record, among those of the steps.
+KILLED_AT = (5, 19, 21, 26, 38)
 
 
 @pytest.mark.parametrize("n_writes", KILLED_AT)

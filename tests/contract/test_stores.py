@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from buckets import Lake
+from google_buckets import GoogleLake
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import connect
@@ -111,6 +112,24 @@ class TestBucketObjects(ObjectStoreContract):
     @pytest.fixture(autouse=True)
     def _bucket(self, lake: Lake) -> None:
         self.url = lake.url
+
+    def make(self, directory: Path) -> ObjectStore:
+        return BucketObjects(connect(self.url), "team/objects")
+
+
+class TestGoogleRecords(RecordStoreContract):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, google_lake: GoogleLake) -> None:
+        self.url = google_lake.url
+
+    def make(self, directory: Path) -> RecordStore:
+        return BucketRecords(connect(self.url), "team/records")
+
+
+class TestGoogleObjects(ObjectStoreContract):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, google_lake: GoogleLake) -> None:
+        self.url = google_lake.url
 
     def make(self, directory: Path) -> ObjectStore:
         return BucketObjects(connect(self.url), "team/objects")

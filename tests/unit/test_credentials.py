@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nacre.errors import StoreReadOnly, StoreUnavailable
-from nacre.store.credentials import Access, find_access
+from nacre.store.credentials.s3 import find_access
 from nacre.store.refusals import Site
 
 SITE = Site("s3://lake/bluesky", is_store=True)
@@ -40,20 +40,29 @@ def no_files(tmp_path: Path) -> dict[str, str]:
 
 def test_variables_win_over_the_files(files: dict[str, str]) -> None:
     given = {**files, **KEYS, "AWS_SESSION_TOKEN": "C", "AWS_DEFAULT_REGION": "us-west-2"}
-    keys = (("access_key_id", "A"), ("secret_access_key", "B"), ("session_token", "C"))
-    assert find_access(SITE, given) == Access("", "us-west-2", keys)
+    access = find_access(SITE, given)
+    assert access.endpoint == "https://s3.us-west-2.amazonaws.com"
+    assert dict(access.settings) == {
+        "access_key_id": "A",
+        "secret_access_key": "B",
+        "session_token": "C",
+        "region": "us-west-2",
+        "disable_bulk_delete": True,
+    }
 
 
 def test_the_default_profile_is_read_where_there_are_no_variables(files: dict[str, str]) -> None:
-    keys = (("access_key_id", "D"), ("secret_access_key", "d%d"))
-    assert find_access(SITE, files) == Access("", "eu-west-1", keys)
+    settings = dict(find_access(SITE, files).settings)
+    assert (settings["access_key_id"], settings["secret_access_key"]) == ("D", "d%d")
+    assert settings["region"] == "eu-west-1"
 
 
 def test_a_named_profile_brings_its_keys_region_and_endpoint(files: dict[str, str]) -> None:
     access = find_access(SITE, {**files, "AWS_PROFILE": "work"})
     assert access.endpoint == "https://s3.example.org"
-    assert access.region == "eu-north-1"
-    assert dict(access.keys)["session_token"] == "t"
+    settings = dict(access.settings)
+    assert settings["endpoint"] == access.endpoint
+    assert (settings["region"], settings["session_token"]) == ("eu-north-1", "t")
 
 
 def test_the_endpoint_of_s3_wins_over_that_of_all_services(tmp_path: Path) -> None:
@@ -91,7 +100,9 @@ def test_without_any_keys_it_says_where_it_looked_and_asks_nobody(tmp_path: Path
 def test_a_service_that_hands_out_keys_is_asked_where_something_names_it(
     tmp_path: Path, said: dict[str, str]
 ) -> None:
-    assert find_access(SITE, {**no_files(tmp_path), **said}).keys == ()
+    settings = dict(find_access(SITE, {**no_files(tmp_path), **said}).settings)
+    assert "access_key_id" not in settings
+    assert "skip_signature" not in settings
 
 
 def test_half_a_pair_of_keys_is_named(tmp_path: Path) -> None:
@@ -111,7 +122,11 @@ def test_a_profile_that_does_not_exist_is_named(files: dict[str, str]) -> None:
 
 def test_a_bucket_that_anybody_may_read_needs_no_keys(tmp_path: Path) -> None:
     access = find_access(SITE, {**no_files(tmp_path), "AWS_SKIP_SIGNATURE": "true"})
-    assert access == Access("", "us-east-1", (), is_signed=False)
+    assert dict(access.settings) == {
+        "skip_signature": True,
+        "region": "us-east-1",
+        "disable_bulk_delete": True,
+    }
 
 
 def test_an_endpoint_must_be_a_url_and_may_be_kept_encrypted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, cast
 
-from nacre.store.connect import MAX_COPY_BYTES, PART_BYTES, Bucket
+from nacre.store.connect import PART_BYTES, Bucket
 from nacre.store.ids import check_name
 from nacre.store.port import ObjectInfo
 
@@ -52,20 +52,15 @@ class BucketObjects:
         return ObjectInfo(name, found.size_bytes) if found else None
 
     def copy(self, source: str, target: str) -> None:
-        """Copy an object: by the service, without moving its bytes, up to the 5 GiB that S3 copies at once."""
+        """Copy an object; by the service, without moving its bytes, up to the size it copies at once."""
         check_name(target)
         found = self.head(source)
         if found is None:
             raise FileNotFoundError(source)
-        if found.size_bytes > MAX_COPY_BYTES:
-            with self.get(source) as origin, self.put(target) as file:
-                while chunk := origin.read(PART_BYTES):
-                    file.write(chunk)
-            return
         # Names are never reused, so nobody else can be writing this one.
         if self.head(target) is not None:
             raise FileExistsError(target)
-        self.bucket.copy(self.path(source), self.path(target))
+        self.bucket.copy(self.path(source), self.path(target), found.size_bytes)
 
     def delete(self, name: str) -> None:
         """Remove an object; nothing happens where there is none."""

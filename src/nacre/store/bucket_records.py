@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from nacre.errors import SAFE, CorruptRecord, StoreTooNew, StoreUnavailable
-from nacre.store.connect import NO_ETAG, Bucket, at_once
+from nacre.store.connect import Bucket, at_once
 from nacre.store.ids import new_id
 from nacre.store.paths import is_record_path
 from nacre.store.port import Stored, Token, Write
+from nacre.store.probe import broken_promise
 from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode
-from nacre.store.refusals import not_s3
+from nacre.store.refusals import odd_answer
 
 Index = Callable[[Sequence[Stored]], None]
 
@@ -56,7 +57,7 @@ class BucketRecords:
         if found is None:
             return None
         if found[0].lstrip().startswith(b"<"):
-            raise not_s3(self.bucket.site, f"it sent a web page for the record {path}")
+            raise odd_answer(self.bucket.site, f"it sent a web page for the record {path}")
         return Stored(path, _unmarked(found[0], path), found[1])
 
     def create(self, path: str, data: bytes) -> Token | None:
@@ -129,17 +130,13 @@ class BucketRecords:
                     yield path, each.etag
 
     def _begin(self) -> Token:
-        """Write the ``format`` record, by which a store is known, on a service that is seen to keep conditions."""
-        path = self._start + _FORMAT_PATH
-        data = _marked(encode(StoreFormat(created_at=datetime.now(UTC))))
-        if isinstance(self.bucket.try_write(path, data, NO_ETAG), str):
-            self.bucket.delete(path)
-            raise _ignores("If-Match", self.bucket)
+        """Write the ``format`` record, by which a store is known, on a service that is seen to keep its promises."""
+        now = datetime.now(UTC)
+        if broken := broken_promise(self.bucket, self._start.rstrip("/")):
+            raise _not_to_be_shared(broken, self.bucket)
+        data = _marked(encode(StoreFormat(created_at=now, probed_at=now)))
         # Refused where somebody else began it at this moment, which is as good.
-        self.bucket.write(path, data, None)
-        if isinstance(self.bucket.try_write(path, data, None), str):
-            self.bucket.delete(path)
-            raise _ignores("If-None-Match", self.bucket)
+        self.bucket.write(self._start + _FORMAT_PATH, data, None)
         return _check_format(self.get(_FORMAT_PATH), self.bucket)
 
 
@@ -183,8 +180,12 @@ def _check_format(stored: Stored | None, bucket: Bucket) -> Token:
     return stored.token
 
 
-def _ignores(condition: str, bucket: Bucket) -> StoreUnavailable:
-    facts = bucket.site.facts(f"a write was accepted against its {condition}")
-    hint = ("use a service that keeps conditions, as Amazon S3 does", bucket.site.elsewhere)
-    what = "This service ignores conditional writes, so machines that share a store would lose versions"
+def _not_to_be_shared(broken: str, bucket: Bucket) -> StoreUnavailable:
+    facts = bucket.site.facts(broken)
+    hint = (
+        "use a service that keeps them, as Amazon S3, Google Cloud Storage, Azure Blob Storage and Ceph do",
+        bucket.site.elsewhere,
+        SAFE,
+    )
+    what = "This service does not keep what sharing a store rests on: versions would be lost"
     return StoreUnavailable(what, facts, hint)

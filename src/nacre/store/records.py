@@ -36,11 +36,15 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class StoreFormat(Record, frozen=True, kw_only=True):
-    """``format``: which layout this store has; written once."""
+    """``format``: which layout this store has; written once.
+
+    ``probed_at`` says when its service was seen to keep conditions; None where there is no service, or nobody tried it.
+    """
 
     version: int = FORMAT_VERSION
     digest: str = "blake3-256"
     created_at: datetime
+    probed_at: datetime | None = None
 
 
 class Input(Record, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from nacre.errors import SAFE, NacreError, StoreError, StoreFull, StoreReadOnly, StoreUnavailable
+from nacre.store.services import SERVICES, Service
 
 # Compiled when something was refused: every start of nacre loads this module.
 _CODE = r"<Code>(\w+)</Code>"
@@ -15,7 +16,17 @@ _STATUS = r"status code: (\d{3})"
 _REQUEST = r"Error performing ([A-Z]+)"
 _CAUSE = r'(?:ConnectError\(|error: )"([^"]+)"|message: "([^"]+)"'
 
-_SAID_OF_A_REDIRECT = "redirect without LOCATION"
+#: What the client library or a service says without a code of its own, and the code that it is taken for.
+_SAID = (
+    ("redirect without LOCATION", "PermanentRedirect"),
+    ("Unable to extract metadata", "OddAnswer"),
+    ("Invalid Access Key", "UnusableKey"),
+    ("service account file", "UnusableKey"),
+    ("Request date header too old", "RequestTimeTooSkewed"),
+    ("Server failed to authenticate", "AuthenticationFailed"),
+)
+#: The service that hands out tokens was asked, and answered no.
+_SAID_OF_AN_IDENTITY = "performing token request"
 _WHOLE = "What was stored before is whole."
 
 
@@ -31,8 +42,8 @@ class _Telling(NamedTuple):
 
 _NO_BUCKET = _Telling(
     StoreUnavailable,
-    "There is no bucket {bucket}",
-    "make it, or correct its name: aws s3 mb s3://{bucket}",
+    "There is no {noun} {bucket}",
+    "make it, or correct its name: {make}",
     elsewhere=True,
 )
 _SKEWED = _Telling(
@@ -42,51 +53,64 @@ _SKEWED = _Telling(
 )
 _NOT_OURS = _Telling(
     StoreReadOnly,
-    "The credentials for the bucket {bucket} are not accepted",
-    "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE",
+    "The credentials for the {noun} {bucket} are not accepted",
+    "look at {identity}",
     elsewhere=True,
 )
 _FORBIDDEN = _Telling(
     StoreReadOnly,
-    "There is no permission to {verb} the bucket {bucket}",
+    "There is no permission to {verb} the {noun} {bucket}",
     "the policy of these credentials must allow {needed} here",
     elsewhere=True,
 )
 _SERVED_ELSEWHERE = _Telling(
-    StoreUnavailable,
-    "The bucket {bucket} is served elsewhere",
-    "set AWS_REGION to the bucket's region, or AWS_ENDPOINT_URL to its service",
+    StoreUnavailable, "The {noun} {bucket} is served elsewhere", "{served_elsewhere}"
 )
 _FULL = _Telling(
-    StoreFull, "No space is left in the bucket {bucket}", "free some space and run again", safe=_WHOLE
+    StoreFull, "No space is left in the {noun} {bucket}", "free some space and run again", safe=_WHOLE
 )
 _FAILED = _Telling(
     StoreUnavailable,
-    "The service of the bucket {bucket} could not do it",
+    "The service of the {noun} {bucket} could not do it",
     "run again; if it stays so, ask whoever runs the service",
     safe=_WHOLE,
 )
-_NOT_S3 = _Telling(
+_HURRIED = _Telling(
     StoreUnavailable,
-    "The endpoint does not answer as S3 does",
-    "look at AWS_ENDPOINT_URL: a web server or a proxy's page answers there",
+    "The service of the {noun} {bucket} asks for fewer requests",
+    "run again a little later: it was asked several times",
+    safe=_WHOLE,
+)
+_OTHER_SERVICE = _Telling(
+    StoreUnavailable,
+    "The endpoint does not answer as {service} does",
+    "look at {endpoint}: a web server or a proxy's page answers there",
     elsewhere=True,
     safe=_WHOLE,
 )
 _SILENT = _Telling(
     StoreUnavailable,
-    "The bucket {bucket} cannot be reached",
-    "look at AWS_ENDPOINT_URL and the network, and run again",
+    "The {noun} {bucket} cannot be reached",
+    "look at {endpoint} and the network, and run again",
     elsewhere=True,
     safe=_WHOLE,
 )
+# The services share no code for two different things, so one table does.
 _BY_CODE = {
+    "AccountIsDisabled": _NOT_OURS,
     "AuthFailure": _NOT_OURS,
+    "AuthenticationFailed": _NOT_OURS,
+    "AuthenticationRequired": _NOT_OURS,
     "AuthorizationHeaderMalformed": _SERVED_ELSEWHERE,
+    "ContainerBeingDeleted": _NO_BUCKET,
+    "ContainerNotFound": _NO_BUCKET,
     "ExpiredToken": _NOT_OURS,
     "InvalidAccessKeyId": _NOT_OURS,
+    "InvalidAuthenticationInfo": _NOT_OURS,
     "InvalidBucketName": _NO_BUCKET,
+    "InvalidResourceName": _NO_BUCKET,
     "InvalidToken": _NOT_OURS,
+    "NoAuthenticationInformation": _NOT_OURS,
     "NoSuchBucket": _NO_BUCKET,
     "PermanentRedirect": _SERVED_ELSEWHERE,
     "QuotaExceeded": _FULL,
@@ -94,12 +118,17 @@ _BY_CODE = {
     "RequestTimeTooSkewed": _SKEWED,
     "SignatureDoesNotMatch": _NOT_OURS,
     "TemporaryRedirect": _SERVED_ELSEWHERE,
+    "TokenRefused": _NOT_OURS,
+    "OddAnswer": _OTHER_SERVICE,
+    "UnusableKey": _NOT_OURS,
 }
-_BY_STATUS = {0: _SILENT, 301: _SERVED_ELSEWHERE, 401: _NOT_OURS, 403: _FORBIDDEN, 507: _FULL}
-_NEEDED = {
-    "GET": "s3:GetObject and s3:ListBucket",
-    "HEAD": "s3:GetObject and s3:ListBucket",
-    "DELETE": "s3:DeleteObject",
+_BY_STATUS = {
+    0: _SILENT,
+    301: _SERVED_ELSEWHERE,
+    401: _NOT_OURS,
+    403: _FORBIDDEN,
+    429: _HURRIED,
+    507: _FULL,
 }
 
 
@@ -126,6 +155,11 @@ class Site(NamedTuple):
     is_store: bool = False
 
     @property
+    def service(self) -> Service:
+        """What it lies at."""
+        return SERVICES[self.url.partition("://")[0]]
+
+    @property
     def bucket(self) -> str:
         """The bucket's own name."""
         return self.url.partition("://")[2].partition("/")[0]
@@ -133,15 +167,15 @@ class Site(NamedTuple):
     def facts(self, problem: object = "") -> dict[str, object]:
         """What an error says about it."""
         label = "store" if self.is_store else "place"
-        return {label: self.url, "bucket": self.bucket, "endpoint": self.endpoint, "problem": problem}
+        noun = self.service.bucket
+        return {label: self.url, noun: self.bucket, "endpoint": self.endpoint, "problem": problem}
 
     @property
     def elsewhere(self) -> str:
         """How to do without it."""
         if self.is_store:
             return "or keep versions in a folder: NACRE_STORE=.nacre"
-        scheme = self.url.partition("://")[0]
-        return map_to_folder(f"{scheme}://{self.bucket}")
+        return map_to_folder(f"{self.service.scheme}://{self.bucket}")
 
 
 class Reported(NamedTuple):
@@ -163,51 +197,68 @@ class Reported(NamedTuple):
 def read_off(error: BaseException) -> Reported:
     """Read what a client's error says; its text carries the answer of the service."""
     text = str(error)
-    code = "PermanentRedirect" if _SAID_OF_A_REDIRECT in text else ""
-    code = found[1] if (found := re.search(_CODE, text)) else code
     status = int(found[1]) if (found := re.search(_STATUS, text)) else 0
+    code = found[1] if (found := re.search(_CODE, text)) else ""
+    code = next((meant for said, meant in _SAID if said in text), code)
+    if _SAID_OF_AN_IDENTITY in text and 400 <= status < 500:
+        code = "TokenRefused"
     method = found[1] if (found := re.search(_REQUEST, text)) else ""
     if code and status:
-        said = found[1].strip().rstrip(".") if (found := re.search(_MESSAGE, text)) else ""
+        said = found[1].strip().splitlines()[0].rstrip(".") if (found := re.search(_MESSAGE, text)) else ""
         problem = f"{code}: {said}" if said else code
     elif status:
         problem = text.partition("status code: ")[2].splitlines()[0].rstrip(": ")
     else:
         cause = next((a or b for a, b in re.findall(_CAUSE, text)), "")
         cause = cause or ("no answer in time" if "TimedOut" in text else "")
-        problem = cause or text.splitlines()[0].rpartition(" - ")[2]
+        problem = cause or text.splitlines()[0].rpartition(" - ")[2].rpartition(" error: ")[2]
     return Reported(code, status, method, problem)
 
 
-def no_credentials(site: Site, problem: str, hint: str = "") -> StoreReadOnly:
+def no_credentials(site: Site, problem: str, hint: str) -> StoreReadOnly:
     """The error of a bucket for which this process has no credentials; no request was made."""
-    given = hint or "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
     return StoreReadOnly(
-        f"There are no credentials for the bucket {site.bucket}",
+        f"There are no credentials for the {site.service.bucket} {site.bucket}",
         site.facts(problem),
-        (given, site.elsewhere, SAFE),
+        (hint, site.elsewhere, SAFE),
     )
 
 
 def from_client(error: BaseException, site: Site) -> StoreError:
     """Translate what the client library raised about a request."""
     told = read_off(error)
-    # What serves S3 may itself be behind a server that tells its absence by a page.
+    # What serves buckets may itself be behind a server that tells its absence by a page.
     is_page = not told.code and told.status not in (500, 502, 503, 504) and "<html" in str(error).lower()
-    telling = _NOT_S3 if is_page else _BY_CODE.get(told.code) or _BY_STATUS.get(told.status, _FAILED)
+    telling = _OTHER_SERVICE if is_page else _BY_CODE.get(told.code) or _BY_STATUS.get(told.status, _FAILED)
+    return _told(telling, site, told.problem, told.method, safe=telling.safe)
+
+
+def no_bucket(site: Site, error: BaseException) -> StoreError:
+    """The error of a service that knows no such bucket, and said so without a code."""
+    told = read_off(error)
+    return _told(_NO_BUCKET, site, told.problem, told.method, safe=SAFE)
+
+
+def odd_answer(site: Site, problem: str) -> StoreError:
+    """The error of an endpoint that answered a request well, but with something that the service would never send."""
+    return _told(_OTHER_SERVICE, site, problem, "", safe=SAFE)
+
+
+def _told(telling: _Telling, site: Site, problem: str, method: str, *, safe: str) -> StoreError:
+    service = site.service
     words = {
+        "noun": service.bucket,
         "bucket": site.bucket,
-        "verb": "read" if told.method in ("GET", "HEAD") else "write to",
-        "needed": _NEEDED.get(told.method, "s3:PutObject"),
+        "service": service.name,
+        "make": service.make.format(bucket=site.bucket),
+        "identity": service.identity,
+        "endpoint": service.endpoint,
+        "served_elsewhere": service.elsewhere,
+        "verb": "read" if method in ("GET", "HEAD") else "write to",
+        "needed": service.needed(method),
     }
-    hint = [telling.hint.format(**words), *([site.elsewhere] if telling.elsewhere else []), telling.safe]
-    return telling.kind(telling.what.format(**words), site.facts(told.problem), hint)
-
-
-def not_s3(site: Site, problem: str) -> StoreError:
-    """The error of an endpoint that answered a request well, but with something that S3 would never send."""
-    hint = [_NOT_S3.hint, site.elsewhere, SAFE]
-    return _NOT_S3.kind(_NOT_S3.what, site.facts(problem), hint)
+    hint = [telling.hint.format(**words), *([site.elsewhere] if telling.elsewhere else []), safe]
+    return telling.kind(telling.what.format(**words), site.facts(problem), hint)
 
 
 def says_no_bucket(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from nacre.store.bucket import BucketObjects
-from nacre.store.connect import MAX_COPY_BYTES, NO_ETAG, Bucket, at_once
+from nacre.store.connect import NO_ETAG, Bucket, at_once
 from nacre.store.ids import new_id
 from nacre.store.publish.port import Content
 
@@ -55,14 +55,8 @@ class BucketPlace:
     def put(self, path: str, content: Content) -> str:
         """Put a file over the one that is there; readers see the one or the other."""
         objects = content.objects
-        if (
-            content.object
-            and isinstance(objects, BucketObjects)
-            and self.bucket.is_same(objects.bucket)
-            and content.size_bytes <= MAX_COPY_BYTES
-        ):
-            self.bucket.copy(objects.path(content.object), path)
-            return self.bucket.etag(path)
+        if content.object and isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
+            return self.bucket.copy(objects.path(content.object), path, content.size_bytes)
         with content.open() as source:
             return self.bucket.put(path, source)
 

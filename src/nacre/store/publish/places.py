@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from nacre.errors import InvalidKey
 from nacre.keys import dimensions, key_of, partition_of
+from nacre.store.services import SERVICES
 
 #: Schemes whose keys name a place; values under any other live in the store only.
-BUCKET_SCHEMES = ("s3", "gs", "az")
+BUCKET_SCHEMES = tuple(SERVICES)
 FILE_SCHEME = "file"
 SCHEMES = tuple(f"{scheme}://" for scheme in (*BUCKET_SCHEMES, FILE_SCHEME))
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from nacre.errors import StoreUnavailable
+from nacre.store.credentials.access import Access, is_off, is_on, pairs
 from nacre.store.refusals import Site, no_credentials
 
 DEFAULT_REGION = "us-east-1"
@@ -23,24 +23,7 @@ _SERVICES = (
 _EXPORT = 'eval "$(aws configure export-credentials --format env)"'
 
 
-class Access(NamedTuple):
-    """How to reach S3.
-
-    Args:
-        endpoint: URL of the service; empty for Amazon's own.
-        region: Of the bucket.
-        keys: ``access_key_id``, ``secret_access_key`` and perhaps ``session_token``; empty where the client library
-            asks a service for them.
-        is_signed: False for buckets that anybody may read.
-    """
-
-    endpoint: str
-    region: str
-    keys: tuple[tuple[str, str], ...]
-    is_signed: bool = True
-
-
-def find_access(site: Site, environ: Mapping[str, str] = os.environ) -> Access:
+def find_access(site: Site, environ: Mapping[str, str]) -> Access:
     """Find out how to reach a bucket, without any request.
 
     Args:
@@ -61,7 +44,7 @@ def find_access(site: Site, environ: Mapping[str, str] = os.environ) -> Access:
     if endpoint and not endpoint.startswith(("http://", "https://")):
         hint = "write it with its scheme, such as https://s3.example.org"
         raise StoreUnavailable("AWS_ENDPOINT_URL is no URL", site.facts(), hint)
-    if endpoint.startswith("http://") and _is_false(environ.get("AWS_ALLOW_HTTP", "")):
+    if endpoint.startswith("http://") and is_off(environ.get("AWS_ALLOW_HTTP", "")):
         hint = "unset AWS_ALLOW_HTTP, or give an endpoint with https://"
         raise StoreUnavailable("The endpoint is not encrypted, and AWS_ALLOW_HTTP is off", site.facts(), hint)
     region = (
@@ -70,26 +53,31 @@ def find_access(site: Site, environ: Mapping[str, str] = os.environ) -> Access:
         or profile.setting("region")
         or DEFAULT_REGION
     )
-    if environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true"):
-        return Access(endpoint, region, (), is_signed=False)
-    return Access(endpoint, region, _keys(site, environ, profile))
+    is_signed = not is_on(environ.get("AWS_SKIP_SIGNATURE", ""))
+    settings: dict[str, str | bool] = {
+        **(_keys(site, environ, profile) if is_signed else {}),
+        **({} if is_signed else {"skip_signature": True}),
+        "region": region,
+        "endpoint": endpoint,
+        # More requests for many deletes, but one that every service has.
+        "disable_bulk_delete": True,
+    }
+    return Access(endpoint or f"https://s3.{region}.amazonaws.com", pairs(settings))
 
 
-def _keys(site: Site, environ: Mapping[str, str], profile: _Profile) -> tuple[tuple[str, str], ...]:
+def _keys(site: Site, environ: Mapping[str, str], profile: _Profile) -> dict[str, str]:
     """Take keys from the environment, else from the profile; none where a service hands them out."""
     given = {name: environ.get(f"AWS_{name.upper()}", "") for name in ("access_key_id", "secret_access_key")}
     if any(given.values()):
         missing = [f"AWS_{name.upper()}" for name, value in given.items() if not value]
         if missing:
             raise no_credentials(site, f"{missing[0]} is not set", f"set {missing[0]} as well")
-        return _pairs(given | {"session_token": environ.get("AWS_SESSION_TOKEN", "")})
+        return given | {"session_token": environ.get("AWS_SESSION_TOKEN", "")}
     stored = {name: profile.setting(f"aws_{name}") for name in (*given, "session_token")}
     if stored["access_key_id"] and stored["secret_access_key"]:
-        return _pairs(stored)
-    if any(environ.get(name) for name in _SERVICES) or _is_false(
-        environ.get("AWS_EC2_METADATA_DISABLED", "")
-    ):
-        return ()
+        return stored
+    if any(environ.get(name) for name in _SERVICES) or is_off(environ.get("AWS_EC2_METADATA_DISABLED", "")):
+        return {}
     if profile.is_dynamic:
         raise no_credentials(site, f"the profile {profile.name} has no keys of its own", f"run: {_EXPORT}")
     if environ.get("AWS_PROFILE"):
@@ -133,11 +121,3 @@ def _section(path: str, name: str) -> dict[str, str]:
         return dict(parser[name]) if parser.has_section(name) else {}
     except (Error, UnicodeDecodeError, OSError):
         return {}  # what cannot be read has no keys: the error that follows names the file
-
-
-def _pairs(keys: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in keys.items() if value)
-
-
-def _is_false(text: str) -> bool:
-    return text.strip().lower() in ("0", "false", "no", "off")

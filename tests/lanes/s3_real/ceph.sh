@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Start or stop a real Ceph object gateway on this machine: a monitor, a store in memory, and radosgw.
 #
-#   start.sh start RUN_DIR     answers on 127.0.0.1:RGW_PORT for the keys test, testsecret
-#   start.sh stop RUN_DIR
+#   ceph.sh start RUN_DIR     answers on 127.0.0.1:RGW_PORT for the keys test, testsecret
+#   ceph.sh stop RUN_DIR
 #
 # RUN_DIR is a new, empty path; everything is gone on stop. Ports: RGW_PORT, MON_PORT and the one after it.
 set -euo pipefail
@@ -110,5 +110,5 @@ start() {
 case $verb in
   start) start ;;
   stop) stop ;;
-  *) echo "start.sh: start or stop, not '$verb'" >&2; exit 2 ;;
+  *) echo "ceph.sh: start or stop, not '$verb'" >&2; exit 2 ;;
 esac

@@ -7,23 +7,27 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
 
 from buckets import closed_port
+from cloud_story import CloudStory
+from contract.test_places import PlaceContract
 from nacre.errors import StoreReadOnly, StoreUnavailable
+from nacre.store import services
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import PART_BYTES, connect
 from nacre.store.memory import MemoryObjects
 from nacre.store.port import ObjectStore, RecordStore
+from nacre.store.probe import broken_promise
 from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.port import Content
 from nacre.testing import ObjectStoreContract, RecordStoreContract, read_object, write_object
 
-START = Path(__file__).parent / "start.sh"
+START = Path(__file__).parent / "ceph.sh"
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "testsecret"}
 _numbers = itertools.count(1)
 
@@ -70,6 +74,67 @@ class TestCephObjects(ObjectStoreContract):
 
     def make(self, directory: Path) -> ObjectStore:
         return BucketObjects(connect(self.url), "team/objects")
+
+
+class CephLake(NamedTuple):
+    """A bucket as a program that does not know nacre sees it."""
+
+    client: Any
+    bucket: str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}"
+
+    def names(self) -> list[str]:
+        listed = self.client.list_objects_v2(Bucket=self.bucket)
+        return [each["Key"] for each in listed.get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        data: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return data
+
+    def write(self, key: str, data: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+
+class TestCephPlace(PlaceContract):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, client: Any, bucket: str) -> None:
+        self.lake = CephLake(client, bucket)
+        self.place = BucketPlace(connect(self.lake.url))
+        self.folder = ""
+
+    def read(self, path: str) -> bytes:
+        return self.lake.read(path)
+
+    def write(self, path: str, data: bytes) -> None:
+        self.lake.write(path, data)
+
+    def names(self) -> list[str]:
+        return self.lake.names()
+
+
+class TestCephStory(CloudStory):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, client: Any, bucket: str) -> None:
+        self.lake = CephLake(client, bucket)
+
+
+@pytest.mark.parametrize("time_of_many", range(5))
+def test_the_gateway_keeps_what_sharing_rests_on(bucket: str, time_of_many: int) -> None:
+    assert broken_promise(connect(f"s3://{bucket}"), "records") == ""
+
+
+def test_what_is_too_large_to_be_copied_at_once_passes_through_in_parts(
+    client: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(services.SERVICES, "s3", services.S3._replace(max_copy_bytes=PART_BYTES))
+    objects = BucketObjects(connect(f"s3://{bucket}"), "team/objects")
+    data = bytes(range(251)) * (3 * PART_BYTES // 251)
+    write_object(objects, "data/a/1", data)
+    objects.copy("data/a/1", "data/a/2")
+    assert read_object(objects, "data/a/2") == data
 
 
 def test_a_large_object_comes_back_and_is_copied_to_its_place(client: Any, bucket: str) -> None:

@@ -1,0 +1,41 @@
+"""How a bucket is reached: what each finder of credentials finds, and the reading of variables that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Access(NamedTuple):
+    """How to reach a service, and as whom.
+
+    Args:
+        endpoint: URL of the service, for errors.
+        settings: Those of the client library; secrets among them, so this is never shown.
+    """
+
+    endpoint: str
+    settings: tuple[tuple[str, str | bool], ...]
+
+    def __repr__(self) -> str:
+        return f"Access({self.endpoint!r}, {[name for name, _ in self.settings]})"
+
+
+def pairs(settings: Mapping[str, str | bool]) -> tuple[tuple[str, str | bool], ...]:
+    """Settings without the texts that are empty, in order, so that equal ones are equal."""
+    return tuple((name, value) for name, value in settings.items() if value != "")
+
+
+def first(environ: Mapping[str, str], *names: str) -> str:
+    """The value of the first of some variables that is set; empty where none is."""
+    return next((value for name in names if (value := environ.get(name, "").strip())), "")
+
+
+def is_on(text: str) -> bool:
+    """Whether a variable says yes."""
+    return text.strip().lower() in ("1", "true", "yes", "on")
+
+
+def is_off(text: str) -> bool:
+    """Whether a variable says no, which an unset one does not."""
+    return text.strip().lower() in ("0", "false", "no", "off")
