@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import BinaryIO, cast
 
@@ -17,7 +17,6 @@ from nacre.store.port import ObjectStore
 from nacre.store.publish.port import Content
 from nacre.store.records import INLINE_BYTES, Output
 from nacre.values import ValueIdentity
-from nacre.values.difference import Difference, difference
 
 _CHUNK = 1 << 20
 
@@ -136,27 +135,6 @@ class Contents:
         """
         with self.open(output) as source:
             return formats.read_beginning(output.format, source, rows)
-
-    def difference(self, old: Output, new: Output, key: Sequence[str], limit: int) -> Difference:
-        """Compare two stored values: tables column by column, bytes as they come, classes by name only.
-
-        Args:
-            old: What the action record says of the old one.
-            new: What it says of the new one.
-            key: Columns that tell rows apart; none to compare by position.
-            limit: Rows, parts or lines shown at most.
-
-        Raises:
-            CorruptObject: Bytes are missing or are not the ones that were stored.
-            UsageError: The key is not there or does not tell rows apart.
-        """
-        with self.open(old) as before, self.open(new) as after:
-            return difference(
-                formats.read_comparable(old.format, before, old.size_bytes),
-                formats.read_comparable(new.format, after, new.size_bytes),
-                key,
-                limit,
-            )
 
     def is_damaged(self, output: Output) -> bool:
         """Say whether the bytes of a value are missing or are not the ones that were stored; reads them all."""

@@ -13,7 +13,10 @@ from nacre.errors import NotMaterialized, UsageError
 from nacre.keys import resolved, slot
 from nacre.loading import find_version, require_output
 from nacre.planning.explain import short
-from nacre.values.difference import Difference
+from nacre.store.contents import Contents
+from nacre.store.formats.comparable import read_comparable
+from nacre.store.records import Output
+from nacre.values.difference import Difference, difference
 from nacre.views.difference_words import told
 from nacre.views.session import Session
 from nacre.views.versions import describe, history
@@ -155,8 +158,19 @@ def compare(
             "These versions are too large to be compared here", {"asset": resolved(made)}, command
         )
     outputs = [require_output(workspace, session.versions, made, each) for each in (before, after)]
-    found = workspace.contents.difference(outputs[0], outputs[1], key, rows)
+    found = _compared(workspace.contents, outputs[0], outputs[1], key, rows)
     return dataclasses.replace(result, found=found)
+
+
+def _compared(contents: Contents, old: Output, new: Output, key: Sequence[str], rows: int) -> Difference:
+    """Compare two stored values as they are read: tables column by column, bytes as they come."""
+    with contents.open(old) as before, contents.open(new) as after:
+        return difference(
+            read_comparable(old.format, before, old.size_bytes),
+            read_comparable(new.format, after, new.size_bytes),
+            key,
+            rows,
+        )
 
 
 def _before(session: Session, current: HeadRow, after: Row) -> HistoryRow:

@@ -6,7 +6,6 @@ Holds imports only: submodules are named for what they store, so a builtin's nam
 from __future__ import annotations
 
 from nacre.store.formats.beginning import read_beginning
-from nacre.store.formats.comparable import read_comparable
 from nacre.store.formats.parquet import reads_on, streams
 from nacre.store.formats.port import Format
 from nacre.store.formats.saving import by_name, choose, load, save
@@ -19,7 +18,6 @@ __all__ = [
     "load",
     "load_whole",
     "read_beginning",
-    "read_comparable",
     "reads_on",
     "save",
     "streams",

@@ -8,8 +8,9 @@ from nacre.errors import CorruptObject, NacreError, TypeMismatch
 from nacre.store.formats import json
 from nacre.store.formats.npy import Npy
 from nacre.store.formats.parquet import read_table, restored_column, restored_schema
-from nacre.store.formats.untyped import unpack_plainly
-from nacre.values.difference import Stream
+from nacre.store.formats.typed import Node
+from nacre.store.formats.untyped import reader
+from nacre.values.difference import Fields, Member, Stream
 
 
 def read_comparable(name: str, source: BinaryIO, size: int) -> object:
@@ -34,7 +35,7 @@ def read_comparable(name: str, source: BinaryIO, size: int) -> object:
             return Npy().load(source, None)
         if name == "json":
             value, is_typed = json.read(source)
-            return unpack_plainly(value) if is_typed else value
+            return _plain(value) if is_typed else value
     except NacreError:
         raise
     except RecursionError as error:
@@ -47,6 +48,26 @@ def read_comparable(name: str, source: BinaryIO, size: int) -> object:
     raise TypeMismatch(
         "A value is stored in a format this nacre does not know", {"format": name}, "update nacre"
     )
+
+
+def _plain(node: Node) -> object:
+    """Turn JSON data with nodes into data, without any class that it names: records as ``Fields``.
+
+    Raises:
+        TypeMismatch: A newer nacre wrote the value.
+    """
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    tag = node.get("$")
+    if tag is None:
+        return {key: _plain(item) for key, item in node.items()}
+    if tag == "record":
+        return Fields(node["t"], {name: _plain(item) for name, item in node["v"].items()})
+    if tag == "enum":
+        return Member(node["t"], node["v"])
+    return reader(tag)(node, _plain)
 
 
 class StoredColumns:

@@ -10,7 +10,6 @@ from typing import Any
 
 from nacre.errors import TypeMismatch
 from nacre.store.formats.typed import Node, find_class, rebuild
-from nacre.values.difference import Fields, Member
 
 Read = Callable[[Node], Any]
 
@@ -41,30 +40,15 @@ def unpack(node: Node, known: dict[str, type]) -> object:
     if tag == "enum":
         kind: Any = find_class(node["t"], known)
         return kind[node["v"]] if isinstance(node["v"], str) else kind(node["v"])
-    return _reader(tag)(node, inner)
+    return reader(tag)(node, inner)
 
 
-def unpack_plainly(node: Node) -> object:
-    """Turn JSON data with nodes into data, without any class that it names: records as ``Fields``.
+def reader(tag: str) -> Callable[[Node, Read], object]:
+    """Find what reads the nodes of a tag.
 
     Raises:
         TypeMismatch: A newer nacre wrote the value.
     """
-    if isinstance(node, list):
-        return [unpack_plainly(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    tag = node.get("$")
-    if tag is None:
-        return {key: unpack_plainly(item) for key, item in node.items()}
-    if tag == "record":
-        return Fields(node["t"], {name: unpack_plainly(item) for name, item in node["v"].items()})
-    if tag == "enum":
-        return Member(node["t"], node["v"])
-    return _reader(tag)(node, unpack_plainly)
-
-
-def _reader(tag: str) -> Callable[[Node, Read], object]:
     read = _READ.get(tag)
     if read is None:
         facts = {"tag": tag}
