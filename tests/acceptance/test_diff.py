@@ -140,6 +140,8 @@ def test_versions_are_named_as_everywhere(two: Shell) -> None:
     assert "~ row 1  likes 12 → 6" in back
     assert "has no version v9" in two("diff", "posts", "v9", exits=2).stderr
     assert "no version of posts before v1" in two("diff", "posts@v1", exits=2).stderr
+    two("pin", "posts@v1", "before")
+    assert two("diff", "posts", "before").stdout == two("diff", "posts").stdout
     assert "Three versions" in two("diff", "posts@v1", "v1", "v2", exits=2).stderr
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sqlite3
+from base64 import b64decode
 from pathlib import Path
+from struct import pack
 from types import ModuleType
 from typing import Any
 
 import pytest
+from blake3 import blake3
 
 import nacre
 from buckets import Lake
@@ -205,6 +209,48 @@ def test_a_store_of_a_newer_format_is_refused_and_left_as_it_is(
         kept.build()
     kept.project.close()
     assert file.read_bytes() == data
+
+
+def encoded(text: str) -> str:
+    """A text in a path, as the specification says."""
+    slug = re.sub(r"[^A-Za-z0-9_.=-]+", "-", text).strip("-.")[:80]
+    data = text.encode()
+    return f"{slug}-{blake3(b'n1' + pack('<I', 3) + b'key' + pack('<Q', len(data)) + data).hexdigest()[:16]}"
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_who_knows_the_specification_alone_reads_every_version(name: str) -> None:
+    """Nothing of nacre is used: the paths, the records and the promises to readers are those of the page."""
+    store = GOLDEN / name / "store"
+    if (store / "records.sqlite").exists():
+        with sqlite3.connect(f"file:{store}/records.sqlite?mode=ro&immutable=1", uri=True) as database:
+            records = dict(database.execute("SELECT path, data FROM records"))
+        database.close()
+    else:
+        files = [path for path in (store / "records").rglob("*") if path.is_file()]
+        records = {path.relative_to(store / "records").as_posix(): path.read_bytes() for path in files}
+        # In a bucket the id of the write stands on a line of its own.
+        records = {path: data.rpartition(b"\n")[0] for path, data in records.items()}
+    seen = 0
+    for slot, each in json.loads((GOLDEN / name / "told.json").read_text())["slots"].items():
+        asset, _, partition = slot.partition("#")
+        path = f"heads/default/{encoded(asset)}" + (f"/{encoded(partition)}" if partition else "")
+        history = json.loads(records[path])["history"]
+        assert [version["seq"] for version in history] == list(range(1, len(history) + 1))
+        assert [version["data_version"] for version in reversed(history)] == [
+            version["data_version"] for version in each["versions"]
+        ]
+        for version in history:
+            outputs = json.loads(records[f"ac/{version['fingerprint']}"])["outputs"]
+            (output,) = [output for output in outputs if output["asset"] == asset]
+            assert output["data_version"] == version["data_version"]
+            inline = "object" not in output
+            data = (
+                b64decode(output["inline"]) if inline else (store / "objects" / output["object"]).read_bytes()
+            )
+            assert (len(data), blake3(data).hexdigest()) == (output["size_bytes"], output["digest"])
+            seen += 1
+    assert seen > 30
 
 
 def test_each_format_has_a_store_that_was_kept() -> None:

@@ -9,6 +9,7 @@ from nacre import Flow, RunResult, Task, flow, materialize, stable, task
 from nacre.assets import Asset
 from nacre.declare.task import Future
 from nacre.schedules import Cron
+from nacre.views.difference import DiffResult
 
 RAW = Asset(key="asset://raw")
 
@@ -65,6 +66,7 @@ def check() -> None:
     assert_type(named.with_options(name="x")("today"), int)
     assert_type(helper(other_helper(1)), int)
     assert_type(nacre.build(raw), RunResult)
+    assert_type(nacre.diff(raw, "v1", 2, key="id"), DiffResult)
     assert_type(nacre.load("asset://raw", as_type=list), list[object])  # type: ignore[assert-type]  # list[Any]
     bare.serve("bare", cron="0 7 * * *", timezone="Europe/Berlin", parameters={"day": "today"})
     nacre.serve(bare.to_deployment("a", interval=60), named.to_deployment(schedule=Cron("@daily")))
