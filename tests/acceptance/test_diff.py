@@ -231,3 +231,25 @@ def test_columns_are_read_one_at_a_time(project: Sandbox, monkeypatch: pytest.Mo
     found = nacre.diff("wide", key="c0").found
     assert isinstance(found, TableDifference)
     assert (found.added, found.removed, set(widest)) == (1, 1, {1})
+
+
+def test_columns_of_any_name_and_type_are_found_in_the_file(project: Sandbox) -> None:
+    pipe = project.module(
+        """
+        import pyarrow as pa
+
+        @materialize("demo://odd")
+        def odd() -> pa.Table:
+            n = world.get("n", 1)
+            records = pa.array([{"x": n, "y": [n]}], pa.struct({"x": pa.int64(), "y": pa.list_(pa.int64())}))
+            maps = pa.array([[("k", n)]], pa.map_(pa.string(), pa.int64()))
+            times = pa.array([n], pa.timestamp("s", "UTC"))
+            return pa.table([records, maps, times, pa.array([n])], ["s", "m", "\\u65e5", ""])
+        """
+    )
+    project.build(pipe).raise_for_failure()
+    pipe.turn(n=2)
+    project.build(pipe).raise_for_failure()
+    found = nacre.diff("odd").found
+    assert isinstance(found, TableDifference)
+    assert found.changed_cells == {"s": 1, "m": 1, "\u65e5": 1, "": 1}

@@ -205,6 +205,8 @@ def test_arrays_are_compared_element_by_element() -> None:
         (np.zeros(2), {"a": 1}, "array of 2 float64 became dict of 1 item"),
         (b"\0", "a", "bytes of 1 byte became text of 1 character"),
         ([1], np.zeros(()), "list of 1 item became array of one float64"),
+        ([1], pa.table({"a": [1]}), "list of 1 item became table of 1 row"),
+        (pa.table({"a": [1]}), "abc", "table of 1 row became text of 3 characters"),
     ],
 )
 def test_values_of_other_kinds_are_said_to_be(old: object, new: object, says: str) -> None:
@@ -223,3 +225,23 @@ def test_stored_text_cannot_steer_a_terminal() -> None:
         lines = "".join(line for _, line in told(difference(old, new)))
         assert "\x1b" not in lines
         assert "\\x1b" in lines
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        (np.array(["a"]), np.array([1.0]), 1),
+        (np.zeros(1, [("a", "i4")]), np.zeros(1, [("b", "i4")]), None),
+        (np.zeros(2, [("a", "i4")]), np.ones(2, [("a", "i4")]), 2),
+        (np.array(["NaT", "2026-01-01"], "M8[D]"), np.array(["NaT", "2026-01-02"], "M8[D]"), 1),
+        (np.array([1, 2]), np.array([1.0, 2.5]), 1),
+        (np.array([1j, 2j]), np.array([1j, 3j]), 1),
+        (np.zeros(()), np.ones(()), 1),
+        (np.zeros((0, 3)), np.zeros((0, 3), "f4"), 0),
+    ],
+)
+def test_arrays_of_any_types_compare(old: np.ndarray, new: np.ndarray, changed: int | None) -> None:
+    found = difference(old, new)
+    assert isinstance(found, ArrayDifference)
+    assert found.changed == changed
+    assert told(found)

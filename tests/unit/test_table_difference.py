@@ -239,3 +239,14 @@ def _table(rows: list[tuple[int, str, float | None]], chunks: int) -> pa.Table:
     parts = [rows[i::1][:chunks] for i in range(0, len(rows), chunks)]
     made = [pa.Table.from_pylist([dict(zip("ksx", row, strict=True)) for row in p], schema) for p in parts]
     return pa.concat_tables(made) if made else schema.empty_table()
+
+
+def test_times_that_python_does_not_have_are_shown() -> None:
+    far = pa.array([2**40], pa.timestamp("s"))
+    tables = [pa.table({"n": [i], "far": far, "ns": pa.array([i + 1], pa.timestamp("ns"))}) for i in (1, 2)]
+    ((_, _, cells),) = texts(compared(*tables))
+    assert cells["ns"] == ("1970-01-01 00:00:00.000000002", "1970-01-01 00:00:00.000000003")
+    (row,) = compared(tables[0].slice(1), tables[0]).rows
+    assert [cell.new for cell in row.cells if cell.column == "far"] == ["<value out of range: 1099511627776>"]
+    lists = pa.table({"far": pa.array([[2**40]], pa.list_(pa.timestamp("s")))})
+    assert compared(lists.slice(1), lists).rows[0].cells[0].new == "list<item: timestamp[s]>"

@@ -15,10 +15,14 @@ def array_difference(old: Any, new: Any) -> ArrayDifference:
     if old.shape != new.shape:
         return ArrayDifference(*kinds)
     np = sys.modules["numpy"]
-    differs = np.asarray(old != new)
+    try:
+        differs = np.asarray(old != new)
+    except TypeError:  # such as fields of other names
+        return ArrayDifference(*kinds)
+    if differs.shape != old.shape:
+        return ArrayDifference(*kinds)
     if all(each.dtype.kind in "fcmM" for each in (old, new)):
-        missing = np.isnan if old.dtype.kind in "fc" else np.isnat
-        differs = differs & ~(missing(old) & missing(new))
+        differs = differs & ~(np.isnan(old) & np.isnan(new))
     if all(each.dtype.kind in "fc" for each in (old, new)):
         # A comparison takes -0.0 for 0.0.
         differs = differs | (np.signbit(old.real) != np.signbit(new.real)) & (old == 0)

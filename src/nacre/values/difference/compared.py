@@ -37,7 +37,7 @@ def difference(old: object, new: object, key: Sequence[str] = (), limit: int = 2
     if tables[0] is not None and tables[1] is not None:
         return table_difference(tables[0], tables[1], key, limit)
     kinds = [_kind(each) for each in (old, new)]
-    if kinds[0] != kinds[1] or None not in tables:
+    if kinds[0] != kinds[1] or tables != (None, None):
         return OtherKind(described(old), described(new))
     if key and kinds[0] != "data":
         raise UsageError(

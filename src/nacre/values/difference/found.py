@@ -204,7 +204,7 @@ class ArrayDifference:
         new_shape: Shape of the new one.
         old_dtype: Type of its elements.
         new_dtype: Type of its elements.
-        changed: Elements that differ; None where the shapes do, so that no two belong together.
+        changed: Elements that differ; None where shapes or types do, so that no two belong together.
         first: Where they first differ.
         old: What was there.
         new: What is there.

@@ -70,8 +70,8 @@ def cell(scalar: Any) -> str:
     """Show one cell of an Arrow table: text bare unless that would be mistaken, nothing as ``null``."""
     try:
         value = scalar.as_py()
-    except ValueError:  # nanoseconds, which Python's times do not have
-        value = scalar.cast("string").as_py()
+    except (ValueError, OverflowError):  # nanoseconds and years that Python's times do not have
+        value = _as_text(scalar)
     if value is None:
         return "null"
     if isinstance(value, str):
@@ -81,6 +81,14 @@ def cell(scalar: Any) -> str:
     if isinstance(value, bytes):
         return _cut(value[:LIMIT].hex(" "))
     return _cut(str(value))
+
+
+def _as_text(scalar: Any) -> str:
+    """Let Arrow write a value; a list or record with such a time in it is named by its type."""
+    try:
+        return str(scalar.cast("string").as_py())
+    except (NotImplementedError, ValueError):
+        return str(scalar.type)
 
 
 def _cut(text: str) -> str:
