@@ -154,7 +154,7 @@ def _commit(
     decision = step.decision
     assert decision is not None
     head = facts.heads[decision.recipe.assets[0]]
-    record = versions.action(head.fingerprint)
+    record = versions.made(head.fingerprint, decision.recipe.assets[0], head.data_version)
     if record is None:
         raise CorruptRecord("A version has no record", {"asset": step.key}, f"nacre build {short(step.key)}")
     changes = tuple(Compared(workspace, versions, step.task, record).changes())

@@ -79,7 +79,7 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
             yield execution
             released = plan.facts.released
             if isinstance(released, Released) and released.ended:
-                end_holds(run.workspace, plan, execution, released.ended)
+                end_holds(run, plan, execution, released.ended)
     finally:
         gc.unfreeze()
 

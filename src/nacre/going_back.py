@@ -18,7 +18,7 @@ from nacre.loading import require_output
 from nacre.planning.explain import short
 from nacre.store.paths import head_path
 from nacre.store.port import Stored
-from nacre.store.records import Head, Materialization, decode
+from nacre.store.records import Head, Materialization, Output, decode
 from nacre.survey.gather import Versions
 
 
@@ -162,34 +162,46 @@ class GoingBack:
         return True
 
     def _require_whole(self, made: str, row: HeadRow | HistoryRow) -> None:
-        """Look whether the bytes of a version are there, and as many as there were.
+        """Look whether the bytes of a version are there, as many as there were, and not known to be damaged.
 
         Raises:
             NotMaterialized: Its record is gone.
             CorruptObject: Its bytes are gone.
         """
         output = require_output(self._workspace, self.versions, made, row)
+        _, head = self._head(made)
+        if row.seq in head.lost:
+            problem = "they were found to be damaged: nacre fsck"
+            raise _bytes_gone(made, row, output, problem)
         if output.object:
             found = self._workspace.contents.objects.head(output.object)
             if found is None or found.size_bytes != output.size_bytes:
                 problem = (
                     "the object is missing" if found is None else f"{found.size_bytes:,} bytes are there"
                 )
-                facts = {"asset": resolved(made), "object": output.object, "problem": problem}
-                hints = (f"another version: nacre history {short(key_of(made))}", SAFE)
-                raise CorruptObject(f"The bytes of {short(made)} v{row.seq} are gone", facts, hints)
+                raise _bytes_gone(made, row, output, problem)
 
-    def _move(self, made: str, row: HeadRow | HistoryRow, now: datetime, *, is_held: bool) -> Move:
-        """Work out the head that a slot shall have: a new entry, a copy of the wanted one, unless that is current."""
-        workspace, key, partition = self._workspace, key_of(made), partition_of(made)
-        self._require_whole(made, row)
-        path = head_path(workspace.env, key, partition)
+    def _head(self, made: str) -> tuple[Stored, Head]:
+        """Read the head of a slot.
+
+        Raises:
+            UsageError: It has none of its own, and is read from another environment.
+        """
+        workspace = self._workspace
+        path = head_path(workspace.env, key_of(made), partition_of(made))
         stored = workspace.records.get(path)
         if stored is None:
             facts = {"asset": resolved(made), "environment": workspace.env}
             hints = ("roll it back in the environment it is read from, or build it here first", SAFE)
             raise UsageError(f"{short(made)} has no version of its own in {workspace.env}", facts, hints)
-        head = before = decode(stored.data, Head, path)
+        return stored, decode(stored.data, Head, path)
+
+    def _move(self, made: str, row: HeadRow | HistoryRow, now: datetime, *, is_held: bool) -> Move:
+        """Work out the head that a slot shall have: a new entry, a copy of the wanted one, unless that is current."""
+        workspace, key, partition = self._workspace, key_of(made), partition_of(made)
+        self._require_whole(made, row)
+        stored, before = self._head(made)
+        head = before
         current = before.current
         if (current.fingerprint, current.data_version) != (row.fingerprint, row.data_version):
             inputs = workspace.catalog.inputs(workspace.env, key, row.seq, partition)
@@ -207,3 +219,9 @@ class GoingBack:
             head = replace(head, held=f"v{row.seq}", held_since=now)
         done = RolledBack(key, partition, head.current.seq, row.seq, current.seq, is_held)
         return Move(stored, before, head, done)
+
+
+def _bytes_gone(made: str, row: HeadRow | HistoryRow, output: Output, problem: str) -> CorruptObject:
+    facts = {"asset": resolved(made), "object": output.object, "problem": problem}
+    hints = (f"another version: nacre history {short(key_of(made))}", SAFE)
+    return CorruptObject(f"The bytes of {short(made)} v{row.seq} are gone", facts, hints)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nacre.execute.active import ActiveRun
 from nacre.execute.run import PlanRun
-from nacre.execute.workspace import Workspace
 from nacre.graph.graph import Graph
 from nacre.graph.infer import Inferred
 from nacre.graph.select import named
 from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action
+from nacre.planning.explain import short
 from nacre.planning.plan import Plan
-from nacre.store.holds import release
+from nacre.store.holds import held_at, release
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,13 @@ class Released:
         return is_ended
 
 
-def end_holds(workspace: Workspace, plan: Plan, execution: PlanRun, ended: Iterable[str]) -> None:
+def end_holds(run: ActiveRun, plan: Plan, execution: PlanRun, ended: Iterable[str]) -> None:
     """End the holds of what was asked for and is as it was, so that no head moved: what moved has none any more."""
-    for made in ended:
+    workspace = run.workspace
+    for made in sorted(ended):
         head, step = plan.facts.heads[made], plan.steps[plan.graph.producer[made]]
         if step.is_done and step.key not in execution.errors and step.action is not Action.SKIP:
-            release(workspace.records, workspace.env, key_of(made), partition_of(made), seq=head.seq)
+            place = workspace.env, key_of(made), partition_of(made)
+            release(workspace.records, *place, seq=head.seq)
+            if not held_at(workspace.records, *place):
+                run.log(logging.INFO, f"{short(made)} was held at {head.held}; the hold has ended")

@@ -146,7 +146,8 @@ def test_a_rollback_says_what_it_did_and_how_to_end_it(built: Shell) -> None:
         "until: nacre rollback posts --release",
     ]
     said = built("history", "posts").stdout
-    assert "v4       held at v1" in said
+    assert "v4       v1 again, held" in said
+    assert nacre.history("posts")[0].again == 1
     assert "held      at v1, just now; builds leave it so" in built("show", "posts").stdout
     assert "‖ held" in built("ls").stdout
     assert "held at v1 since" in built("plan").stdout

@@ -1,66 +1,27 @@
-"""Rolling back: what becomes current, what goes with it, what builds then do, and how it ends."""
+"""Rolling back: what becomes current, what goes with it, and what is refused."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from msgspec.structs import replace
 
 import nacre
 from nacre.errors import CorruptObject, NotMaterialized, UsageError
-from nacre.planning.reason import Cause
-from nacre.store.paths import action_path
-from nacre.store.records import Action, decode
+from nacre.rolling_back import roll_back
+from nacre.store.paths import action_path, head_path
+from nacre.store.port import RecordStore, Token, Write
+from nacre.store.records import Action, Head, decode, encode
 from nacre.views.versions import HistoryEntry
 from sandbox import Sandbox
-
-PIPELINE = """
-@materialize("demo://raw")
-def raw() -> list:
-    calls.append("raw")
-    return list(range(world.get("n", 1)))
-
-@materialize("demo://posts")
-def posts(raw: list) -> list:
-    calls.append("posts")
-    return [n * 10 for n in raw]
-
-@materialize("demo://report")
-def report(posts: list) -> int:
-    calls.append("report")
-    return sum(posts)
-
-@materialize("demo://mail")
-def mail(report: int) -> str:
-    calls.append("mail")
-    return f"sum {report}"
-
-@flow
-def daily():
-    return mail(report(posts(raw())))
-"""
-
-
-@pytest.fixture
-def pipe(project: Sandbox) -> ModuleType:
-    """Four assets in a row, each with three versions, of one, two and three rows."""
-    module = project.module(PIPELINE)
-    for n in (1, 2, 3):
-        module.turn(n=n)
-        project.build(module).raise_for_failure()
-        project.clock.advance(3600)
-    module.calls.clear()
-    return module
 
 
 def current(key: str) -> HistoryEntry:
     return nacre.history(key)[0]
-
-
-def causes(result: nacre.RunResult) -> dict[str, Cause]:
-    return {step.name: step.cause.cause for step in result.steps}
 
 
 def test_a_rollback_makes_an_old_version_current_and_what_was_made_from_it(pipe: ModuleType) -> None:
@@ -78,114 +39,6 @@ def test_a_rollback_makes_an_old_version_current_and_what_was_made_from_it(pipe:
     assert pipe.calls == []
     assert current("posts").held == "v1"
     assert current("report").held == ""
-
-
-def test_builds_leave_what_is_held_and_downstream_uses_it(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", 2)
-    pipe.turn(n=5)
-    result = project.build(pipe)
-    assert causes(result)["posts"] is Cause.HELD
-    assert pipe.calls == ["raw"]
-    assert nacre.load("report") == 10
-    pipe.calls.clear()
-    changed = project.edit(pipe, "sum(posts)", "sum(posts) + 1")
-    changed.turn(n=5)
-    project.build(changed)
-    assert changed.calls == ["raw", "report", "mail"]
-    assert nacre.load("report") == 11
-
-
-def test_a_held_asset_stands_where_its_upstream_fails(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", 2)
-    broken = project.edit(pipe, 'calls.append("raw")', "raise ValueError('no posts today')")
-    result = project.build(broken)
-    assert list(result.errors) == ["demo://raw"]
-    assert {step.name: step.action for step in result.steps} == {
-        "raw": "failed",
-        "posts": "reused",
-        "report": "reused",
-        "mail": "reused",
-    }
-
-
-def test_a_source_is_held_too(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("raw", 1)
-    pipe.turn(n=9)
-    assert project.ran(pipe) == []
-    assert nacre.load("mail") == "sum 0"
-
-
-def test_a_flow_does_not_undo_a_hold(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", 1)
-    pipe.turn(n=7)
-    assert pipe.daily() == "sum 0"
-    assert current("posts").held == "v1"
-    changed = project.edit(
-        pipe, '@materialize("demo://posts")', '@materialize("demo://posts", refresh_cache=True)'
-    )
-    changed.turn(n=7)
-    assert changed.daily() == "sum 0"
-    assert changed.calls == ["raw"]
-
-
-def test_after_a_release_the_next_build_takes_what_it_had_made(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", 1)
-    assert nacre.release("posts") == ("demo://posts",)
-    assert nacre.release("posts") == ()
-    assert project.ran(pipe) == ["raw"]
-    assert nacre.load("mail") == "sum 30"
-    assert [each.version for each in nacre.history("posts")] == [5, 4, 3, 2, 1]
-
-
-@pytest.mark.parametrize("select", [["posts"], ["demo://posts"], ["mail", "posts"]])
-def test_a_build_by_name_ends_the_hold(project: Sandbox, pipe: ModuleType, select: list[str]) -> None:
-    nacre.rollback("posts", 1)
-    project.build(pipe, *select).raise_for_failure()
-    assert current("posts").held == ""
-    assert nacre.load("posts") == [0, 10, 20]
-
-
-@pytest.mark.parametrize("select", [["*"], ["posts+"], ["+posts"], ["demo://*"], ["mail"], ["p?sts"]])
-def test_a_build_that_names_it_with_others_leaves_the_hold(
-    project: Sandbox, pipe: ModuleType, select: list[str]
-) -> None:
-    nacre.rollback("posts", 1)
-    project.build(pipe, *select).raise_for_failure()
-    assert current("posts").held == "v1"
-    assert nacre.load("posts") == [0]
-
-
-def test_a_refresh_ends_the_hold(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", 1)
-    project.build(pipe, "*", refresh=True).raise_for_failure()
-    assert current("posts").held == ""
-    assert nacre.load("posts") == [0, 10, 20]
-
-
-def test_building_the_held_version_itself_by_name_ends_the_hold(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", "v3")
-    assert [each.version for each in nacre.history("posts")] == [3, 2, 1]
-    assert current("posts").held == "v3"
-    project.build(pipe, "posts").raise_for_failure()
-    assert current("posts").held == ""
-    assert [each.version for each in nacre.history("posts")] == [3, 2, 1]
-
-
-def test_a_build_by_name_that_fails_leaves_the_hold(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", "v1")
-    broken = project.edit(pipe, "return [n * 10 for n in raw]", "raise ValueError")
-    broken.turn(n=3)
-    assert not project.build(broken, "posts").ok
-    assert current("posts").held == "v1"
-
-
-def test_a_build_that_a_schedule_starts_leaves_the_hold(
-    project: Sandbox, pipe: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nacre.rollback("posts", "v1")
-    monkeypatch.setenv("NACRE_RUN_ID", "01KBAAAAAAAAAAAAAAAAAAAAAA")
-    project.build(pipe, "posts", refresh=True)
-    assert current("posts").held == "v1"
 
 
 def test_rolling_back_to_the_current_version_only_holds_it(project: Sandbox, pipe: ModuleType) -> None:
@@ -373,32 +226,6 @@ def test_a_rollback_publishes_what_is_current_then(project: Sandbox) -> None:
     assert (folder / "posts.json").read_text().strip() == "[3]"
 
 
-def test_a_rollback_while_a_build_runs_wins(project: Sandbox) -> None:
-    module = project.module("""
-        @materialize("demo://posts")
-        def posts() -> list:
-            calls.append("posts")
-            if world["n"] == 3:
-                nacre.rollback("posts", "v1")
-            return [world["n"]]
-
-        @materialize("demo://report")
-        def report(posts: list) -> int:
-            return posts[0]
-    """)
-    for n in (1, 2, 3):
-        module.turn(n=n)
-        result = project.build(module)
-    result.raise_for_failure()
-    assert nacre.load("posts") == [1]
-    assert current("posts").held == "v1"
-    assert nacre.load("posts", at="v3") == [1]
-    log = project.log()
-    assert any("was rolled back meanwhile and is held at v1" in line for line in log)
-    project.build(module).raise_for_failure()
-    assert nacre.load("report") == 1
-
-
 def test_a_result_that_a_refresh_replaced_is_kept_and_can_be_gone_back_to(project: Sandbox) -> None:
     module = project.module("""
         @materialize("demo://posts", cache_expiration=__import__("datetime").timedelta(hours=1))
@@ -420,23 +247,69 @@ def test_a_result_that_a_refresh_replaced_is_kept_and_can_be_gone_back_to(projec
     assert nacre.load("posts") == [1]
 
 
-def test_a_plan_and_why_say_that_it_is_held(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", "v1")
-    planned = nacre.plan(modules=[pipe])["posts"]
-    assert (planned.action, planned.reason[:14]) == ("reuse", "held at v1 sin")
-    assert nacre.why("posts", modules=[pipe]).reason.startswith("held at v1 since 20")
-    assert nacre.plan("posts", modules=[pipe])["posts"].cause.cause is not Cause.HELD
+def test_doing_it_again_does_what_a_crash_left_undone(pipe: ModuleType) -> None:
+    nacre.rollback("posts", "v1", only=True)  # as a store without transactions may be left
+    done = nacre.rollback("posts", "v1")
+    assert [(each.name, each.version, each.to) for each in done.rolled_back] == [
+        ("posts", 4, 1),
+        ("report", 4, 1),
+        ("mail", 4, 1),
+    ]
+    assert nacre.load("mail") == "sum 0"
 
 
-def test_what_is_held_is_not_verified_against_inputs_it_was_not_made_from(pipe: ModuleType) -> None:
-    nacre.rollback("posts", "v1")
-    result = nacre.verify(modules=[pipe], sample="all")
-    assert "posts" not in {each.name for each in result.checked}
-    assert result.ok
+class Overtaken:
+    """Records in which somebody else is faster, once: before the first batch goes out."""
+
+    def __init__(self, below: RecordStore, first: Callable[[], object]) -> None:
+        self._below = below
+        self._first: Callable[[], object] | None = first
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._below, name)
+
+    def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+        first, self._first = self._first, None
+        if first is not None:
+            first()
+        return self._below.batch(writes)
 
 
-def test_an_edit_of_what_is_held_is_not_accepted(project: Sandbox, pipe: ModuleType) -> None:
-    nacre.rollback("posts", "v1")
-    edited = project.edit(pipe, "n * 10", "10 * n")
-    with pytest.raises(UsageError, match="Nothing of posts is to be accepted"):
-        nacre.accept("posts", modules=[edited])
+def test_a_build_that_commits_meanwhile_is_rolled_back_too(project: Sandbox, pipe: ModuleType) -> None:
+    workspace = project.workspace
+    pipe.turn(n=4)
+
+    def build() -> None:
+        project.build(pipe).raise_for_failure()
+
+    overtaken = workspace._replace(records=Overtaken(workspace.records, build))  # type: ignore[arg-type]
+    done = roll_back(overtaken, "posts", "v1")
+    assert [(each.name, each.version, each.to, each.before) for each in done.rolled_back] == [
+        ("posts", 5, 1, 4),
+        ("report", 5, 1, 4),
+        ("mail", 5, 1, 4),
+    ]
+    assert nacre.load("mail") == "sum 0"
+    assert current("posts").held == "v1"
+
+
+def test_a_version_that_was_found_to_be_damaged_is_refused(project: Sandbox, pipe: ModuleType) -> None:
+    path = head_path("default", "demo://posts")
+    stored = project.workspace.records.get(path)
+    assert stored is not None
+    marked = replace(decode(stored.data, Head), lost=(1,))
+    assert project.workspace.records.replace(path, encode(marked), stored.token)
+    with pytest.raises(CorruptObject, match="The bytes of posts v1 are gone"):
+        nacre.rollback("posts", "v1")
+    done = nacre.rollback("raw", "v1")
+    assert ([each.name for each in done.rolled_back], done.rebuilt) == (["raw"], ("posts", "report", "mail"))
+
+
+def test_a_history_that_has_left_its_head_is_gone_back_into(project: Sandbox, pipe: ModuleType) -> None:
+    for n in range(4, 100):
+        pipe.turn(n=n)
+        project.build(pipe, "posts").raise_for_failure()
+    assert len(list(project.workspace.records.scan("hist/"))) > 0
+    nacre.rollback("posts", "v2")
+    assert nacre.load("report") == 10
+    assert [each.version for each in nacre.history("posts")] == list(range(100, 0, -1))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import assert_type
 
 import nacre
-from nacre import Flow, RunResult, Task, flow, materialize, stable, task
+from nacre import Flow, RollbackResult, RunResult, Task, flow, materialize, stable, task
 from nacre.assets import Asset
 from nacre.declare.task import Future
 from nacre.schedules import Cron
@@ -68,6 +69,12 @@ def check() -> None:
     assert_type(nacre.build(raw), RunResult)
     assert_type(nacre.diff(raw, "v1", 2, key="id"), DiffResult)
     assert_type(nacre.load("asset://raw", as_type=list), list[object])  # type: ignore[assert-type]  # list[Any]
+    assert_type(nacre.load("asset://raw", int, at="v12"), int)
+    assert_type(nacre.load("asset://raw", at=date(2026, 11, 1)), object)
+    assert_type(nacre.rollback(raw, 12, only=True), RollbackResult)
+    assert_type(nacre.history("asset://raw")[0].pins, tuple[str, ...])
+    assert_type(nacre.release("asset://raw"), tuple[str, ...])
+    nacre.load("asset://raw", at=1.5)  # type: ignore[call-overload]  # neither a number of a version nor a time
     bare.serve("bare", cron="0 7 * * *", timezone="Europe/Berlin", parameters={"day": "today"})
     nacre.serve(bare.to_deployment("a", interval=60), named.to_deployment(schedule=Cron("@daily")))
     bare.serve("bare", crn="0 7 * * *")  # type: ignore[call-arg]  # misspelt

@@ -11,6 +11,7 @@ import pytest
 from nacre.cache_policies import INPUTS, NO_CACHE
 from nacre.declare.options import decode
 from nacre.planning.decide import Action, decide, why
+from nacre.planning.explain import sentence
 from nacre.planning.facts import Evidence, Facts, KnownResult
 from nacre.planning.reason import Cause, Reason
 from nacre.version.fingerprint import InputVersion, Recipe
@@ -260,3 +261,44 @@ def test_a_problem_runs_the_step_whatever_is_known(problem: Reason, action: Acti
     world = World({"a://a": Head(recipe().fingerprint())})
     found = decide(OPTIONS, recipe(), False, world.facts(), problem)
     assert (found.action, found.reason) == (action, problem)
+
+
+HELD = Head("old", held="v3", held_since="2026-01-01T08:30:00Z")
+
+
+@pytest.mark.parametrize("is_source", [True, False])
+@pytest.mark.parametrize("options", [{}, {"refresh_cache": True}, {"cache_policy": NO_CACHE}])
+def test_what_is_held_is_taken_whatever_its_recipe_and_options_say(
+    options: dict[str, object], is_source: bool
+) -> None:
+    world = World(heads={"a://a": HELD})
+    found = decide(decode(options, "f"), recipe(code="c9"), is_source, world.facts())
+    assert (found.action, found.reason.cause, found.moves_head) == (Action.REUSE, Cause.HELD, False)
+    assert found.data_versions == {"a://a": "d1"}
+    assert sentence(found.reason) == "held at v3 since 2026-01-01 08:30 UTC"
+
+
+def test_what_runs_whatever_is_known_does_not_run_while_it_is_held() -> None:
+    world = World(heads={"a://a": HELD})
+    found = decide(OPTIONS, recipe(), False, world.facts(), Reason(Cause.KEY))
+    assert found.reason.cause is Cause.HELD
+
+
+def test_a_hold_on_one_asset_of_a_step_holds_the_step() -> None:
+    world = World(heads={"a://a": Head("old"), "a://b": HELD})
+    found = decide(OPTIONS, recipe(assets=("a://a", "a://b")), False, world.facts())
+    assert found.reason.cause is Cause.HELD
+    world.heads.pop("a://a")
+    found = decide(OPTIONS, recipe(assets=("a://a", "a://b")), False, world.facts())
+    assert found.action is Action.BUILD
+
+
+def test_what_is_released_is_decided_as_if_it_were_not_held() -> None:
+    facts = World(heads={"a://a": HELD}).facts()._replace(released=lambda slot: slot == "a://a")
+    assert decide(OPTIONS, recipe(), False, facts).action is Action.BUILD
+
+
+def test_a_held_file_that_is_not_as_published_is_put_back() -> None:
+    facts = World(heads={"a://a": HELD}).facts()._replace(drifted=frozenset({"a://a"}))
+    found = decide(OPTIONS, recipe(), False, facts)
+    assert (found.action, found.reason.cause) == (Action.REUSE, Cause.DRIFT)

@@ -9,7 +9,7 @@ import pytest
 from nacre import materialize
 from nacre.errors import AmbiguousName, UnknownName
 from nacre.graph.infer import infer
-from nacre.graph.select import resolve, select
+from nacre.graph.select import named, resolve, select
 
 
 @materialize("a://raw", tags=["daily"])
@@ -81,3 +81,16 @@ def test_a_name_of_two_assets_needs_the_key() -> None:
     assert "a://raw" in str(raised.value)
     assert "b://raw" in str(raised.value)
     assert resolve(INFERRED, "b://raw") == "b://raw"
+
+
+@pytest.mark.parametrize(
+    ("selectors", "found"),
+    [
+        (["clean"], {"a://clean"}),
+        (["a://clean", "test"], {"a://clean", "a://train"}),
+        (["a://c++"], {"a://c++"}),
+        (["*", "+clean", "clean+", "tag:daily", "cl?an"], set()),
+    ],
+)
+def test_only_a_key_or_a_name_names_one_step(selectors: list[str], found: set[str]) -> None:
+    assert named(INFERRED, selectors) == found

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from nacre.loading import load_current
+from nacre.loading import load_stored
 from nacre.planning.explain import short
 from nacre.views.freshness import Freshness, freshness
 from nacre.views.session import Session
@@ -51,7 +51,7 @@ class Stored:
     def n_rows(self, name: str) -> int | None:
         """Say how many rows an asset has, without reading it; None where it is no table."""
         rows = self._session.slots.get(self.assets[name].asset, [])
-        outputs = [self._session.output(row.fingerprint, row.slot) for row in rows]
+        outputs = [self._session.output(row) for row in rows]
         sizes = [each.outline.size for each in outputs if each is not None and each.outline.columns]
         return sum(sizes) if sizes else None
 
@@ -67,7 +67,7 @@ class Stored:
 @st.cache_data(max_entries=20, show_spinner=False)
 def _load(store: str, asset: str, fingerprint: str, kind: type) -> Any:
     """Load a version; cached under what identifies it, so that it is read once and never out of date."""
-    return load_current(Session(MODULES).workspace, asset, kind)
+    return load_stored(Session(MODULES).workspace, asset, kind)
 
 
 @st.cache_data(ttl=STATES_TTL_S, show_spinner=False)

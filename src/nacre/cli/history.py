@@ -42,7 +42,7 @@ def command(asset: str, limit: int, partition: str, modules: tuple[str, ...], as
         return
     headings = ["version", "made", "took", "size", "content", "made from", "run"]
     cells = [_row(session, version) for version in shown]
-    noted = [_noted(marks[version.row.seq]) for version in shown]
+    noted = [marks[version.row.seq].noted for version in shown]
     if any(noted):
         headings.insert(1, "")
         cells = [[cell[0], note, *cell[1:]] for cell, note in zip(cells, noted, strict=True)]
@@ -64,12 +64,6 @@ def _row(session: Session, version: Version) -> list[str]:
     ]
 
 
-def _noted(entry: HistoryEntry) -> str:
-    """Say what is special about a version: that it is held, and how it is pinned."""
-    held = [f"held at {entry.held}"] if entry.held else []
-    return ", ".join([*held, *(f"pinned as {name}" for name in entry.pins)])
-
-
 def _fields(key: str, version: Version, entry: HistoryEntry) -> dict[str, object]:
     row, action, output = version.row, version.action, version.output
     inputs = [
@@ -86,6 +80,7 @@ def _fields(key: str, version: Version, entry: HistoryEntry) -> dict[str, object
         **({"partition": partition_of(key)} if partition_of(key) else {}),
         "version": row.seq,
         "current": entry.is_current,
+        "again": entry.again or None,
         "held": entry.held,
         "pins": list(entry.pins),
         "at": row.at,

@@ -88,7 +88,8 @@ def _show_whole(session: Session, asset: str, n_rows: int, at: str | None) -> No
             if output and output.outline.columns and output.outline.size is not None
             else ""
         )
-        cells.append([row.partition, f"v{row.seq}", ago(row.at, session.now), n, size_of, row.run[:SHORT]])
+        version = f"v{row.seq}, held at {row.held}" if row.held else f"v{row.seq}"
+        cells.append([row.partition, version, ago(row.at, session.now), n, size_of, row.run[:SHORT]])
     print_lines(table(cells, ["partition", "version", "made", "rows", "size", "run"]))
     if len(rows) > _MAX_PARTITIONS:
         echo(paint(f"… and {len(rows) - _MAX_PARTITIONS:,} earlier ones", "quiet"))

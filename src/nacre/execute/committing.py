@@ -12,7 +12,7 @@ from nacre.execute.journal import Journal
 from nacre.execute.made import Shared
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
-from nacre.keys import slot
+from nacre.keys import key_of, slot
 from nacre.planning.explain import short
 from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.records import StepRecord
@@ -146,6 +146,11 @@ class Committing:
     def _show_durable(self, committed: Mapping[str, Committed]) -> None:
         """Report the steps of a group that is durable now, and those that were settled behind them, in order."""
         waiting, self._unreported = self._unreported, {}
+        for late in committed.values():
+            if (
+                late.superseded_by and late.commit.attempt not in waiting
+            ):  # its head waited for the end of a flow
+                self._tell_of_other(slot(late.commit.moves[0].asset, late.commit.moves[0].partition), late)
         for attempt, record in waiting.items():
             each = committed.get(attempt)
             if each is None:
@@ -153,19 +158,24 @@ class Committing:
                 continue
             if each.action is not None and not self._is_build:
                 self._versions.remember(each.action)
-            if each.held:
-                text = f"{record.step} was rolled back meanwhile and is held at {each.held}; what was made is kept"
-                self._journal.log(logging.WARNING, f"{text}: nacre rollback {short(record.step)} --release")
-            elif each.superseded_by:
-                self._journal.log(
-                    logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}"
-                )
+            if each.superseded_by:
+                self._tell_of_other(record.step, each)
             if each.is_gone:
                 error = self.errors[record.step] = _gone(record.step)
                 self._show(msgspec.structs.replace(record, action="failed", error=said(error)))
                 continue
             record = msgspec.structs.replace(record, seq=next(iter(each.seqs.values()), 0))
             self._show(self.published(record))
+
+    def _tell_of_other(self, step: str, each: Committed) -> None:
+        """Say who was ahead: another run, or a person who rolled it back."""
+        text = f"{step} was superseded by run {each.superseded_by}"
+        if each.held:
+            hint = f"nacre rollback {short(key_of(step))} --release"
+            text = (
+                f"{step} was rolled back meanwhile and is held at {each.held}; what was made is kept: {hint}"
+            )
+        self._journal.log(logging.WARNING, text)
 
     def _show(self, record: StepRecord) -> None:
         kind = "checked" if record.checked else record.action

@@ -36,3 +36,10 @@ def release(records: RecordStore, env: str, asset: str, partition: str = "", *, 
         if records.replace(path, encode(free), stored.token) is not None:
             return head.held
     raise contended(path)
+
+
+def held_at(records: RecordStore, env: str, asset: str, partition: str = "") -> str:
+    """Say at which version a head is held; empty where it is not."""
+    path = head_path(env, asset, partition)
+    stored = records.get(path)
+    return decode(stored.data, Head, path).held if stored else ""

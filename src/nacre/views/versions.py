@@ -30,6 +30,7 @@ class HistoryEntry:
         held: The version at which builds leave the asset, such as ``v12``; empty on all others than the current one,
             and where builds go on.
         pins: Names of the pins that keep it.
+        again: The first version with the same recipe and content, where it is an earlier one: it became current again.
     """
 
     version: int
@@ -40,6 +41,15 @@ class HistoryEntry:
     is_current: bool
     held: str = ""
     pins: tuple[str, ...] = ()
+    again: int = 0
+
+    @property
+    def noted(self) -> str:
+        """What is special about it, in words: ``v1 again, held, pinned as good``; empty for nothing."""
+        found = [f"v{self.again} again"] if self.again else []
+        if self.held:
+            found.append("held" if self.held == f"v{self.again}" else f"held at {self.held}")
+        return ", ".join([*found, *(f"pinned as {name}" for name in self.pins)])
 
 
 def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
@@ -53,9 +63,13 @@ def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
     for pin in pins(workspace):
         if (pin.asset, pin.partition) == (row.asset, row.partition):
             named.setdefault(pin.fingerprint, []).append(pin.name)
-    found = []
-    for each in workspace.catalog.history(workspace.env, row.asset, row.partition):
-        is_current = each.seq == row.seq
+    found: list[HistoryEntry] = []
+    rows = workspace.catalog.history(workspace.env, row.asset, row.partition)
+    first = {
+        (each.fingerprint, each.data_version): each.seq for each in rows
+    }  # newest first, so the oldest stays
+    for each in rows:
+        is_current, made = each.seq == row.seq, first[each.fingerprint, each.data_version]
         found.append(
             HistoryEntry(
                 each.seq,
@@ -66,6 +80,7 @@ def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
                 is_current,
                 row.held if is_current else "",
                 tuple(named.pop(each.fingerprint, ())),  # of equal ones the newest is what the pin names
+                made if made != each.seq else 0,
             )
         )
     return found
