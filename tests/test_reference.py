@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+import msgspec.inspect
 import pytest
 
 from nacre import errors, flow, task
 from nacre.config import Settings
 from nacre.declare import options
+from nacre.planning.reason import Cause, Reason
 from nacre.store import records
+from nacre.version.outline import Outline
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -89,6 +94,44 @@ def test_every_record_type_has_its_row() -> None:
     assert f"Format {records.FORMAT_VERSION}." in page("store-format")
 
 
+def test_every_field_of_a_record_is_listed_with_its_type() -> None:
+    sections = dict(re.findall(r"^## (\w+)\n(.+?)(?=^## |\Z)", page("records"), re.MULTILINE | re.DOTALL))
+    kinds = records.Record.__subclasses__()
+    assert {kind.__name__ for kind in kinds} <= sections.keys()
+    for kind in (*kinds, Outline, Reason):
+        listed = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| .+ \|$", sections[kind.__name__], re.MULTILINE)
+        assert listed == [_row(field) for field in msgspec.inspect.type_info(kind).fields], kind.__name__  # type: ignore[attr-defined]  # records and dataclasses have fields
+    causes = re.search(r"one of: (.+?) \|", sections["Reason"])
+    assert causes is not None
+    assert causes[1].split(", ") == [cause.value for cause in Cause]
+
+
+def _row(field: msgspec.inspect.Field) -> tuple[str, str, str]:
+    """A field as its page lists it: name, type and default as JSON has them."""
+    default = "required"
+    if not field.required:
+        made = field.default_factory() if field.default is msgspec.NODEFAULT else field.default  # type: ignore[operator, misc]  # one of both is there
+        default = '""' if made == b"" else json.dumps(made)
+    return field.encode_name, _spelt(field.type), default
+
+
+def _spelt(kind: msgspec.inspect.Type) -> str:
+    """A type as a reader of the JSON meets it."""
+    names = {"str": "text", "int": "integer", "float": "number", "bool": "boolean", "bytes": "base64"}
+    names |= {"datetime": "time", "none": "null", "enum": "text"}
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return " or ".join(map(_spelt, kind.types))
+    if isinstance(kind, msgspec.inspect.DictType):
+        return f"map of {_spelt(kind.value_type)}"
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        return f"list of {_spelt(kind.item_type)}"
+    if isinstance(kind, msgspec.inspect.TupleType):
+        return f"[{', '.join(map(_spelt, kind.item_types))}]"
+    if isinstance(kind, msgspec.inspect.StructType | msgspec.inspect.DataclassType):
+        return f"`{kind.cls.__name__}`"
+    return names[type(kind).__name__.removesuffix("Type").lower()]
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(path: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
@@ -96,7 +139,12 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 
 def test_pages_are_short() -> None:
-    long = {"docs/reference/api.md", "docs/reference/cli.md", "docs/tutorial/bluesky.md"}
+    long = {
+        "docs/reference/api.md",
+        "docs/reference/cli.md",
+        "docs/reference/records.md",
+        "docs/tutorial/bluesky.md",
+    }
     for path in (ROOT / "docs").rglob("*.md"):
         limit = 40 if path.parent.name == "adr" else 110
         if str(path.relative_to(ROOT)) not in long:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nacre.execute.logger import get_run_logger
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
-    from nacre.reviewing import accept, history, release, rollback, verify, why
+    from nacre.reviewing import accept, diff, history, release, rollback, verify, why
     from nacre.rolling_back import RollbackResult
     from nacre.values.keyed import data_key
     from nacre.values.without import without
@@ -60,6 +60,7 @@ __all__ = [
     "accept",
     "build",
     "data_key",
+    "diff",
     "flow",
     "get_run_logger",
     "history",
@@ -98,6 +99,7 @@ _HOMES = {
     "accept": "nacre.reviewing",
     "build": "nacre.api",
     "data_key": "nacre.values.keyed",
+    "diff": "nacre.reviewing",
     "flow": "nacre.declare.flow",
     "get_run_logger": "nacre.execute.logger",
     "history": "nacre.reviewing",

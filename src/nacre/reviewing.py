@@ -1,4 +1,4 @@
-"""The verbs of Python about what is stored: why, history, rollback, accept, verify. A build imports none of them."""
+"""The verbs about what is stored: why, diff, history, rollback, accept, verify. A build imports none of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nacre.declare.task import Task
 from nacre.project import current_project
 from nacre.rolling_back import RollbackResult, end_hold, roll_back
 from nacre.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
+from nacre.views.difference import DEFAULT_ROWS, DiffResult, compare
 from nacre.views.session import Session
 from nacre.views.versions import HistoryEntry, entries
 from nacre.views.why import WhyResult, explain
@@ -42,6 +43,40 @@ def why(
     """
     given = as_modules(modules)
     return explain(Session(given, current_project(first_file(given))), as_selectors(key)[0], str(partition))
+
+
+def diff(
+    asset: str | Asset | Task[..., Any],
+    a: At = "",
+    b: At = "",
+    *,
+    key: str | Sequence[str] = (),
+    partition: Partition = "",
+    rows: int = DEFAULT_ROWS,
+) -> DiffResult:
+    """Say what differs between two versions of an asset; imports and runs none of your code.
+
+    Args:
+        asset: Its key or name, or the asset.
+        a: The version to compare with: ``"v12"``, the first digits of its content, a run, a date, a pin; by default the
+            one before ``b``.
+        b: The version that is compared; by default the current one.
+        key: Columns that tell the rows of a table apart, or fields that tell the items of a list apart; by default rows
+            are compared by position.
+        partition: One partition of it.
+        rows: Rows, parts or lines that are kept of what differs; all are counted.
+
+    Returns:
+        The answer as data; ``str`` of it is what ``nacre diff`` prints.
+
+    Raises:
+        NotMaterialized: Nothing is stored, or there is no such version.
+        UsageError: A version could mean several, or ``key`` does not tell rows apart.
+        CorruptObject: Stored bytes are damaged.
+    """
+    session = Session((), current_project())
+    given = (key,) if isinstance(key, str) else tuple(key)
+    return compare(session, as_selectors(asset)[0], a, b, partition=str(partition), key=given, rows=rows)
 
 
 def history(key: str | Asset | Task[..., Any], *, partition: Partition = "") -> tuple[HistoryEntry, ...]:

@@ -221,3 +221,23 @@ def test_what_is_not_there_is_a_page_that_says_so(served: Served) -> None:
         assert says in served.page(path, 404).text
     assert served.client.get("/image/nope").status_code == 404
     assert served.client.get("/static/nope.css").status_code == 404
+
+
+def test_a_version_is_compared_with_the_one_before(
+    shell: Shell, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("build")
+    assert "Compare with the version before" not in served.page(ORDERS).text
+    shell.write(SHOP.replace('"price": 3', '"price": 5'))
+    shell("build")
+    (link,) = [each for each in served.page(ORDERS).links() if each.startswith("/diff/")]
+    page = served.page(link)
+    assert "~ $[0].price 3 → 5" in page.text
+    assert " ".join(shell("diff", "orders").stdout.splitlines()[-1].split()) in page.text
+    assert "The same content" in served.page(f"{link}&with=2").text
+    with monkeypatch.context() as small:
+        small.setattr("nacre.web.pages.MAX_COMPARED_BYTES", 1)
+        assert "too large to be compared here" in served.page(link, 404).text
+        assert "nacre diff orders v1 v2" in served.page(link, 404).text
+    assert "has no version v9" in served.page(f"{link}&with=v9", 404).text
+    assert "no such asset" in served.page("/diff/demo%3A%2F%2Fnothing", 404).text

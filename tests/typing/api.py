@@ -10,6 +10,7 @@ from nacre import Flow, RollbackResult, RunResult, Task, flow, materialize, stab
 from nacre.assets import Asset
 from nacre.declare.task import Future
 from nacre.schedules import Cron
+from nacre.views.difference import DiffResult
 
 RAW = Asset(key="asset://raw")
 
@@ -66,6 +67,7 @@ def check() -> None:
     assert_type(named.with_options(name="x")("today"), int)
     assert_type(helper(other_helper(1)), int)
     assert_type(nacre.build(raw), RunResult)
+    assert_type(nacre.diff(raw, "v1", 2, key="id"), DiffResult)
     assert_type(nacre.load("asset://raw", as_type=list), list[object])  # type: ignore[assert-type]  # list[Any]
     assert_type(nacre.load("asset://raw", int, at="v12"), int)
     assert_type(nacre.load("asset://raw", at=date(2026, 11, 1)), object)

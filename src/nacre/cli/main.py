@@ -25,6 +25,7 @@ COMMANDS = {
     "ls": "List assets with state, version, age and size.",
     "show": "Show an asset's value, and where it came from.",
     "history": "List the versions of an asset.",
+    "diff": "Say what differs between two versions of an asset.",
     "rollback": "Make an older version current again, and hold it.",
     "pin": "Keep a version, under a name.",
     "lineage": "Draw what an asset was made from and what uses it.",

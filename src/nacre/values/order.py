@@ -55,11 +55,11 @@ def _keys(array: Any, pa: Any) -> list[Any]:
         return _keys_of_lists(array, pa)
     if types.is_boolean(kind):
         return [array.cast("uint8")]
-    return [_bits(array, pa)]
+    return [bits(array, pa)]
 
 
-def _bits(array: Any, pa: Any) -> Any:
-    """Give an array of a type that Arrow sorts, in which only equal values tie."""
+def bits(array: Any, pa: Any) -> Any:
+    """Give an array of a type that Arrow sorts and compares, in which only equal values tie."""
     import pyarrow.compute as pc  # heavy, so imported when a table is met
 
     types, kind = pa.types, array.type

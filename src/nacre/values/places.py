@@ -45,7 +45,7 @@ def steps(value: object) -> Iterator[tuple[str, object]] | None:
     """Give the parts of a container with the path step to each, or None for a leaf. Sets are leaves."""
     kind = type(value)
     if isinstance(value, _DICTS):
-        return ((_key_step(key), item) for key, item in value.items())
+        return ((key_step(key), item) for key, item in value.items())
     if kind in _SEQUENCES:
         items: Iterable[object] = value  # type: ignore[assignment]  # one of the sequence types
         return ((f"[{i}]", item) for i, item in enumerate(items))
@@ -57,7 +57,8 @@ def steps(value: object) -> Iterator[tuple[str, object]] | None:
     return ((f".{name}", item) for name, item in field_values(value, record).items())
 
 
-def _key_step(key: object) -> str:
+def key_step(key: object) -> str:
+    """Write the step to the entry of a dict: ``.a`` where its key is a name, else ``["a b"]`` or ``[3]``."""
     if type(key) is str:
         key = told_apart(key)
         if key.isidentifier() and key.isascii():

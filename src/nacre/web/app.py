@@ -34,6 +34,7 @@ def static(request: Request) -> Response:
 ROUTES = [
     Route("/", pages.home),
     Route("/a/{key:path}", pages.asset),
+    Route("/diff/{key:path}", pages.difference),
     Route("/runs", pages.runs),
     Route("/r/{id:path}", pages.run),
     Route("/artifacts", pictures.artifacts),

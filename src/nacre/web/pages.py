@@ -16,6 +16,7 @@ from nacre.errors import NacreError, NotMaterialized, UsageError
 from nacre.loading import find_version
 from nacre.planning.explain import short
 from nacre.views.board import Tile, board, pressing
+from nacre.views.difference import compare
 from nacre.views.neighbours import uses
 from nacre.views.overview import overview
 from nacre.views.runs import RunView, state_of, view_run
@@ -44,6 +45,8 @@ MAX_STEPS = 500
 #: Failures whose lines of code are shown; each is a step of its own below.
 MAX_FAILED = 20
 MAX_LOG_LINES = 1_000
+#: Larger versions take too long for a page.
+MAX_COMPARED_BYTES = 64 << 20
 _LAST_RUNS = 5
 
 Values = dict[str, object]
@@ -196,6 +199,24 @@ def _stored(request: Request, page: Page, key: str) -> Values:
         "partitions": newest_first[:MAX_LISTED],
         "metadata": metadata(page.session, key, found.partition),
     }
+
+
+@page
+def difference(request: Request, page: Page) -> Response:
+    """Show what differs between a version of an asset and another one, by default the one before."""
+    key, query = request.path_params["key"], request.query_params
+    if key not in page.tiles:
+        raise UsageError("There is no such asset", {"key": key})
+    found = compare(
+        page.session,
+        key,
+        query.get("with", ""),
+        query.get("version", ""),
+        partition=query.get("partition", ""),
+        rows=MAX_LISTED,
+        most_bytes=MAX_COMPARED_BYTES,
+    )
+    return page.answer("difference.html", {"found": found, "tile": page.tiles[key]})
 
 
 @page

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from itertools import chain
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -58,16 +58,26 @@ class Json:
 
     def load(self, source: BinaryIO, as_type: object | None) -> object:
         """Read a value; a dict becomes the record the annotation names."""
-        try:
-            value = _decode(source.read())
-        except RecursionError as error:
-            raise TypeMismatch("A stored value is nested too deeply to be read") from error
-        if isinstance(value, dict) and _MARK in value:
-            if value[_MARK] != _VERSION:
-                facts = {"written as": value[_MARK], "known": _VERSION}
-                raise TypeMismatch("A stored value was written by a newer nacre", facts, "update nacre")
-            value = unpack(value["value"], annotation.classes(as_type))
-        return annotation.fit(value, as_type)
+        value, is_typed = read(source)
+        return annotation.fit(unpack(value, annotation.classes(as_type)) if is_typed else value, as_type)
+
+
+def read(source: BinaryIO) -> tuple[Any, bool]:
+    """Decode stored JSON: the data, and whether it has nodes that keep types.
+
+    Raises:
+        TypeMismatch: It is nested too deeply, or a newer nacre wrote it.
+    """
+    try:
+        value = _decode(source.read())
+    except RecursionError as error:
+        raise TypeMismatch("A stored value is nested too deeply to be read") from error
+    if not isinstance(value, dict) or _MARK not in value:
+        return value, False
+    if value[_MARK] != _VERSION:
+        facts = {"written as": value[_MARK], "known": _VERSION}
+        raise TypeMismatch("A stored value was written by a newer nacre", facts, "update nacre")
+    return value["value"], True
 
 
 def dumps(value: object) -> bytes:

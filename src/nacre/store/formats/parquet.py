@@ -268,20 +268,29 @@ def _group_rows(table: Any) -> int:
 
 def _restored(table: Any) -> Any:
     """Give back the types that Parquet lacks, from the schema noted in the file."""
-    noted = (table.schema.metadata or {}).get(_SCHEMA)
-    if noted is None:
+    made = restored_schema(table.schema)
+    if made is table.schema:
         return table
+    columns = [restored_column(made, position, column) for position, column in enumerate(table.columns)]
+    return type(table).from_arrays(columns, schema=made)
+
+
+def restored_schema(schema: Any) -> Any:
+    """Give the schema of a file the types that Parquet lacks; the same one where it lacks none."""
+    noted = (schema.metadata or {}).get(_SCHEMA)
+    if noted is None:
+        return schema
     import pyarrow as pa  # heavy, so imported when a table is met
 
-    schema = pa.ipc.read_schema(pa.py_buffer(binascii.a2b_base64(noted)))
-    metadata = table.schema.metadata
-    columns = [
-        _cast(column, kind, metadata.get(_CATEGORIES + str(position).encode()))
-        for position, (column, kind) in enumerate(zip(table.columns, schema.types, strict=True))
-    ]
-    fields = [field.with_type(kind) for field, kind in zip(table.schema, schema.types, strict=True)]
-    made = pa.schema(fields, metadata=table.schema.metadata)
-    return type(table).from_arrays(columns, schema=made)
+    kinds = pa.ipc.read_schema(pa.py_buffer(binascii.a2b_base64(noted))).types
+    fields = [field.with_type(kind) for field, kind in zip(schema, kinds, strict=True)]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+def restored_column(schema: Any, position: int, column: Any) -> Any:
+    """Give a column that was read the type it has in a restored schema."""
+    categories = (schema.metadata or {}).get(_CATEGORIES + str(position).encode())
+    return _cast(column, schema.field(position).type, categories)
 
 
 def _repeating(schema: Any) -> list[str] | bool:

@@ -40,11 +40,20 @@ def unpack(node: Node, known: dict[str, type]) -> object:
     if tag == "enum":
         kind: Any = find_class(node["t"], known)
         return kind[node["v"]] if isinstance(node["v"], str) else kind(node["v"])
+    return reader(tag)(node, inner)
+
+
+def reader(tag: str) -> Callable[[Node, Read], object]:
+    """Find what reads the nodes of a tag.
+
+    Raises:
+        TypeMismatch: A newer nacre wrote the value.
+    """
     read = _READ.get(tag)
     if read is None:
         facts = {"tag": tag}
         raise TypeMismatch("A stored value has a part this nacre does not know", facts, "update nacre")
-    return read(node, inner)
+    return read
 
 
 def _zone(stored: Node) -> dt.tzinfo | None:
