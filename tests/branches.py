@@ -11,7 +11,7 @@ import pytest
 
 from buckets import Lake
 from nacre import project as roots
-from nacre.promoting import PromoteResult, promote_versions
+from nacre.curate.promoting import PromoteResult, promote_versions
 from nacre.store.paths import head_path
 from nacre.store.records import Head, decode
 from sandbox import Sandbox

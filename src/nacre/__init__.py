@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from nacre import context
 
 if TYPE_CHECKING:
-    from nacre.accepting import AcceptResult
     from nacre.api import (
         Lineage,
         PlanResult,
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
         plan,
         serve,
     )
+    from nacre.curate.accepting import AcceptResult
+    from nacre.curate.rolling_back import RollbackResult
+    from nacre.curate.verifying import VerifyResult
     from nacre.declare.asset import Asset
     from nacre.declare.dependencies import Env
     from nacre.declare.flow import Flow, flow
@@ -33,10 +35,8 @@ if TYPE_CHECKING:
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
     from nacre.reviewing import accept, diff, history, release, rollback, verify, why
-    from nacre.rolling_back import RollbackResult
     from nacre.values.keyed import data_key
     from nacre.values.without import without
-    from nacre.verifying import VerifyResult
     from nacre.version.code import stable
     from nacre.views.why import WhyResult
 
@@ -82,19 +82,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AcceptResult": "nacre.accepting",
+    "AcceptResult": "nacre.curate.accepting",
     "Asset": "nacre.declare.asset",
     "DailyPartitions": "nacre.declare.partitions",
     "Env": "nacre.declare.dependencies",
     "Flow": "nacre.declare.flow",
     "Lineage": "nacre.api",
     "PlanResult": "nacre.api",
-    "RollbackResult": "nacre.rolling_back",
+    "RollbackResult": "nacre.curate.rolling_back",
     "RunResult": "nacre.execute.result",
     "State": "nacre.execute.state",
     "StaticPartitions": "nacre.declare.partitions",
     "Task": "nacre.declare.task",
-    "VerifyResult": "nacre.verifying",
+    "VerifyResult": "nacre.curate.verifying",
     "WhyResult": "nacre.views.why",
     "accept": "nacre.reviewing",
     "build": "nacre.api",

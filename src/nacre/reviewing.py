@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nacre.accepting import AcceptResult, accept_edit
 from nacre.api import Partition, Selector, as_modules, as_selectors, first_file
 from nacre.builds import Module
 from nacre.catalog.versions_at import At
+from nacre.curate.accepting import AcceptResult, accept_edit
+from nacre.curate.rolling_back import RollbackResult, end_hold, roll_back
+from nacre.curate.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
 from nacre.declare.asset import Asset
 from nacre.declare.task import Task
 from nacre.project import current_project
-from nacre.rolling_back import RollbackResult, end_hold, roll_back
-from nacre.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
 from nacre.views.difference import DEFAULT_ROWS, DiffResult, compare
 from nacre.views.session import Session
 from nacre.views.versions import HistoryEntry, entries

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 import nacre
 from buckets import Lake, Relay
 from nacre import project as roots
-from nacre.checking import CheckResult, check_store
 from nacre.cli.main import cli
+from nacre.curate.checking import CheckResult, check_store
 from nacre.store.gc import Retention, collect
 from nacre.store.paths import action_path
 from sandbox import Sandbox

@@ -12,7 +12,7 @@ from tests.sandbox import Sandbox
 
 from nacre import project as roots
 from nacre.cli.main import cli
-from nacre.doctor import Level, examine
+from nacre.curate.doctor import Level, examine
 
 ONE = """
     @materialize("asset://one")

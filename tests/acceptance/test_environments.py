@@ -10,9 +10,9 @@ import nacre
 from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, promote, record, settings
 from buckets import Lake, Relay
 from nacre import project as roots
+from nacre.curate.rolling_back import roll_back
 from nacre.environments import remove
 from nacre.errors import PromotionConflict, UsageError
-from nacre.rolling_back import roll_back
 from nacre.store.paths import env_path
 from nacre.store.records import Environment, decode
 from sandbox import Sandbox

@@ -15,8 +15,8 @@ from tests.sandbox import Sandbox
 
 import nacre
 from nacre import project as roots
-from nacre.checking import CheckResult, check_store
 from nacre.cli.main import cli
+from nacre.curate.checking import CheckResult, check_store
 from nacre.errors import CorruptRecord, UsageError
 from nacre.store.fsck import Problem
 from nacre.store.paths import action_path, head_path

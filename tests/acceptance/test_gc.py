@@ -10,8 +10,8 @@ from tests.sandbox import Sandbox
 
 import nacre
 from nacre import project as roots
-from nacre.checking import check_store
 from nacre.cli.main import cli
+from nacre.curate.checking import check_store
 from nacre.errors import UsageError
 
 PIPE = """

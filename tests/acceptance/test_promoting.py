@@ -10,8 +10,8 @@ from msgspec import structs
 import nacre
 from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, promote, record, settings
 from nacre import project as roots
+from nacre.curate.promoting import promote_versions
 from nacre.errors import PromotionConflict, UnknownName, UsageError
-from nacre.promoting import promote_versions
 from nacre.store.paths import head_path
 from nacre.store.port import RecordStore, Token, Write
 from nacre.store.records import Head, decode, encode

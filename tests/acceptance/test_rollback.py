@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 import nacre
+from nacre.curate.rolling_back import roll_back
 from nacre.errors import CorruptObject, NotMaterialized, UsageError
-from nacre.rolling_back import roll_back
 from nacre.store.paths import action_path, head_path
 from nacre.store.port import RecordStore, Token, Write
 from nacre.store.records import Action, Head, decode, encode

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import nacre
+from nacre.curate.verifying import sample_size
 from nacre.errors import UsageError
-from nacre.verifying import sample_size
 from sandbox import Sandbox
 from shell import HEAD, Shell
 

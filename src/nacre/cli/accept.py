@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from nacre.accepting import AcceptedVersion, accept_edit
 from nacre.cli.layout import fit, print_json
 from nacre.cli.options import json_option, modules_option, one_partition_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.curate.accepting import AcceptedVersion, accept_edit
 from nacre.views.changed import shortened
 from nacre.views.session import Session
 

@@ -9,7 +9,7 @@ from nacre.cli.layout import print_json
 from nacre.cli.options import full_option, json_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.doctor import Examined, Level, examine
+from nacre.curate.doctor import Examined, Level, examine
 from nacre.views.session import Session
 
 _COLOURS = {Level.OK: "quiet", Level.WARN: "stale", Level.FAIL: "failed"}

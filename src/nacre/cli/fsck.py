@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nacre.checking import CheckResult, check_store
 from nacre.cli.errors import FAILED
 from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import full_option, json_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.curate.checking import CheckResult, check_store
 from nacre.planning.explain import short
 from nacre.views.session import Session
 from nacre.views.words import count

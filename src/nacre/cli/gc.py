@@ -10,7 +10,7 @@ from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import full_option, json_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.collecting import collect_garbage
+from nacre.curate.collecting import collect_garbage
 from nacre.store.gc import GRACE_S, Report, Tally
 from nacre.views.session import Session
 from nacre.views.words import size

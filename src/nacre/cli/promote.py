@@ -8,7 +8,7 @@ from nacre.cli.layout import print_json
 from nacre.cli.options import full_option, json_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.promoting import PromotedVersion, PromoteResult, promote_versions
+from nacre.curate.promoting import PromotedVersion, PromoteResult, promote_versions
 from nacre.views.session import Session
 from nacre.views.words import count
 

@@ -8,11 +8,11 @@ from nacre.cli.layout import fit, print_json
 from nacre.cli.options import json_option, modules_option, one_partition_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.curate.going_back import RolledBack
+from nacre.curate.rolling_back import RollbackResult, end_hold, roll_back
 from nacre.errors import UsageError
-from nacre.going_back import RolledBack
 from nacre.keys import key_of, partition_of
 from nacre.planning.explain import short
-from nacre.rolling_back import RollbackResult, end_hold, roll_back
 from nacre.views.session import Session
 
 FAILED = 1

@@ -9,8 +9,8 @@ from nacre.cli.layout import fit, print_json
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
+from nacre.curate.verifying import DEFAULT_SAMPLE, Verified, VerifyResult, verify_reused
 from nacre.execute.report import duration
-from nacre.verifying import DEFAULT_SAMPLE, Verified, VerifyResult, verify_reused
 from nacre.views.session import Session
 from nacre.views.words import names_of
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import nacre
-from nacre import accepting
+from nacre.curate import accepting
 from nacre.execute import process
 from nacre.values import data_version
 

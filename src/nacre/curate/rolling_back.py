@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from nacre.catalog.history import HeadRow
 from nacre.catalog.versions_at import At
+from nacre.curate.going_back import GoingBack, Move, RolledBack
 from nacre.errors import UsageError, said
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
-from nacre.going_back import GoingBack, Move, RolledBack
 from nacre.keys import key_of, partition_of
 from nacre.loading import find_stored, find_version, not_there
 from nacre.planning.explain import short
