@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from interleaving import OBJECTS, RECORDS, FakeBucket, Schedule, Time, TurnedObjects, TurnedRecords, Violation
+from interleaving import (
+    OBJECTS,
+    RECORDS,
+    FakeBucket,
+    Schedule,
+    Time,
+    TurnedObjects,
+    TurnedRecords,
+    Violation,
+    in_turn,
+)
 from nacre.catalog.history import HeadRow
 from nacre.encoding import digest_bytes
 from nacre.execute.publishing import Publishing
@@ -43,10 +53,9 @@ class Planted:
 
     committer: type[Committer] = Committer
     publishing: type[Publishing] = Publishing
-    objects: Callable[[ObjectStore], ObjectStore] = lambda inner: inner
-    records: Callable[[RecordStore], RecordStore] = lambda inner: inner
+    objects: Callable[[History, Any], Any] = lambda history, inner: inner
+    records: Callable[[History, Any], Any] = lambda history, inner: inner
     takes_blindly: Callable[[str], bool] = lambda path: False
-    touches: bool = True
 
 
 @dataclass
@@ -77,8 +86,8 @@ class History:
             records, objects = BucketRecords(bucket, RECORDS), BucketObjects(bucket, OBJECTS)
         else:
             records, objects = TurnedRecords(self._ask, self._saw), TurnedObjects(self._ask, self._saw)
-        self.records = self.planted.records(records)
-        self.objects = self.planted.objects(objects)
+        self.records = self.planted.records(self, records)
+        self.objects = self.planted.objects(self, objects)
         self.publisher = Publisher((), lambda root: BucketPlace(bucket), store="s3://lake/store")
         self.witness.owners = {"above.bin": ABOVE}
         self.workspace = Workspace(
@@ -95,6 +104,11 @@ class History:
             append_events=lambda run, events: None,
             publisher=self.publisher,
         )
+
+    @property
+    def process(self) -> object:
+        """Whose turn it is."""
+        return self.schedule.process if self.schedule is not None else None
 
     def play(self) -> Schedule:
         """Let all processes run to their ends, then one more alone; raises the first Violation."""
@@ -334,11 +348,11 @@ class Run:
 def played(seed: int, planted: Planted | None = None) -> str:
     """Play one history; what was violated, with its last requests, or nothing."""
     history = History(seed, planted or Planted())
-    try:
-        history.play()
-    except Violation as violation:
-        told = history.schedule.told() if history.schedule else ""
-        return f"seed {seed}: {violation}\n{told}"
+    with in_turn(history.chance):
+        try:
+            history.play()
+        except Violation as violation:
+            return f"seed {seed}: {violation}\n{history.schedule.told() if history.schedule else ''}"
     return ""
 
 

@@ -99,6 +99,11 @@ class Schedule:
         self.p_lost = (0.0, 0.03, 0.1)[int(draw() * 3)]
         self._p_start = (0.03, 0.1, 0.3)[int(draw() * 3)]
 
+    @property
+    def process(self) -> object:
+        """Whose turn it is; None before and after."""
+        return self._current.body if self._current is not None else None
+
     def run(self) -> None:
         """Run all processes to their ends; raises what the first of them noticed."""
         first = self._choose()
@@ -156,7 +161,9 @@ class Schedule:
         names: dict[int, str] = {}
         for who, *_ in self.trace:
             names.setdefault(who, f"thread {len(names) + 1}")
-        return "\n".join(f"{names[w]:9} {verb:8} {path}  → {what}" for w, verb, path, what in self.trace[-last:])
+        return "\n".join(
+            f"{names[w]:9} {verb:8} {path}  → {what}" for w, verb, path, what in self.trace[-last:]
+        )
 
     def _let_others(self, me: _Worker) -> None:
         if me.is_killed or self.is_over:
@@ -200,7 +207,11 @@ class Schedule:
 
 
 def _shown(result: object) -> str:
-    return {True: "yes", None: "nothing"}.get(result, "") if isinstance(result, bool | None) else repr(result)[:60]
+    return (
+        {True: "yes", None: "nothing"}.get(result, "")
+        if isinstance(result, bool | None)
+        else repr(result)[:60]
+    )
 
 
 class Time:
@@ -362,7 +373,9 @@ class TurnedRecords(MemoryRecords):
 
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
         paths = " ".join(write.path for write in writes)
-        return _asked(self._ask, "batch", paths, lambda: super(TurnedRecords, self).batch(writes), writes=True)
+        return _asked(
+            self._ask, "batch", paths, lambda: super(TurnedRecords, self).batch(writes), writes=True
+        )
 
     def delete(self, path: str, token: Token) -> bool:
         return _asked(
@@ -403,12 +416,12 @@ class TurnedObjects(MemoryObjects):
 
 
 @contextmanager
-def in_turn(schedule: Callable[[], Schedule]) -> Iterator[None]:
+def in_turn(chance: random.Random) -> Iterator[None]:
     """Let what the drivers do several at a time happen one by one, in an order that the seed chooses."""
 
     def at_once(action: Callable[[Any], T], arguments: Sequence[Any]) -> list[T]:
         order = list(range(len(arguments)))
-        schedule().chance.shuffle(order)
+        chance.shuffle(order)
         done = {n: action(arguments[n]) for n in order}
         return [done[n] for n in range(len(arguments))]
 
@@ -422,7 +435,9 @@ def in_turn(schedule: Callable[[], Schedule]) -> Iterator[None]:
             module.at_once = original
 
 
-def _asked(ask: Callable[..., T], verb: str, path: str, effect: Callable[[], T], *, writes: bool = False) -> T:
+def _asked(
+    ask: Callable[..., T], verb: str, path: str, effect: Callable[[], T], *, writes: bool = False
+) -> T:
     try:
         return ask(verb, path, effect, writes=writes)
     except Lost:

@@ -52,13 +52,17 @@ class Witness:
             self._file(name, data)
         elif (folder := name.partition("/")[0]) in KINDS:
             record = decode(data, KINDS[folder], name) if data is not None else None
-            {"heads": self._head, "hist": self._past, "ac": self._action, "pins": self._pin}[folder](name, record)  # type: ignore[operator]
+            {"heads": self._head, "hist": self._past, "ac": self._action, "pins": self._pin}[folder](
+                name, record
+            )  # type: ignore[operator]
 
     def reported(self, path: str, seq: int, fingerprint: str) -> None:
         """Judge what a commit says of itself: that a version is current, or was since."""
         found = self.versions.get((path, seq))
         if found is None or found.fingerprint != fingerprint:
-            raise Violation(f"reported as durable, and lost: v{seq} of {path} by {fingerprint}, there is {found}")
+            raise Violation(
+                f"reported as durable, and lost: v{seq} of {path} by {fingerprint}, there is {found}"
+            )
 
     def current(self, made: str) -> Output | None:
         """What is current of a slot, as its action record says."""
@@ -72,7 +76,11 @@ class Witness:
         action = self.actions.get(f"ac/{version.fingerprint}")
         outputs = action.outputs if action is not None else ()
         return next(
-            (each for each in outputs if each.asset == head.asset and each.data_version == version.data_version),
+            (
+                each
+                for each in outputs
+                if each.asset == head.asset and each.data_version == version.data_version
+            ),
             None,
         )
 
@@ -97,12 +105,17 @@ class Witness:
         if current not in (last, last + 1) and before is not None:
             raise Violation(f"I5: {path} went from v{last} to v{current}")
         seqs = [each.seq for each in head.history]
-        if any(later != earlier + 1 for earlier, later in zip(seqs, seqs[1:], strict=False)) and self._keeps_all:
+        if (
+            any(later != earlier + 1 for earlier, later in zip(seqs, seqs[1:], strict=False))
+            and self._keeps_all
+        ):
             raise Violation(f"I5: the history of {path} has gaps: {seqs}")
         for version in head.history:
             known = self.versions.setdefault((path, version.seq), version)
             if known != version:
-                raise Violation(f"I5: v{version.seq} of {path} was {known.fingerprint}, is {version.fingerprint}")
+                raise Violation(
+                    f"I5: v{version.seq} of {path} was {known.fingerprint}, is {version.fingerprint}"
+                )
         self.heads[path] = head
         if before is not None and self._keeps_all:
             kept = set(seqs) | self._spilled(path)
@@ -169,7 +182,9 @@ class Witness:
 
     def _spilled(self, path: str) -> set[int]:
         start = f"hist/{path.removeprefix('heads/')}/"
-        return {each.seq for name, past in self.pasts.items() if name.startswith(start) for each in past.history}
+        return {
+            each.seq for name, past in self.pasts.items() if name.startswith(start) for each in past.history
+        }
 
     def _require_whole(self, path: str, head: Head | Past, version: Materialization) -> None:
         output = self.output(head, version)

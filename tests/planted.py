@@ -1,0 +1,84 @@
+"""Bugs of the commit protocol, planted in the real code from outside: each must be noticed by the invariants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from commit_history import Planted
+from nacre.store.commit import Commit, Committed, Committer
+
+if TYPE_CHECKING:
+    from commit_history import History
+
+
+class Bug(NamedTuple):
+    """A planted bug.
+
+    Args:
+        planted: What stands in for the product's own.
+        breaks: The invariants by which it may be noticed.
+        within: In how many histories it is found.
+    """
+
+    planted: Planted
+    breaks: tuple[str, ...]
+    within: int
+
+
+class Later:
+    """Objects that are sent only after the records that name them."""
+
+    def __init__(self, history: History, inner: Any) -> None:
+        self._history = history
+        self._inner = inner
+        self.waiting: dict[object, list[tuple[str, bytes]]] = {}
+
+    @contextmanager
+    def put(self, name: str) -> Iterator[BinaryIO]:
+        buffer = BytesIO()
+        yield buffer
+        self.waiting.setdefault(self._history.process, []).append((name, buffer.getvalue()))
+
+    def send(self) -> None:
+        for name, data in self.waiting.pop(self._history.process, []):
+            with self._inner.put(name) as file:
+                file.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class RecordFirst:
+    """Records whose batches send the objects behind them."""
+
+    def __init__(self, history: History, inner: Any) -> None:
+        self._history = history
+        self._inner = inner
+
+    def batch(self, writes: Any) -> Any:
+        outcomes = self._inner.batch(writes)
+        self._history.objects.send()  # type: ignore[attr-defined]  # planted together
+        return outcomes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class LastWins(Committer):
+    """The last record of a fingerprint stays, not the first."""
+
+    def add(self, commit: Commit) -> None:
+        super().add(commit._replace(overwrites=True))
+
+
+BUGS: dict[str, Bug] = {
+    "record before data": Bug(Planted(objects=Later, records=RecordFirst), ("I4",), 100),
+    "last writer wins": Bug(Planted(committer=LastWins), ("I4", "I6"), 300),
+    "head without a condition": Bug(
+        Planted(takes_blindly=lambda path: "/heads/" in path), ("I5", "reported"), 300
+    ),
+}
+__all__ = ["BUGS", "Bug", "Committed"]
