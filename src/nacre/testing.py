@@ -115,6 +115,10 @@ class RecordStoreContract(ABC):
             assert not records.delete("a", second)
             assert records.get("a") is None
 
+    def test_it_says_whether_deleting_compares_in_the_same_step(self, tmp_path: Path) -> None:
+        with closing(self.make(tmp_path)) as records:
+            assert records.deletes_atomically in (True, False)
+
     def test_a_token_is_not_used_again_after_a_delete(self, tmp_path: Path) -> None:
         with closing(self.make(tmp_path)) as records:
             first = _accepted(records.create("a", b"1"))
@@ -348,6 +352,17 @@ class ObjectStoreContract(ABC):
         assert _names(objects, "a/b") == ["a/b", "a/b-c/d"]
         assert _names(objects, "a/b-") == ["a/b-c/d"]
         assert _names(objects, "c/") == []
+
+    def test_a_sweep_leaves_what_is_whole_and_what_is_being_written(self, tmp_path: Path) -> None:
+        objects = self.make(tmp_path)
+        write_object(objects, "data/whole", b"whole")
+        with objects.put("data/begun") as file:
+            file.write(b"begun")
+            assert objects.sweep(datetime.now(UTC) - timedelta(days=1), delete=True) == []
+        assert _names(objects, "") == ["data/begun", "data/whole"]
+        assert objects.sweep(datetime.now(UTC), delete=True) == []
+        assert objects.sweep(datetime.now(UTC), delete=False) == []
+        assert _names(objects, "") == ["data/begun", "data/whole"]
 
     def test_names_cannot_leave_the_store(self, tmp_path: Path) -> None:
         objects = self.make(tmp_path)

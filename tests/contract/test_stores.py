@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import connect
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
+from nacre.store.ids import new_id
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.overlay import OverlayObjects, OverlayRecords
-from nacre.store.port import ObjectStore, RecordStore
+from nacre.store.port import ObjectInfo, ObjectStore, RecordStore
 from nacre.store.wrap import CountingObjects, CountingRecords, FaultyRecords
 from nacre.testing import ObjectStoreContract, RecordStoreContract
 
@@ -122,3 +124,17 @@ def test_wrappers_count_calls_by_method() -> None:
     records.get("a")
     records.get("b")
     assert records.counts == {"create": 1, "get": 2}
+
+
+def test_a_sweep_removes_what_killed_writers_left_long_ago(tmp_path: Path) -> None:
+    objects = DirectoryObjects(tmp_path)
+    folder = tmp_path / ".unfinished"
+    folder.mkdir()
+    old, young = new_id(lambda: 1_000.0), new_id(lambda: 2_000.0)
+    for name in (old, young, "notes"):
+        (folder / name).write_bytes(b"left")
+    moment = datetime.fromtimestamp(1_500, UTC)
+    found = [ObjectInfo(f".unfinished/{old}", 4)]
+    assert objects.sweep(moment, delete=False) == found
+    assert objects.sweep(moment, delete=True) == found
+    assert sorted(each.name for each in folder.iterdir()) == sorted([young, "notes"])

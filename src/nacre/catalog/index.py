@@ -59,6 +59,7 @@ class _Head(msgspec.Struct, gc=False):
     held_since: str = ""
     base_seq: int = 0
     lost: tuple[int, ...] = ()
+    first: int = 0
 
 
 class _Past(msgspec.Struct, gc=False):
@@ -66,6 +67,7 @@ class _Past(msgspec.Struct, gc=False):
     asset: str
     history: list[_Entry]
     partition: str = ""
+    first: int = 0
 
 
 class _Run(msgspec.Struct, gc=False):
@@ -249,6 +251,9 @@ def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> N
         about = (head.published, head.mark, head.held, head.held_since, head.base_seq, is_lost)
         heads.append((*_version_row(place, current), *about))
         entries += [(place, entry) for entry in _new_entries(connection, place, head.history, current, path)]
+        if head.first:
+            kept = [_decoded(_decode_entry, raw, path).seq for raw in head.history]
+            _drop_versions(connection, place, head.first, current.seq, kept)
     connection.executemany(QUERIES["put_head"], heads)
     _put_entries(connection, entries)
     if gone:
@@ -283,6 +288,18 @@ def _apply_past(connection: sqlite3.Connection, records: Sequence[Stored]) -> No
             past = _decoded(_decode_past, data, path)
             place = past.env, past.asset, past.partition
             _put_entries(connection, [(place, entry) for entry in past.history])
+            if past.first:
+                kept = [entry.seq for entry in past.history]
+                _drop_versions(connection, place, past.first, int(path.rpartition("/")[2]), kept)
+
+
+def _drop_versions(
+    connection: sqlite3.Connection, place: _Place, first: int, last: int, kept: Sequence[int]
+) -> None:
+    """Forget the versions that retention dropped: those of a range of numbers that its record no longer lists."""
+    listed = (*place, first, last, str(list(kept)))
+    connection.execute(QUERIES["drop_versions"], listed)
+    connection.execute(QUERIES["drop_lineage"], listed)
 
 
 def _version_row(place: _Place, entry: _Entry) -> _Row:

@@ -126,8 +126,15 @@ DELETE FROM heads WHERE env = ? AND asset = ? AND partition = ?
 -- remove_history --
 DELETE FROM materializations WHERE env = ? AND asset = ? AND partition = ?
 
--- remove_history_before --
-DELETE FROM materializations WHERE env = ? AND asset = ? AND partition = ? AND seq < ?
+-- drop_versions --
+DELETE FROM materializations
+WHERE env = ? AND asset = ? AND partition = ? AND seq BETWEEN ? AND ?
+AND seq NOT IN (SELECT value FROM json_each(?))
+
+-- drop_lineage --
+DELETE FROM lineage
+WHERE env = ? AND asset = ? AND partition = ? AND seq BETWEEN ? AND ?
+AND seq NOT IN (SELECT value FROM json_each(?))
 
 -- remove_lineage --
 DELETE FROM lineage WHERE env = ? AND asset = ? AND partition = ?

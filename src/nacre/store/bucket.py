@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from typing import BinaryIO, cast
 
 from nacre.store.connect import MAX_COPY_BYTES, PART_BYTES, Bucket
@@ -79,6 +80,10 @@ class BucketObjects:
                 name = each.path.removeprefix(self._start)
                 if name.startswith(prefix):
                     yield ObjectInfo(name, each.size_bytes)
+
+    def sweep(self, before: datetime, *, delete: bool) -> Sequence[ObjectInfo]:
+        """List nothing: the parts of an upload that never ended are the service's, which a lifecycle rule removes."""
+        return []
 
     def path(self, name: str) -> str:
         """Where in the bucket an object lies."""

@@ -40,6 +40,9 @@ class BucketRecords:
         StoreUnavailable: It cannot be reached, or its service ignores conditions.
     """
 
+    #: The service cannot compare while it deletes.
+    deletes_atomically = False
+
     def __init__(self, bucket: Bucket, folder: str, *, creates: bool = True) -> None:
         self.bucket = bucket
         self._start = f"{folder}/" if folder else ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from nacre.store.failures import from_os, is_no_room, translated
-from nacre.store.ids import check_name, new_id
+from nacre.store.ids import check_name, new_id, time_of
 from nacre.store.port import ObjectInfo
 
 #: Unfinished objects lie here: in the same file system, hidden from ``list`` by its dot.
@@ -87,6 +88,20 @@ class DirectoryObjects:
         if folder:
             check_name(folder)
         return _walk(self.root / folder, f"{folder}/" if folder else "", prefix)
+
+    def sweep(self, before: datetime, *, delete: bool) -> Sequence[ObjectInfo]:
+        """List what writers that were killed before a moment left unfinished; remove it where asked. Idempotent."""
+        found = []
+        with translated(self.root), suppress(FileNotFoundError, NotADirectoryError):
+            for entry in sorted(os.scandir(self.root / _UNFINISHED), key=lambda each: each.name):
+                begun = time_of(entry.name)
+                if begun is None or begun >= before:
+                    continue
+                with suppress(FileNotFoundError):
+                    found.append(ObjectInfo(f"{_UNFINISHED}/{entry.name}", entry.stat().st_size))
+                    if delete:
+                        os.unlink(entry.path)
+        return found
 
     def _path(self, name: str) -> Path:
         return self.root / check_name(name)

@@ -94,6 +94,8 @@ class SqliteRecords:
             self.close()
             raise
 
+    deletes_atomically = True
+
     @property
     def read_only(self) -> bool:
         """Whether every write raises."""

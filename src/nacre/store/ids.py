@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
 
 from nacre.errors import InvalidKey
 
@@ -94,6 +95,19 @@ def given_run_id(environ: MutableMapping[str, str]) -> str:
     """
     given = environ.pop(RUN_ID, "")
     return given if len(given) == 26 and set(given) <= set(_ALPHABET) else ""
+
+
+def time_of(id: str) -> datetime | None:
+    """Say when an id was made, aware UTC; None where the text is no id."""
+    if len(id) != 26 or not set(id) <= set(_ALPHABET) or id[0] > "7":
+        return None
+    milliseconds = 0
+    for letter in id[:10]:
+        milliseconds = milliseconds << 5 | _ALPHABET.index(letter)
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def check_name(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from io import BytesIO
 from typing import BinaryIO
 
@@ -21,6 +22,8 @@ class MemoryRecords:
         index: Called with the accepted writes of a batch, before they can be read; its exception undoes the batch.
             A deleted record is passed with empty data.
     """
+
+    deletes_atomically = True
 
     def __init__(self, index: Index | None = None) -> None:
         self._index = index
@@ -145,6 +148,10 @@ class MemoryObjects:
                 ObjectInfo(name, len(data)) for name, data in self._objects.items() if name.startswith(prefix)
             ]
         return iter(sorted(found))
+
+    def sweep(self, before: datetime, *, delete: bool) -> Sequence[ObjectInfo]:
+        """List nothing: what is unfinished is gone with its writer."""
+        return []
 
     def _keep(self, name: str, data: bytes) -> None:
         with self._lock:

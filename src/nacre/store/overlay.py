@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import BinaryIO
 
 from nacre.store.memory import MemoryObjects
@@ -20,6 +21,8 @@ class OverlayRecords:
     Args:
         below: The store that is read, and never written.
     """
+
+    deletes_atomically = True
 
     def __init__(self, below: RecordStore) -> None:
         self._below = below
@@ -128,3 +131,7 @@ class OverlayObjects:
         """Yield the objects whose name starts with the prefix, in name order, as of the call."""
         below = (each for each in self._below.list(prefix) if each.name not in self._hidden)
         return iter(sorted({*below, *self._above.list(prefix)}))
+
+    def sweep(self, before: datetime, *, delete: bool) -> Sequence[ObjectInfo]:
+        """List what is unfinished in the store below, and leave it there."""
+        return self._below.sweep(before, delete=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol
 
 Token = str
@@ -68,6 +69,11 @@ def differing(found: Iterable[Stored], prefix: str, known: Mapping[str, Token]) 
 
 class RecordStore(Protocol):
     """Small records by path. Reads see every accepted write; an accepted write is durable."""
+
+    @property
+    def deletes_atomically(self) -> bool:
+        """Whether ``delete`` compares and removes in one step, so that nobody's write in between is lost."""
+        ...
 
     def get(self, path: str) -> Stored | None:
         """Read one record, or None where there is none."""
@@ -142,4 +148,11 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects below a prefix, in name order. Correctness never rests on this being complete."""
+        ...
+
+    def sweep(self, before: datetime, *, delete: bool) -> Sequence[ObjectInfo]:
+        """List what writers that were killed before a moment left unfinished; with ``delete``, remove it. Idempotent.
+
+        A driver in which the service keeps such leftovers to itself lists none.
+        """
         ...

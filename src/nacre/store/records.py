@@ -171,6 +171,8 @@ class Head(Record, frozen=True, kw_only=True):
     the asset's place (0: none), ``mark`` what its place says of that file. ``held`` names the version that builds leave
     current, such as ``v12``, since ``held_since``. ``base_seq`` is what was current in the base of the environment
     when this head began or was last promoted. ``lost`` are versions whose bytes are found to be gone or damaged.
+    ``first``, where it is not 0, is the lowest number that this record tells of: what it does not list from there on
+    was dropped, as the settings say.
     """
 
     env: str
@@ -184,6 +186,7 @@ class Head(Record, frozen=True, kw_only=True):
     held_since: datetime | None = None
     base_seq: int = 0
     lost: tuple[int, ...] = ()
+    first: int = 0
 
     @property
     def current(self) -> Materialization:
@@ -192,12 +195,16 @@ class Head(Record, frozen=True, kw_only=True):
 
 
 class Past(Record, frozen=True, kw_only=True):
-    """``hist/<env>/<asset>[/<partition>]/<seq>``: a part of a history that no longer fits into its head."""
+    """``hist/<env>/<asset>[/<partition>]/<seq>``: a part of a history that no longer fits into its head.
+
+    ``first`` as in a head.
+    """
 
     env: str
     asset: str
     history: tuple[Materialization, ...]
     partition: str = ""
+    first: int = 0
 
 
 class Pin(Record, frozen=True, kw_only=True):
@@ -372,3 +379,17 @@ def decode(data: bytes, kind: type[R], path: str = "") -> R:
     except msgspec.DecodeError as error:
         facts = {"record": path, "expected": kind.__name__, "problem": error}
         raise CorruptRecord("A record of the store cannot be read", facts, (NEW_STORE, SAFE)) from error
+
+
+def decode_action(data: bytes, path: str) -> Action:
+    """Decode an action record, and see that it is the one its path names: another one's result is never taken.
+
+    Raises:
+        CorruptRecord: The bytes are no action record, or that of another fingerprint.
+    """
+    action = decode(data, Action, path)
+    if path != f"ac/{action.fingerprint}":
+        facts = {"record": path, "problem": f"it is the record of {action.fingerprint[:16]}…"}
+        hint = ("nacre fsck --repair", SAFE)
+        raise CorruptRecord("A record of the store lies in the place of another", facts, hint)
+    return action

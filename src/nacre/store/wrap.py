@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from nacre.store.port import ObjectInfo, ObjectStore, RecordStore, Stored, Token, Write
@@ -57,6 +58,11 @@ class CountingRecords(_Counts):
     def __init__(self, inner: RecordStore) -> None:
         super().__init__()
         self.inner = inner
+
+    @property
+    def deletes_atomically(self) -> bool:
+        """As the store that does the work."""
+        return self.inner.deletes_atomically
 
     def get(self, path: str) -> Stored | None:
         """Count and pass on."""
@@ -139,6 +145,11 @@ class CountingObjects(_Counts):
         self._count("list")
         return self.inner.list(prefix)
 
+    def sweep(self, before: datetime, *, delete: bool) -> Sequence[ObjectInfo]:
+        """Count and pass on."""
+        self._count("sweep")
+        return self.inner.sweep(before, delete=delete)
+
 
 def _with_fault(decide: Decide, call: Call, action: Callable[[], T]) -> T:
     fault = decide(call)
@@ -161,6 +172,11 @@ class FaultyRecords:
     def __init__(self, inner: RecordStore, decide: Decide) -> None:
         self.inner = inner
         self._decide = decide
+
+    @property
+    def deletes_atomically(self) -> bool:
+        """As the store that does the work."""
+        return self.inner.deletes_atomically
 
     def get(self, path: str) -> Stored | None:
         """Pass on, unless it shall fail."""
@@ -241,3 +257,7 @@ class FaultyObjects:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Pass on, unless it shall fail; then it fails at the call."""
         return _with_fault(self._decide, Call("list", (prefix,)), lambda: self.inner.list(prefix))
+
+    def sweep(self, before: datetime, *, delete: bool) -> Sequence[ObjectInfo]:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("sweep", ()), lambda: self.inner.sweep(before, delete=delete))

@@ -1,0 +1,152 @@
+"""Heads, histories and pins as a collection sees them: what they reach, and what histories need not keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from nacre.store.port import RecordStore, Stored, Token, Write
+from nacre.store.reach import Reached, Retention, dropped, held_seq, trimmed, whole_history
+from nacre.store.records import Head, Past, Pin, decode, encode
+
+_SLOTS_AT_ONCE = 500
+
+#: Environment, asset and partition.
+Place = tuple[str, str, str]
+
+
+class Part(NamedTuple):
+    """A record of a history as it was read."""
+
+    path: str
+    token: Token
+    record: Head | Past
+
+
+class Roots:
+    """All heads, parts of histories and pins of a store, brought up to date as often as is asked.
+
+    Args:
+        records: The store's records.
+    """
+
+    def __init__(self, records: RecordStore) -> None:
+        self._records = records
+        self._heads: dict[str, Part] = {}
+        self._past: dict[str, Part] = {}
+        self._pins: dict[str, tuple[Token, Pin]] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Read what changed since the last time.
+
+        Raises:
+            CorruptRecord: One of them cannot be read.
+        """
+        for stored in self._changes("pins/", {path: token for path, (token, _) in self._pins.items()}):
+            if stored.data:
+                self._pins[stored.path] = stored.token, decode(stored.data, Pin, stored.path)
+            else:
+                self._pins.pop(stored.path, None)
+        # Heads before histories: what leaves a head is in a history by then.
+        self._take(self._heads, "heads/", Head)
+        self._take(self._past, "hist/", Past)
+
+    def reached(self) -> Reached:
+        """Collect the recipes that are named, with the reasons."""
+        found = Reached()
+        for _, pin in self._pins.values():
+            found.add_pin(pin)
+        for parts in self.slots().values():
+            for part in parts:
+                found.add_history(part.record.history)
+            if isinstance(head := parts[-1].record, Head):
+                found.add_head(head)
+        return found
+
+    def slots(self) -> dict[Place, list[Part]]:
+        """Group the parts of each history, oldest first; the last is the head, where there is one."""
+        found: dict[Place, list[Part]] = {}
+        for _, part in [*sorted(self._past.items()), *sorted(self._heads.items())]:
+            record = part.record
+            found.setdefault((record.env, record.asset, record.partition), []).append(part)
+        return found
+
+    def trim(self, keep: Retention, now: datetime, *, delete: bool) -> int:
+        """Drop from the histories what they need not keep; without ``delete``, only here.
+
+        Args:
+            keep: The limits.
+            now: Aware UTC.
+            delete: True rewrites the records; a history that is changed by somebody else meanwhile is left for later.
+
+        Returns:
+            How many versions were dropped, or would be.
+        """
+        changes = list(self._trims(keep, now))
+        if not delete:
+            for _, before, after in changes:
+                for part, record in zip(before, after, strict=True):
+                    kept = self._heads if isinstance(record, Head) else self._past
+                    kept[part.path] = part._replace(record=record)
+            return sum(n for n, _, _ in changes)
+        n_dropped = 0
+        for start in range(0, len(changes), _SLOTS_AT_ONCE):
+            n_dropped += self._write(changes[start : start + _SLOTS_AT_ONCE])
+        if changes:
+            self.look()
+        return n_dropped
+
+    def _trims(self, keep: Retention, now: datetime) -> Iterator[tuple[int, list[Part], list[Head | Past]]]:
+        pinned: dict[Place, set[int]] = {}
+        for _, pin in self._pins.values():
+            pinned.setdefault((pin.env, pin.asset, pin.partition), set()).add(pin.seq)
+        for place, parts in self.slots().items():
+            head = parts[-1].record
+            if not isinstance(head, Head):
+                continue
+            past = [part.record for part in parts[:-1] if isinstance(part.record, Past)]
+            wanted = {*pinned.get(place, ()), held_seq(head)}
+            gone = dropped(whole_history(head, past), wanted, keep, now)
+            after = trimmed([*past, head], gone)
+            if any(one.record is not other for one, other in zip(parts, after, strict=True)) or not all(
+                each.history for each in after
+            ):
+                yield len(gone), parts, after
+
+    def _write(self, changes: Sequence[tuple[int, list[Part], list[Head | Past]]]) -> int:
+        """Rewrite some histories, each from its oldest part on; then remove the parts that are empty."""
+        writes: list[Write] = []
+        spans: list[tuple[int, int]] = []
+        for _, before, after in changes:
+            start = len(writes)
+            for part, record in zip(before, after, strict=True):
+                if record is not part.record:
+                    previous = len(writes) - 1 if len(writes) > start else None
+                    writes.append(Write(part.path, encode(record), part.token, previous))
+            spans.append((start, len(writes)))
+        tokens = self._records.batch(writes) if writes else []
+        n_dropped = 0
+        for (n, before, after), (start, end) in zip(changes, spans, strict=True):
+            if any(token is None for token in tokens[start:end]):
+                continue  # somebody else changed this history meanwhile: the next collection sees to it
+            n_dropped += n
+            now = {
+                write.path: token for write, token in zip(writes[start:end], tokens[start:end], strict=True)
+            }
+            for part, record in zip(before, after, strict=True):
+                if not record.history:
+                    self._records.delete(part.path, now.get(part.path) or part.token)
+        return n_dropped
+
+    def _take(self, known: dict[str, Part], prefix: str, kind: type[Head] | type[Past]) -> None:
+        for stored in self._changes(prefix, {path: part.token for path, part in known.items()}):
+            if stored.data:
+                record: Head | Past = decode(stored.data, kind, stored.path)
+                known[stored.path] = Part(stored.path, stored.token, record)
+            else:
+                known.pop(stored.path, None)
+
+    def _changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
+        return self._records.changes(prefix, known)
