@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from nacre.errors import CorruptRecord, StoreUnavailable
-from nacre.store.commit import MAX_HISTORY, Commit, Committer, Move, with_moves
+from nacre.store.commit import Commit, Committer, Move, with_moves
+from nacre.store.history import MAX_HISTORY, SPILLED
 from nacre.store.memory import MemoryRecords
 from nacre.store.paths import action_path, head_path
 from nacre.store.port import Token, Write
-from nacre.store.records import Action, Head, Output, decode, encode
+from nacre.store.records import Action, Head, Output, Past, decode, encode
+from nacre.store.use import GRACE_S
 from nacre.testing import ManualClock
 from nacre.version.outline import Outline
 
@@ -178,14 +181,140 @@ def test_metadata_is_kept_and_the_latest_wins() -> None:
     assert store.head().metadata == {"rows": "2", "by": "me"}
 
 
-def test_a_history_keeps_its_newest_versions() -> None:
+def pasts(store: Store) -> list[Past]:
+    return [decode(stored.data, Past, stored.path) for stored in store.records.scan("hist/")]
+
+
+def whole_history(store: Store) -> list[int]:
+    """The seqs of all versions, as a reader puts them together."""
+    found = {entry.seq for past in pasts(store) for entry in past.history}
+    return sorted(found | {entry.seq for entry in store.head().history})
+
+
+def test_a_head_keeps_its_newest_versions_and_the_others_are_kept_beside_it() -> None:
     store = Store()
-    for n in range(MAX_HISTORY + 6):
+    for n in range(3 * MAX_HISTORY):
         put(store.ours, commit(f"f{n}", f"r{n}", seen=n))
-    history = store.history()
-    assert len(history) == MAX_HISTORY
-    assert history[-1] == (MAX_HISTORY + 6, f"f{MAX_HISTORY + 5}")
-    assert history[0][0] == 7
+        assert len(store.history()) <= MAX_HISTORY
+    assert store.history()[-1] == (3 * MAX_HISTORY, f"f{3 * MAX_HISTORY - 1}")
+    assert [past.history[-1].seq for past in pasts(store)] == [SPILLED * n for n in range(1, 5)]
+    assert {len(past.history) for past in pasts(store)} == {SPILLED}
+    assert whole_history(store) == list(range(1, 3 * MAX_HISTORY + 1))
+
+
+@pytest.mark.parametrize("is_raced", [False, True])
+def test_a_writer_stopped_between_the_old_part_of_a_history_and_the_head_loses_nothing(
+    is_raced: bool,
+) -> None:
+    store = Store()
+    for n in range(MAX_HISTORY):
+        put(store.ours, commit(f"f{n}", f"r{n}", seen=n))
+    stopped = Stopped(store.records)
+    last = commit("f64", "stopped", seen=MAX_HISTORY)
+    with pytest.raises(StoreUnavailable):
+        put(Committer(stopped, store.clock.monotonic), last)
+    assert len(pasts(store)) == 1
+    assert len(store.history()) == MAX_HISTORY
+    seen = MAX_HISTORY - is_raced
+    inputs = {"x": ("a://x", 6)} if is_raced else None
+    assert put(store.ours, commit("f65", "next", seen=seen, inputs=inputs)) == [
+        ({"a://a": MAX_HISTORY + 1}, "")
+    ]
+    assert len(pasts(store)) == 1
+    assert whole_history(store) == list(range(1, MAX_HISTORY + 2))
+
+
+class Stopped(MemoryRecords):
+    """A store that a writer reaches for the old part of a history, and for nothing after it."""
+
+    def __init__(self, records: MemoryRecords) -> None:
+        super().__init__()
+        self.get = records.get  # type: ignore[method-assign]
+        self._inner = records
+
+    def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+        for write in writes:
+            if write.path.startswith("hist/"):
+                self._inner.create(write.path, write.data)
+                raise StoreUnavailable("stopped")
+        raise AssertionError("nothing was moved out of the head")
+
+
+# ── known results and collection ──────────────────────────────────────────────────────────────────────────────────
+
+
+def taking(store: Store, fingerprint: str, at: datetime, seen: int) -> Commit:
+    """A commit that makes a known result current again."""
+    known = store.action(fingerprint)
+    return commit(fingerprint, "again", seen=seen)._replace(action=None, taken=known, at=at)
+
+
+LATER = AT + timedelta(seconds=GRACE_S / 2 + 1)
+
+
+def test_a_known_result_that_is_young_is_taken_without_being_touched() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    put(store.ours, commit("f2", "r2", seen=1, content="e"))
+    assert put(store.ours, taking(store, "f1", AT, 2)) == [({"a://a": 3}, "")]
+    assert store.action("f1").used_at is None
+
+
+def test_an_old_result_is_marked_as_used_before_it_is_taken() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    put(store.ours, commit("f2", "r2", seen=1, content="e"))
+    assert put(store.ours, taking(store, "f1", LATER, 2)) == [({"a://a": 3}, "")]
+    assert store.action("f1").used_at == LATER
+    assert store.history()[-1] == (3, "f1")
+
+
+def test_what_is_collected_at_the_moment_when_it_is_taken_becomes_no_version() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    put(store.ours, commit("f2", "r2", seen=1, content="e"))
+    taken = taking(store, "f1", LATER, 2)
+    bury(store, "f1")
+    store.ours.add(taken)
+    (done,) = store.ours.flush()
+    assert done.is_gone
+    assert store.history() == [(1, "f1"), (2, "f2")]
+
+
+def test_who_marks_an_old_result_as_used_wins_over_a_collection_that_read_it_before() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    put(store.ours, commit("f2", "r2", seen=1, content="e"))
+    before = store.records.get(action_path("f1"))
+    assert before is not None
+    put(store.ours, taking(store, "f1", LATER, 2))
+    assert store.records.replace(before.path, before.data, before.token) is None
+
+
+def test_two_that_take_the_same_old_result_both_take_it() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    put(store.ours, commit("f2", "r2", seen=1, content="e"))
+    ours, theirs = taking(store, "f1", LATER, 2), taking(store, "f1", LATER, 2)
+    put(store.theirs, theirs)
+    assert put(store.ours, ours._replace(attempt="other")) == [({"a://a": 3}, "")]
+
+
+def test_a_collected_result_is_recorded_again_when_it_is_made_again() -> None:
+    store = Store()
+    put(store.ours, commit("f1"))
+    bury(store, "f1")
+    assert put(store.ours, commit("f1", "again", seen=1)) == [({"a://a": 1}, "")]
+    assert store.action("f1").run == "again"
+    assert store.action("f1").buried_at is None
+
+
+def bury(store: Store, fingerprint: str) -> None:
+    """Collect a result, as garbage collection does."""
+    stored = store.records.get(action_path(fingerprint))
+    assert stored is not None
+    tombstone = replace(store.action(fingerprint), outputs=(), buried_at=LATER)
+    assert store.records.replace(stored.path, encode(tombstone), stored.token)
 
 
 def test_a_damaged_head_is_named_and_not_overwritten() -> None:

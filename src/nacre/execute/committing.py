@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from nacre.errors import StoreError, said
+from nacre.errors import SAFE, NacreError, StoreError, StoreUnavailable, said
 from nacre.execute.journal import Journal
 from nacre.execute.made import Shared
 from nacre.execute.publishing import Publishing
@@ -52,6 +52,8 @@ class Committing:
         self.steps: list[StepRecord] = []
         #: How many steps came to which outcome.
         self.counts: dict[str, int] = {}
+        #: Step to why its known result could not be taken after all.
+        self.errors: dict[str, NacreError] = {}
 
     @property
     def is_due(self) -> bool:
@@ -154,6 +156,10 @@ class Committing:
                 self._journal.log(
                     logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}"
                 )
+            if each.is_gone:
+                error = self.errors[record.step] = _gone(record.step)
+                self._show(msgspec.structs.replace(record, action="failed", error=said(error)))
+                continue
             record = msgspec.structs.replace(record, seq=next(iter(each.seqs.values()), 0))
             self._show(self.published(record))
 
@@ -162,3 +168,8 @@ class Committing:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.steps.append(record)
         self._journal.emit("step", {"record": record})
+
+
+def _gone(step: str) -> NacreError:
+    what = "A known result was collected at the moment when it was taken"
+    return StoreUnavailable(what, {"asset": step}, ("build again: it is made anew", SAFE))

@@ -102,6 +102,7 @@ class Recording:
             moves=tuple(
                 self._move(each, decision.data_versions[each], inputs) for each in decision.recipe.assets
             ),
+            taken=action,
         )
 
     def _move(

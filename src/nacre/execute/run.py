@@ -75,6 +75,7 @@ class PlanRun:
                 self._threads.cancel()
                 self._threads.close()
             self._run.commits.flush()
+            self.errors.update(self._run.commits.errors)
             self.errors.update(self._run.publishing.errors if self._run.kind == "build" else {})
 
     def _work(self, step: Step) -> Callable[[], Receipt]:

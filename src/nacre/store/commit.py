@@ -11,13 +11,16 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.keys import partition_of, slot
+from nacre.store.history import fitted
 from nacre.store.paths import action_path, head_path
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.records import Action, Head, Materialization, decode, encode
+from nacre.store.use import touched
 
-MAX_HISTORY = 64
 MAX_TRIES = 20
 
 
@@ -57,6 +60,7 @@ class Commit(NamedTuple):
         moves: Heads to move, one an asset.
         overwrites: True where a record of the same fingerprint is replaced on purpose.
         sources: Texts of code that the action record names and that may not be stored yet: path to record.
+        taken: The record of the known result that is taken; None where the step ran.
     """
 
     fingerprint: str
@@ -67,15 +71,20 @@ class Commit(NamedTuple):
     moves: tuple[Move, ...] = ()
     overwrites: bool = False
     sources: Mapping[str, bytes] = MappingProxyType({})
+    taken: Action | None = None
 
 
 class Committed(NamedTuple):
-    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any."""
+    """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any.
+
+    ``is_gone`` is true where a known result was to be taken that was collected at the same moment: no head moved.
+    """
 
     commit: Commit
     action: Action | None
     seqs: Mapping[str, int]
     superseded_by: str = ""
+    is_gone: bool = False
 
 
 class Committer:
@@ -119,40 +128,51 @@ class Committer:
         # Nothing waits for the texts of code or rests on them: refused means that they are there.
         texts = {path: data for commit in group for path, data in commit.sources.items()}
         writes: list[Write] = [Write(path, data) for path, data in texts.items()]
-        planned: list[tuple[Commit, int, int, dict[str, int]]] = []
+        planned: list[tuple[Commit, int, int, Mapping[str, int] | None]] = []
         made: dict[str, int] = {}
         for commit in group:
             start = len(writes)
             seqs = self._plan(commit, writes, _waits(commit, made))
-            made.update(dict.fromkeys(seqs, len(writes) - 1))
+            made.update(dict.fromkeys(seqs or (), len(writes) - 1))
             planned.append((commit, start, len(writes), seqs))
         tokens = self._records.batch(writes) if writes else []
         return [
             Committed(commit, commit.action, seqs)
-            if all(token is not None for token in tokens[start:end])
+            if seqs is not None and all(token is not None for token in tokens[start:end])
             else self._settle(commit)
             for commit, start, end, seqs in planned
         ]
 
-    def _plan(self, commit: Commit, writes: list[Write], waits: tuple[int, ...]) -> dict[str, int]:
-        """Append a commit's writes, on the assumption that nobody else is writing."""
+    def _plan(self, commit: Commit, writes: list[Write], waits: tuple[int, ...]) -> dict[str, int] | None:
+        """Append a commit's writes, on the assumption that nobody else is writing; None where somebody just did."""
         after = None
+        path = action_path(commit.fingerprint)
         if commit.action is not None:
-            path = action_path(commit.fingerprint)
             known = self._records.get(path) if commit.overwrites else None
             after = len(writes)
             writes.append(Write(path, encode(commit.action), known.token if known else None, None, waits))
+        elif commit.taken is not None and touched(commit.taken, commit.at) is not None:
+            found = self._kept(path)
+            if found is None:
+                return None
+            if (used := touched(found[1], commit.at)) is not None:
+                after = len(writes)
+                writes.append(Write(path, encode(used), found[0], None, waits))
         seqs = {}
         for move in commit.moves:
             path = head_path(move.env, move.asset, move.partition)
             stored = self._records.get(path) if move.surveyed_seq else None
             present = decode(stored.data, Head, path) if stored else None
-            head = _moved(commit, move, present)
+            head, past = fitted(_moved(commit, move, present))
             seqs[move.asset] = head.current.seq
             # A head that moved on since our survey is created, not replaced: that is refused, and then settled.
             is_surveyed = present is not None and present.current.seq == move.surveyed_seq
             token = stored.token if stored and is_surveyed else None
-            writes.append(Write(path, encode(head), token, after, waits))
+            before = waits
+            if past is not None and token is not None:
+                before = (*waits, len(writes))
+                writes.append(past)
+            writes.append(Write(path, encode(head), token, after, before))
         return seqs
 
     def _settle(self, commit: Commit) -> Committed:
@@ -163,6 +183,8 @@ class Committer:
         if action is not None and action.attempt != commit.attempt and _differs(action, commit):
             # Another run recorded other content for the same recipe first: it stays; what we made has no head.
             return Committed(commit, action, seqs, action.run)
+        if commit.taken is not None and not self._keep(commit):
+            return Committed(commit, None, seqs, is_gone=True)
         for move in commit.moves:
             seq, ahead = self._settle_head(commit, move)
             seqs[move.asset] = seq
@@ -179,11 +201,32 @@ class Committer:
                 token = self._records.create(path, encode(commit.action))
             else:
                 present = decode(stored.data, Action, path)
-                if present.attempt == commit.attempt or not commit.overwrites:
+                is_first = present.buried_at is None and not commit.overwrites
+                if present.attempt == commit.attempt or is_first:
                     return present
                 token = self._records.replace(path, encode(commit.action), stored.token)
             if token is not None:
                 return commit.action
+        raise _contended(path)
+
+    def _kept(self, path: str) -> tuple[Token, Action] | None:
+        """Read the record of a result that is to be taken; None where it was collected."""
+        stored = self._records.get(path)
+        if stored is None:
+            return None
+        present = decode(stored.data, Action, path)
+        return (stored.token, present) if present.buried_at is None else None
+
+    def _keep(self, commit: Commit) -> bool:
+        """Mark the result that a commit takes as used, where it is old; False where it was collected before that."""
+        path = action_path(commit.fingerprint)
+        for _ in range(MAX_TRIES):
+            found = self._kept(path)
+            if found is None:
+                return False
+            used = touched(found[1], commit.at)
+            if used is None or self._records.replace(path, encode(used), found[0]) is not None:
+                return True
         raise _contended(path)
 
     def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str]:
@@ -198,8 +241,11 @@ class Committer:
                     return current.seq, ""
                 if current.seq != move.surveyed_seq and not _dominates(move, current):
                     return current.seq, current.run
-            if self._write_head(path, encode(_moved(commit, move, present)), stored) is not None:
-                return (present.current.seq if present else 0) + 1, ""
+            head, past = fitted(_moved(commit, move, present))
+            if past is not None:
+                self._records.create(past.path, past.data)
+            if self._write_head(path, encode(head), stored) is not None:
+                return head.current.seq, ""
         raise _contended(path)
 
     def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
@@ -209,7 +255,7 @@ class Committer:
 
 
 def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
-    """Append a version to a head; a full history keeps its newest entries."""
+    """Append a version to a head."""
     before: Sequence[Materialization] = present.history if present else ()
     version = Materialization(
         seq=before[-1].seq + 1 if before else 1,
@@ -220,7 +266,7 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
         attempt=commit.attempt,
         inputs=dict(move.inputs),
     )
-    history = (*before[-(MAX_HISTORY - 1) :], version)
+    history = (*before, version)
     if present is None:
         return Head(
             env=move.env,
@@ -230,14 +276,10 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
             metadata=dict(move.metadata),
         )
     is_published = move.keeps_file and present.published == before[-1].seq
-    return Head(
-        env=present.env,
-        asset=present.asset,
-        partition=present.partition,
+    return replace(
+        present,
         history=history,
         published=version.seq if is_published else present.published,
-        mark=present.mark,
-        held=present.held,
         metadata={**present.metadata, **move.metadata},
     )
 

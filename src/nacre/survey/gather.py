@@ -32,16 +32,20 @@ class Versions:
         self.sources: set[str] = set()
 
     def action(self, fingerprint: str) -> Action | None:
-        """Return the record of a fingerprint, None where there is none."""
+        """Return the record of a fingerprint, None where there is none or where its result was collected."""
         found = self._actions.get(fingerprint)
         if found is None:
             path = action_path(fingerprint)
             stored = self._records.get(path)
-            if stored is None:
-                return None
-            found = self._actions[fingerprint] = decode(stored.data, Action, path)
-            self.sources.update(found.sources.values())
+            found = self._take(decode(stored.data, Action, path)) if stored is not None else None
         return found
+
+    def _take(self, action: Action) -> Action | None:
+        if action.buried_at is not None:
+            return None
+        self._actions[action.fingerprint] = action
+        self.sources.update(action.sources.values())
+        return action
 
     def texts(self, digest: str) -> dict[str, str]:
         """Return what was defined in a version of a source file: line to text; empty where that was not kept."""
