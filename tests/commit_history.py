@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,11 +33,12 @@ from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.contents import Contents
+from nacre.store.gc import Retention, collect
 from nacre.store.paths import head_path
 from nacre.store.port import ObjectStore, RecordStore
 from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.publisher import Publisher
-from nacre.store.records import Action, Head, Input, Output, decode
+from nacre.store.records import Action, Head, Input, Materialization, Output, decode
 from nacre.survey.gather import Versions
 from nacre.version.outline import Outline
 from witness import Witness
@@ -55,6 +57,7 @@ class Planted:
     publishing: type[Publishing] = Publishing
     objects: Callable[[History, Any], Any] = lambda history, inner: inner
     records: Callable[[History, Any], Any] = lambda history, inner: inner
+    collected: Callable[[Any], Any] = lambda records: records
     takes_blindly: Callable[[str], bool] = lambda path: False
 
 
@@ -72,9 +75,9 @@ class History:
 
     def __post_init__(self) -> None:
         self.time = Time()
-        self.witness = Witness()
-        chance = random.Random(-1 - self.seed)
-        self.chance = chance
+        chance = self.chance = random.Random(-1 - self.seed)
+        self.retention = Retention(keep_versions=chance.choice((0, 1, 1, 1, 2)), cache_keep=1)
+        self.witness = Witness(self._may_drop)
         self.n_values = 0
         self.schedule: Schedule | None = None
         self.is_bucket = chance.random() < 0.75
@@ -112,6 +115,11 @@ class History:
 
     def play(self) -> Schedule:
         """Let all processes run to their ends, then one more alone; raises the first Violation."""
+        if self.chance.random() < 0.6:
+            # What there is already may be old enough for a collection, and known to whoever comes.
+            for recipe in RECIPES:
+                self.build(recipe, is_same=False, below=self.chance.random() < 0.3)
+            self.time.passed_s += self.chance.choice((4, 8)) * DAY_S
         kinds = [self._kind() for _ in range(3 + int(self.chance.random() * 5))]
         self.schedule = Schedule(self.seed, kinds, self._between)
         self.schedule.run()
@@ -124,20 +132,20 @@ class History:
         draw = self.chance.random()
         recipe = self.chance.choice(RECIPES)
         is_same = self.chance.random() < 0.4  # the step gives the same bytes whenever it runs
-        if draw < 0.45:
+        if draw < 0.4:
             return lambda: self.build(recipe, is_same)
-        if draw < 0.65:
+        if draw < 0.55:
             return lambda: self.build(recipe, is_same, below=True)
-        if draw < 0.75:
+        if draw < 0.65:
             return self.build_below
-        if draw < 0.85:
+        if draw < 0.75:
             return lambda: self.accept(recipe)
-        return self.survey_again
+        return self.survey_again if draw < 0.8 else self.collect
 
     def _between(self) -> None:
-        """Nobody is at work: time may pass, as much as a collection waits for."""
+        """Nobody is at work: time may pass, as much as a collection waits for, or half of it."""
         if self.chance.random() < 0.3:
-            self.time.passed_s += 8 * DAY_S
+            self.time.passed_s += self.chance.choice((4, 8)) * DAY_S
 
     def build(self, recipe: str, is_same: bool, below: bool = False) -> None:
         """Build what one recipe gives, and maybe what is made from it, in one group."""
@@ -171,6 +179,11 @@ class History:
             run.commit(f"above-{recipe}", output, head.current.seq, (), keeps_file=True)
         run.end()
 
+    def collect(self) -> None:
+        """Collect garbage."""
+        records = self.planted.collected(self.records)
+        collect(records, self.objects, now=self.time.now(), settings=self.retention, delete=True)
+
     def survey_again(self) -> None:
         """Look at what is published, and put it again where it is not so."""
         Run(self).repair()
@@ -193,6 +206,12 @@ class History:
         found = self.witness.files.get("above.bin")
         if output is not None and (found is None or digest_bytes(found) != output.digest):
             raise Violation(f"I8: the file is not what is current, {when}")
+
+    def _may_drop(self, head: Head, version: Materialization, until: datetime) -> bool:
+        """Whether a collection may take a version out of a history: only by what is set, and not what was current lately."""
+        n_newer = head.current.seq - version.seq
+        is_beyond = 0 < self.retention.keep_versions <= n_newer
+        return is_beyond and until < self.time.now() - timedelta(seconds=self.retention.grace_s)
 
     def _bytes(self, recipe: str, is_same: bool) -> bytes:
         self.n_values += 1
@@ -306,11 +325,11 @@ class Run:
         """Make all that waits durable, publish it, and report it."""
         committed = self._committer.flush()
         for each in committed:
-            if not each.superseded_by:
+            if not each.superseded_by and not each.is_gone:
                 for move in each.commit.moves:
                     path = head_path("default", move.asset)
                     self.history.witness.reported(path, each.seqs[move.asset], each.commit.fingerprint)
-        self.publishing.committed(committed)
+        self.publishing.committed([each for each in committed if not each.is_gone])
         if self.publishing.errors:
             assert self.history.schedule is not None
             self.history.schedule.n_ended += 1
@@ -320,7 +339,7 @@ class Run:
     ) -> None:
         attempt, now = self.workspace.new_id(), self.workspace.clock.now()
         move = self._move(output, seq, inputs)
-        self._committer.add(Commit(fingerprint, self.id, attempt, now, None, (move,)))
+        self._committer.add(Commit(fingerprint, self.id, attempt, now, None, (move,), taken=action))
 
     def _move(self, output: Output, seq: int, inputs: Sequence[Made]) -> Move:
         names = {"x": (each.slot, each.seq) for each in inputs}

@@ -7,8 +7,9 @@ history: who goes next, who is killed, whose answer is lost. Nothing here knows 
 from __future__ import annotations
 
 import random
+import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
@@ -16,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO, TypeVar
 
 from nacre.errors import StoreError, StoreUnavailable
-from nacre.store import bucket_records
+from nacre.store import bucket_records, history
 from nacre.store.connect import Bucket, Listed
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.port import ObjectInfo, Stored, Token, Write
@@ -26,9 +27,10 @@ from nacre.store.refusals import Site
 T = TypeVar("T")
 Body = Callable[[], None]
 
-MAX_REQUESTS = 3_000
+MAX_REQUESTS = 5_000
 MAX_AT_ONCE = 4
 PAGE_ROWS = 3
+_SHORT = re.compile(r'"(attempt|run|at|outline|digest|task|code|env|started_at)":("[^"]*"|\{[^}]*\}),?')
 RECORDS, OBJECTS = "store/records", "store/objects"
 
 
@@ -64,8 +66,12 @@ class _Worker:
                 self.body()
             except (Killed, Lost, StoreError):
                 schedule.n_ended += 1
-            except BaseException as error:
+            except Violation as error:
                 schedule.fail(error)
+            except BaseException as error:
+                told = Violation(f"raised: {error!r}")
+                told.__cause__ = error
+                schedule.fail(told)
             schedule.end(self)
 
 
@@ -417,7 +423,10 @@ class TurnedObjects(MemoryObjects):
 
 @contextmanager
 def in_turn(chance: random.Random) -> Iterator[None]:
-    """Let what the drivers do several at a time happen one by one, in an order that the seed chooses."""
+    """Let what the drivers do several at a time happen one by one, in an order that the seed chooses.
+
+    Histories are long after a few versions in some, too, since schedules are short.
+    """
 
     def at_once(action: Callable[[Any], T], arguments: Sequence[Any]) -> list[T]:
         order = list(range(len(arguments)))
@@ -425,14 +434,14 @@ def in_turn(chance: random.Random) -> Iterator[None]:
         done = {n: action(arguments[n]) for n in order}
         return [done[n] for n in range(len(arguments))]
 
-    before: Mapping[Any, Any] = {module: module.at_once for module in (bucket_records, bucket_place)}
-    for module in before:
-        module.at_once = at_once
+    before = bucket_records.at_once, bucket_place.at_once, history.MAX_HISTORY, history.SPILLED
+    bucket_records.at_once = bucket_place.at_once = at_once  # type: ignore[attr-defined]
+    if chance.random() < 0.3:
+        history.MAX_HISTORY, history.SPILLED = 2, 1  # so that histories spill
     try:
         yield
     finally:
-        for module, original in before.items():
-            module.at_once = original
+        bucket_records.at_once, bucket_place.at_once, history.MAX_HISTORY, history.SPILLED = before  # type: ignore[attr-defined]
 
 
 def _asked(

@@ -8,7 +8,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from commit_history import Planted
-from nacre.store.commit import Commit, Committed, Committer
+from nacre.store.commit import Commit, Committer
+from nacre.store.port import Write
+from nacre.store.records import Action, decode
 
 if TYPE_CHECKING:
     from commit_history import History
@@ -74,11 +76,38 @@ class LastWins(Committer):
         super().add(commit._replace(overwrites=True))
 
 
+class NoTouch(Committer):
+    """An old result is taken without a word."""
+
+    def add(self, commit: Commit) -> None:
+        super().add(commit._replace(taken=None))
+
+
+class Deleting:
+    """Records as a collection gets them that deletes results where it should bury them."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def batch(self, writes: Any) -> Any:
+        return [self._deleted(each) for each in writes]
+
+    def _deleted(self, write: Write) -> str | None:
+        if write.path.startswith("ac/") and decode(write.data, Action, write.path).buried_at is not None:
+            return "gone" if self._inner.delete(write.path, write.expect) else None
+        outcome: str | None = self._inner.batch([write._replace(after=None, waits=())])[0]
+        return outcome
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
 BUGS: dict[str, Bug] = {
     "record before data": Bug(Planted(objects=Later, records=RecordFirst), ("I4",), 100),
     "last writer wins": Bug(Planted(committer=LastWins), ("I4", "I6"), 300),
     "head without a condition": Bug(
         Planted(takes_blindly=lambda path: "/heads/" in path), ("I5", "reported"), 300
     ),
+    "no touch": Bug(Planted(committer=NoTouch), ("I4",), 3_000),
+    "delete instead of tombstone": Bug(Planted(collected=Deleting), ("I4",), 3_000),
 }
-__all__ = ["BUGS", "Bug", "Committed"]

@@ -6,7 +6,8 @@ those of docs/explanation/commit.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from interleaving import Violation
 from nacre.encoding import digest_bytes
@@ -20,11 +21,11 @@ class Witness:
     """What a store holds at this instant, and what it ever held.
 
     Args:
-        keeps_all: False where a collection may drop old versions from histories.
+        may_drop: Says of a version that left a history, and of when it ceased to be current, whether that is right.
     """
 
-    def __init__(self, *, keeps_all: bool = True) -> None:
-        self._keeps_all = keeps_all
+    def __init__(self, may_drop: Callable[[Head, Materialization, datetime], bool]) -> None:
+        self._may_drop = may_drop
         self.heads: dict[str, Head] = {}
         self.pasts: dict[str, Past] = {}
         self.pins: dict[str, Pin] = {}
@@ -33,6 +34,7 @@ class Witness:
         self.files: dict[str, bytes] = {}
         #: Path of a head and seq to the version that became current then; never changes once it is there.
         self.versions: dict[tuple[str, int], Materialization] = {}
+        self._dropped: set[tuple[str, int]] = set()
         self._adopted: dict[str, str] = {}
         self._contents: dict[str, set[str]] = {}
         #: Path of a file to the slot it belongs to.
@@ -104,12 +106,6 @@ class Witness:
         current, last = head.current.seq, before.current.seq if before else 0
         if current not in (last, last + 1) and before is not None:
             raise Violation(f"I5: {path} went from v{last} to v{current}")
-        seqs = [each.seq for each in head.history]
-        if (
-            any(later != earlier + 1 for earlier, later in zip(seqs, seqs[1:], strict=False))
-            and self._keeps_all
-        ):
-            raise Violation(f"I5: the history of {path} has gaps: {seqs}")
         for version in head.history:
             known = self.versions.setdefault((path, version.seq), version)
             if known != version:
@@ -117,10 +113,7 @@ class Witness:
                     f"I5: v{version.seq} of {path} was {known.fingerprint}, is {version.fingerprint}"
                 )
         self.heads[path] = head
-        if before is not None and self._keeps_all:
-            kept = set(seqs) | self._spilled(path)
-            if lost := [each.seq for each in before.history if each.seq not in kept]:
-                raise Violation(f"I5: {path} lost {lost}")
+        self._require_history(path, head)
         new = [each for each in head.history if before is None or each.seq > last]
         for version in new:
             self._require_whole(path, head, version)
@@ -132,10 +125,13 @@ class Witness:
     def _past(self, path: str, past: Past | None) -> None:
         if past is None:
             self.pasts.pop(path, None)
-            return
-        self.pasts[path] = past
-        for version in past.history:
-            self._require_whole(path, past, version)
+        else:
+            self.pasts[path] = past
+            for version in past.history:
+                self._require_whole(path, past, version)
+        head_path = f"heads/{path.removeprefix('hist/').rpartition('/')[0]}"
+        if head_path in self.heads:
+            self._require_history(head_path, self.heads[head_path])
 
     def _pin(self, path: str, pin: Pin | None) -> None:
         if pin is None:
@@ -180,11 +176,16 @@ class Witness:
 
     # ── what must hold of one version ─────────────────────────────────────────────────────────────────────────────
 
-    def _spilled(self, path: str) -> set[int]:
+    def _require_history(self, path: str, head: Head) -> None:
         start = f"hist/{path.removeprefix('heads/')}/"
-        return {
-            each.seq for name, past in self.pasts.items() if name.startswith(start) for each in past.history
-        }
+        parts = [head, *(past for name, past in self.pasts.items() if name.startswith(start))]
+        kept = {each.seq for part in parts for each in part.history}
+        for seq in range(1, head.current.seq):
+            if seq not in kept and (path, seq) not in self._dropped:
+                version, after = self.versions[path, seq], self.versions[path, seq + 1]
+                if not self._may_drop(head, version, after.at):
+                    raise Violation(f"I5: {path} lost v{seq}")
+                self._dropped.add((path, seq))
 
     def _require_whole(self, path: str, head: Head | Past, version: Materialization) -> None:
         output = self.output(head, version)
