@@ -90,12 +90,12 @@ class PlaceContract(ABC):
 
     def test_what_others_put_is_kept_or_told_before_it_is_replaced(self) -> None:
         path = self.path("out.txt")
-        assert self.place.set_aside(path, inline(b"ours")) == ""
+        assert self.place.set_aside(path, [inline(b"ours")]) == ""
         self.write(path, b"same")
-        assert self.place.set_aside(path, inline(b"same")) == ""
+        assert self.place.set_aside(path, [inline(b"same")]) == ""
         assert self.names() == ["out.txt"]
-        said = self.place.set_aside(path, inline(b"ours"))
-        assert said == self.place.set_aside(path, inline(b"ours"))
+        said = self.place.set_aside(path, [inline(b"ours")])
+        assert said == self.place.set_aside(path, [inline(b"ours")])
         assert said.removeprefix("it ").startswith(("is kept as", "was replaced"))
         assert self.read(path) == b"same"
 
@@ -154,7 +154,7 @@ def test_each_file_of_others_is_kept_under_a_name_of_its_own(tmp_path: Path) -> 
     name = str(path).lstrip("/")
     for theirs in (b"precious", b"dear"):
         path.write_bytes(theirs)
-        place.set_aside(name, inline(b"ours"))
+        place.set_aside(name, [inline(b"ours")])
         place.put(name, inline(b"ours"))
     assert path.read_bytes() == b"ours"
     assert (tmp_path / "out.txt.before-nacre").read_bytes() == b"precious"

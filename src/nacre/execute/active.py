@@ -294,10 +294,12 @@ class ActiveRun:
         )
         if not is_new:
             record = msgspec.structs.replace(record, seq=heads[0].seq if heads[0] else 0)
-            if drifted := self.facts.drifted.intersection(made):
-                for each in sorted(drifted):
-                    self.log(logging.INFO, f"{short(each)}: its published file was not as it was; put again")
-                self.publishing.again(drifted, self.facts.heads)
+            taken = self.publishing.taken.keys() & made.keys()
+            drifted = self.facts.drifted.intersection(made) - taken
+            for each in sorted(drifted):
+                self.log(logging.INFO, f"{short(each)}: its published file was not as it was; put again")
+            if drifted or taken:
+                self.publishing.again([*drifted, *taken])
                 record = self.commits.published(record)
             self.commits.report(record)
         else:
@@ -384,7 +386,7 @@ class ActiveRun:
     def publish_again(self, task: AnyTask, decision: Decision) -> StepRecord:
         """Publish what is current of a step once more; returns the step's record."""
         heads = self.facts.heads
-        self.publishing.again(decision.recipe.assets, heads)
+        self.publishing.again(decision.recipe.assets)
         first = heads.get(decision.recipe.assets[0])
         seq = first.seq if first else 0
         return self.commits.published(reused(task, decision.recipe.partition, decision.reason, seq))

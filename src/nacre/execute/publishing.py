@@ -1,4 +1,9 @@
-"""What a run publishes: new versions once they are durable, and files again that are not as they were published."""
+"""What a run publishes: new versions once they are durable, and files again that are not as they were published.
+
+A version is put where its key says, then noted with its head, on the condition that the head is still what was read.
+Refused means that another run moved the head meanwhile: what is current now is put instead. So whoever comes last puts
+the newest version, and whatever a crash leaves is seen by the next look at the places.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +13,39 @@ from typing import NamedTuple
 
 import msgspec
 
-from nacre.errors import NotPublished, StoreError
+from nacre.errors import SAFE, NotPublished, StoreError, StoreUnavailable
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Committed
 from nacre.store.paths import head_path
-from nacre.store.port import Write
-from nacre.store.publish.port import Content
-from nacre.store.publish.publisher import PublishedHead
+from nacre.store.port import Stored, Write
+from nacre.store.publish.port import Content, is_as_noted
+from nacre.store.publish.publisher import PublishedHead, has_drifted
 from nacre.store.records import Head, Output, decode, encode
 from nacre.survey.gather import Versions
 
+MAX_TRIES = 8
 
-class _Version(NamedTuple):
-    """One version to publish."""
 
-    seq: int
+class Taken(NamedTuple):
+    """A file that lies at its place already and whose content a step took as the version: nothing is put.
+
+    Args:
+        digest: Of its bytes.
+        mark: What its place said of it.
+    """
+
+    digest: str
+    mark: str
+
+
+class _Try(NamedTuple):
+    """One version on its way to its place."""
+
+    stored: Stored
+    head: Head
     output: Output
 
 
@@ -41,23 +61,34 @@ class Publishing:
     def __init__(self, workspace: Workspace, versions: Versions, log: Callable[[int, str], None]) -> None:
         self._workspace = workspace
         self._log = log
-        #: Slots of which nothing was ever published by this store, as far as this run has seen.
-        self._never: set[str] = set()
         self._versions = versions
         self._looked_at: set[str] = set()
         self._buckets: set[str] = set()
+        #: Slot to the mark of what lies at its place, as far as this run knows; empty for nothing.
+        self._seen: dict[str, str] = {}
+        #: Slot to its output and the recipe that made it, of the versions that were just committed.
+        self._outputs: dict[str, tuple[str, Output]] = {}
+        #: Slot to the file that a step took as its version.
+        self.taken: dict[str, Taken] = {}
         #: Slot to why its version is stored and not published.
         self.errors: dict[str, NotPublished] = {}
 
-    def drifted(self, slots: Iterable[str], heads: Mapping[str, HeadFact]) -> frozenset[str]:
+    def drifted(self, slots: Sequence[str], heads: Mapping[str, HeadFact]) -> frozenset[str]:
         """Find the slots whose file is not what was published.
 
         Raises:
+            InvalidKey: A key names no file.
             StoreError: A place cannot be reached.
         """
+        self._workspace.publisher.require_files(each for each in slots if each not in heads)
+        marks = self._workspace.publisher.marks(slots)
+        self._seen.update({each: marks.get(each, "") for each in slots})
         found: list[PublishedHead] = [heads[each] for each in slots if each in heads]  # type: ignore[misc]  # rows of the catalog
-        self._never.update(head.slot for head in found if not head.published)
-        return self._workspace.publisher.drifted(found)
+        return frozenset(head.slot for head in found if has_drifted(head, marks.get(head.slot, "")))
+
+    def seen(self, made: str) -> str:
+        """Say what lay at the place of a slot when the run looked: its mark; empty where nothing did."""
+        return self._seen.get(made, "")
 
     def check(self, slots: Sequence[str]) -> None:
         """Find out, before they are made, whether the files of some slots could be put where they belong.
@@ -80,86 +111,169 @@ class Publishing:
 
     def committed(self, group: Iterable[Committed]) -> None:
         """Publish the versions that a group of commits made current."""
-        versions: dict[str, _Version] = {}
+        heads: dict[str, Stored | None] = {}
         for each in group:
             if each.superseded_by:
                 continue
+            written = {
+                write.path: Stored(write.path, write.data, token) for write, token in each.written if token
+            }
+            outputs = each.action.outputs if each.action is not None else ()
             for move in each.commit.moves:
                 made = slot(move.asset, move.partition)
-                if self._workspace.publisher.placed([made]):
-                    output = self._output(each, move.asset)
-                    if output is not None:
-                        versions[made] = _Version(each.seqs[move.asset], output)
-        self._never.update(made for made, version in versions.items() if version.seq == 1)
-        self._publish(versions)
+                if made in self.taken or self._workspace.publisher.placed([made]):
+                    heads[made] = written.get(head_path(move.env, move.asset, move.partition))
+                    own = [output for output in outputs if output.asset == move.asset]
+                    self._outputs.update((made, (each.commit.fingerprint, output)) for output in own)
+        if heads:
+            self._publish(heads)
 
-    def again(self, slots: Iterable[str], heads: Mapping[str, HeadFact]) -> None:
-        """Publish the current versions of some slots once more."""
-        versions: dict[str, _Version] = {}
-        for each in slots:
-            output = self._versions.output(heads[each].fingerprint, each)
+    def again(self, slots: Iterable[str]) -> None:
+        """Publish what is current of some slots once more."""
+        self._publish(dict.fromkeys(slots))
+
+    # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _publish(self, waiting: Mapping[str, Stored | None]) -> None:
+        """Put and note versions until each is what its head says, or cannot be put.
+
+        Args:
+            waiting: Slot to its head as it was just written; None where it must be read.
+        """
+        has_put: set[str] = set()
+        for n_try in range(MAX_TRIES):
+            # What lies at the places first, the heads second: a head that is read first may be older than the file.
+            if n_try and not (waiting := self._look_again(waiting)):
+                return
+            tries = self._tries(waiting)
+            if n_try:
+                done = [each for each, found in tries.items() if self._is_done(each, found.head)]
+                for made in set(done) - has_put:
+                    del tries[made]
+            others = self._set_aside(tries)
+            marks = {made: mark for made, found in tries.items() if (mark := self._take(made, found.output))}
+            wanted = {
+                made: found
+                for made, found in tries.items()
+                if made not in marks and made not in others and not found.output.is_outside
+            }
+            marks |= self._put(wanted)
+            has_put |= marks.keys()
+            refused = self._note({made: (tries[made], mark) for made, mark in marks.items()})
+            left = {*refused, *others, *(wanted.keys() - marks.keys())} - self.errors.keys()
+            if not left:
+                return
+            waiting = dict.fromkeys(each for each in tries if each in left)
+        for made in waiting:
+            problem = StoreUnavailable("It is being changed by others all the time", {}, ("run again", SAFE))
+            self._fail(made, problem)
+
+    def _look_again(self, waiting: Mapping[str, Stored | None]) -> Mapping[str, Stored | None]:
+        placed = self._workspace.publisher.placed(waiting)
+        try:
+            marks = self._workspace.publisher.marks(placed)
+        except StoreError as error:
+            for made in waiting:
+                self._fail(made, error)
+            return {}
+        self._seen.update({each: marks.get(each, "") for each in placed})
+        return waiting
+
+    def _tries(self, waiting: Mapping[str, Stored | None]) -> dict[str, _Try]:
+        """Find what is current of each slot; one whose record is gone is left out."""
+        found = {}
+        for made, known in waiting.items():
+            path = head_path(self._workspace.env, key_of(made), partition_of(made))
+            stored = known or self._workspace.records.get(path)
+            if stored is None:
+                continue
+            head = decode(stored.data, Head, path)
+            output = self._output(made, head.current.fingerprint)
             if output is not None:
-                versions[each] = _Version(heads[each].seq, output)
-        self._publish(versions)
+                found[made] = _Try(stored, head, output)
+        return found
 
-    def _output(self, each: Committed, asset: str) -> Output | None:
-        action = each.action or self._versions.action(each.commit.fingerprint)
-        outputs = action.outputs if action is not None else ()
-        return next((output for output in outputs if output.asset == asset), None)
+    def _output(self, made: str, fingerprint: str) -> Output | None:
+        known = self._outputs.pop(made, None)
+        if known is not None and known[0] == fingerprint:
+            return known[1]
+        return self._versions.output(fingerprint, made)
 
-    def _publish(self, versions: Mapping[str, _Version]) -> None:
-        if not versions:
-            return
-        contents = self._workspace.contents
-        wanted = {made: contents.content(version.output) for made, version in versions.items()}
-        for made, problem in self._set_aside(wanted).items():
-            del wanted[made]
-            self.errors[made] = self._not_published(made, versions[made].seq, problem)
-        marks: dict[str, str] = {}
-        for made, outcome in self._workspace.publisher.publish(wanted).items():
+    def _is_done(self, made: str, head: Head) -> bool:
+        """Whether another run has put and noted what is current."""
+        return head.published == head.current.seq and is_as_noted(self.seen(made), head.mark)
+
+    def _take(self, made: str, output: Output) -> str:
+        """Give the mark of a file that a step took as its version, where that is what is current."""
+        taken = self.taken.pop(made, None)
+        return taken.mark if taken is not None and taken.digest == output.digest else ""
+
+    def _put(self, wanted: Mapping[str, _Try]) -> dict[str, str]:
+        """Put versions where they belong; the marks of those that lie there now."""
+        contents = {made: self._workspace.contents.content(found.output) for made, found in wanted.items()}
+        expected = {made: self._seen.get(made, found.head.mark) for made, found in wanted.items()}
+        marks = {}
+        for made, outcome in self._workspace.publisher.publish(contents, expected).items():
             if isinstance(outcome, StoreError):
-                self.errors[made] = self._not_published(made, versions[made].seq, outcome)
-            else:
-                marks[made] = outcome
-        writes = [
-            write for made, mark in marks.items() if (write := self._noted(made, versions[made].seq, mark))
-        ]
-        if writes:
-            # A refused one means that another run moved the head on, and publishes what it moved it to.
-            self._workspace.records.batch(writes)
+                self._fail(made, outcome, wanted[made].head.current.seq)
+            elif outcome is not None:
+                marks[made] = self._seen[made] = outcome
+        return marks
 
-    def _set_aside(self, wanted: Mapping[str, Content]) -> dict[str, StoreError]:
-        """Keep the files of others that versions are about to be put over; the slots where that failed, and why."""
-        first = {made: content for made, content in wanted.items() if made in self._never}
-        failed: dict[str, StoreError] = {}
+    def _note(self, marks: Mapping[str, tuple[_Try, str]]) -> list[str]:
+        """Keep with the heads what lies at their places; the slots whose head has moved meanwhile."""
+        if not marks:
+            return []
+        writes = []
+        for found, mark in marks.values():
+            noted = msgspec.structs.replace(found.head, published=found.head.current.seq, mark=mark)
+            writes.append(Write(found.stored.path, encode(noted), found.stored.token))
+        tokens = self._workspace.records.batch(writes)
+        return [made for made, token in zip(marks, tokens, strict=True) if token is None]
+
+    def _set_aside(self, tries: Mapping[str, _Try]) -> set[str]:
+        """Keep the files of others where nothing was ever published; the slots whose place must be looked at again."""
+        found = {
+            made: each
+            for made, each in tries.items()
+            if not each.head.published and self.seen(made) and made not in self.taken
+        }
+        if not found:
+            return set()
+        ours = {made: self._ours(made, each.head) for made, each in found.items()}
         kept: dict[str, str] = {}
-        for made, outcome in self._workspace.publisher.set_aside(first).items():
+        again: set[str] = set()
+        for made, outcome in self._workspace.publisher.set_aside(ours).items():
             if isinstance(outcome, StoreError):
-                failed[made] = outcome
+                self._fail(made, outcome, tries[made].head.current.seq)
+                again.add(made)
             elif outcome:
                 kept[self._workspace.publisher.location(made)] = outcome
         if kept:
-            place, outcome = next(iter(kept.items()))
-            others = f" (and {len(kept) - 1} more files like it)" if len(kept) > 1 else ""
-            text = f"There was a file that this store had not put there: {place}; {outcome}{others}"
+            place, told = next(iter(kept.items()))
+            more = f" (and {len(kept) - 1} more files like it)" if len(kept) > 1 else ""
+            text = f"There was a file that this store had not put there: {place}; {told}{more}"
             self._log(logging.WARNING, text)
-        self._never.difference_update(first.keys() - failed.keys())
-        return failed
+            # A second name changes what the place says of a file.
+            marks = self._workspace.publisher.marks(found)
+            self._seen.update({each: marks.get(each, "") for each in found})
+        return again
 
-    def _noted(self, made: str, seq: int, mark: str) -> Write | None:
-        """Make the write that keeps with a head what lies at its place; None where the head has moved on."""
-        path = head_path(self._workspace.env, key_of(made), partition_of(made))
-        stored = self._workspace.records.get(path)
-        head = decode(stored.data, Head, path) if stored else None
-        if stored is None or head is None or head.current.seq != seq:
-            return None
-        return Write(path, encode(msgspec.structs.replace(head, published=seq, mark=mark)), stored.token)
+    def _ours(self, made: str, head: Head) -> Sequence[Content]:
+        """List what this store may have put at a place: a run may have ended between putting a file and noting it."""
+        outputs = [self._versions.output(each.fingerprint, made) for each in reversed(head.history)]
+        return [
+            self._workspace.contents.content(each)
+            for each in outputs
+            if each is not None and not each.is_outside
+        ]
 
-    def _not_published(self, made: str, seq: int, problem: StoreError) -> NotPublished:
+    def _fail(self, made: str, problem: StoreError, seq: int = 0) -> None:
         facts = {"asset": made, "place": self._workspace.publisher.location(made), **problem.facts}
         facts.pop("key", None)  # the asset says it
         facts["problem"] = facts.get("problem") or problem.what
         hints = (*problem.hint, "the version is stored; the next build publishes it")
-        error = NotPublished(f"v{seq} of {short(made)} could not be published", facts, hints)
+        named = f"v{seq} of {short(made)}" if seq else f"What is current of {short(made)}"
+        error = NotPublished(f"{named} could not be published", facts, hints)
         error.__cause__ = problem
-        return error
+        self.errors[made] = error

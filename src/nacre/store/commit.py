@@ -78,6 +78,7 @@ class Committed(NamedTuple):
     """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any.
 
     ``is_gone`` is true where a known result was to be taken that was collected at the same moment: no head moved.
+    ``written`` are its writes with their tokens, where all were accepted: who goes on from there need not read them.
     """
 
     commit: Commit
@@ -85,6 +86,7 @@ class Committed(NamedTuple):
     seqs: Mapping[str, int]
     superseded_by: str = ""
     is_gone: bool = False
+    written: Sequence[tuple[Write, Token | None]] = ()
 
 
 class Committer:
@@ -137,7 +139,12 @@ class Committer:
             planned.append((commit, start, len(writes), seqs))
         tokens = self._records.batch(writes) if writes else []
         return [
-            Committed(commit, commit.action, seqs)
+            Committed(
+                commit,
+                commit.action,
+                seqs,
+                written=list(zip(writes[start:end], tokens[start:end], strict=True)),
+            )
             if seqs is not None and all(token is not None for token in tokens[start:end])
             else self._settle(commit)
             for commit, start, end, seqs in planned

@@ -82,7 +82,8 @@ class Output(Record, frozen=True, kw_only=True):
     """What a step made for one asset. The bytes lie inline (at most 64 KiB) or in ``object``, never both.
 
     ``rule`` names the asset's own ``data_version=``; empty where the data version is the digest of the content.
-    ``is_by_key`` marks one of several outputs that the function returned as a mapping.
+    ``is_by_key`` marks one of several outputs that the function returned as a mapping. ``is_written`` marks one that
+    the step put at the asset's place itself. ``is_outside`` marks bytes of others that lie at the asset's place alone.
     """
 
     asset: str
@@ -95,6 +96,8 @@ class Output(Record, frozen=True, kw_only=True):
     inline: bytes = b""
     rule: str = ""
     is_by_key: bool = False
+    is_written: bool = False
+    is_outside: bool = False
 
 
 class Accepted(Record, frozen=True, kw_only=True):

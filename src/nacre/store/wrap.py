@@ -1,14 +1,15 @@
-"""Wrappers of the two ports that count calls or make them fail. They know no driver and decide no outcome."""
+"""Wrappers of the ports that count calls or make them fail. They know no driver and decide no outcome."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from nacre.store.port import ObjectInfo, ObjectStore, RecordStore, Stored, Token, Write
+from nacre.store.publish.port import Content, Place
 
 T = TypeVar("T")
 
@@ -261,3 +262,35 @@ class FaultyObjects:
     def sweep(self, before: datetime, *, delete: bool) -> Sequence[ObjectInfo]:
         """Pass on, unless it shall fail."""
         return _with_fault(self._decide, Call("sweep", ()), lambda: self.inner.sweep(before, delete=delete))
+
+class FaultyPlace:
+    """A place of published files whose calls fail when ``decide`` says so.
+
+    Args:
+        inner: The place that does the work.
+        decide: Says for each call whether and how it fails.
+    """
+
+    def __init__(self, inner: Place, decide: Decide) -> None:
+        self.inner = inner
+        self._decide = decide
+
+    def check(self, path: str) -> None:
+        """Pass on, unless it shall fail."""
+        _with_fault(self._decide, Call("check", (path,)), lambda: self.inner.check(path))
+
+    def set_aside(self, path: str, ours: Iterable[Content]) -> str:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("set_aside", (path,)), lambda: self.inner.set_aside(path, ours))
+
+    def put(self, path: str, content: Content, expect: str | None = None) -> str | None:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("put", (path,)), lambda: self.inner.put(path, content, expect))
+
+    def open(self, path: str) -> BinaryIO:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("open", (path,)), lambda: self.inner.open(path))
+
+    def marks(self, paths: Sequence[str]) -> dict[str, str]:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("marks", tuple(paths)), lambda: self.inner.marks(paths))

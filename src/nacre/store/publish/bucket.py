@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
 
 from nacre.store.bucket import BucketObjects
-from nacre.store.connect import MAX_COPY_BYTES, NO_ETAG, Bucket, at_once
+from nacre.store.connect import MAX_COPY_BYTES, NO_ETAG, PART_BYTES, Bucket, Listed, at_once
 from nacre.store.ids import new_id
 from nacre.store.publish.port import Content
 
@@ -36,24 +37,19 @@ class BucketPlace:
         elif outcome is not None:
             raise outcome
 
-    def set_aside(self, path: str, content: Content) -> str:
+    def set_aside(self, path: str, ours: Iterable[Content]) -> str:
         """Say that an object will be lost here: a copy under another name would be found by all who list the folder."""
         found = self.bucket.head(path)
-        if found is None:
-            return ""
-        done = 0
-
-        def read(size_bytes: int) -> bytes:
-            nonlocal done
-            done += size_bytes
-            return self.bucket.read_range(path, done - size_bytes, done)
-
-        if content.is_same(found.size_bytes, read):
+        if found is None or any(self._is_same(found, each) for each in ours):
             return ""
         return "it was replaced; the bucket's own versioning may have it"
 
-    def put(self, path: str, content: Content) -> str:
-        """Put a file over the one that is there; readers see the one or the other."""
+    def put(self, path: str, content: Content, expect: str | None = None) -> str | None:
+        """Put a file over the one that is there; readers see the one or the other.
+
+        A copy by the service and an upload in parts know no condition. Where others put another file over a copy at
+        the same moment, its size tells; what it does not tell is seen when places are looked at the next time.
+        """
         objects = content.objects
         if (
             content.object
@@ -62,9 +58,36 @@ class BucketPlace:
             and content.size_bytes <= MAX_COPY_BYTES
         ):
             self.bucket.copy(objects.path(content.object), path)
-            return self.bucket.etag(path)
+            found = self.bucket.head(path)
+            return found.etag if found is not None and found.size_bytes == content.size_bytes else None
         with content.open() as source:
-            return self.bucket.put(path, source)
+            if expect is None or content.size_bytes >= PART_BYTES:
+                return self.bucket.put(path, source)
+            data = source.read()
+        outcome = self.bucket.try_write(path, data, expect or None)
+        if isinstance(outcome, str):
+            return outcome
+        # Refused, or nobody knows. After an answer that was lost, what lies there is ours.
+        found = self.bucket.head(path)
+        if found is not None and self._is_same(found, content):
+            return found.etag
+        if outcome is not None:
+            raise outcome
+        return None
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading, in ranges; FileNotFoundError where there is none."""
+        return BucketObjects(self.bucket, "").get(path)
+
+    def _is_same(self, found: Listed, content: Content) -> bool:
+        done = 0
+
+        def read(size_bytes: int) -> bytes:
+            nonlocal done
+            done += size_bytes
+            return self.bucket.read_range(found.path, done - size_bytes, done)
+
+        return content.is_same(found.size_bytes, read)
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Say which of the paths have a file: a LIST of what lies between them, at most as many as there are paths."""

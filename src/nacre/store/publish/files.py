@@ -6,15 +6,16 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from nacre.errors import NacreError
+from nacre.errors import CorruptObject, NacreError
 from nacre.store.directory import copy_bytes, sync_folder
 from nacre.store.failures import at_place
 from nacre.store.ids import new_id
-from nacre.store.publish.port import Content
+from nacre.store.publish.port import Content, is_as_noted
 
 _ASIDE = ".before-nacre"
 
@@ -26,9 +27,7 @@ class FilePlace:
         """Find out whether a file could be put here, by making its folder: only that tells what a mount allows."""
         target = Path("/", path)
         with _told(target.parent):
-            if target.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "there is a folder of that name", str(target))
-            _make(target.parent)
+            _make_way(target)
             may = os.access(
                 target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
             )
@@ -36,46 +35,60 @@ class FilePlace:
                 why = errno.EROFS if os.statvfs(target.parent).f_flag & os.ST_RDONLY else errno.EACCES
                 raise OSError(why, os.strerror(why), str(target.parent))
 
-    def set_aside(self, path: str, content: Content) -> str:
+    def set_aside(self, path: str, ours: Iterable[Content]) -> str:
         """Give the file that lies there a second name, which it keeps when another is put over it."""
         target = Path("/", path)
         with _told(target.parent):
             if not target.is_file():
                 return ""
-            found = open(target, "rb")  # noqa: SIM115  # closed below; what fails there is not the place's
-        with found as file:
-            if content.is_same(os.fstat(file.fileno()).st_size, file.read):
-                return ""
+        if any(_is_same(target, each) for each in ours):
+            return ""
         with _told(target.parent):
             return f"it is kept as {_named_twice(target)}"
 
-    def put(self, path: str, content: Content) -> str:
+    def put(self, path: str, content: Content, expect: str | None = None) -> str | None:
         """Put a file beside its target and rename it over what is there; durable on return."""
         target = Path("/", path)
+        if _is_same(target, content):
+            with _told(target.parent), open(target, "rb") as file:
+                os.fsync(file.fileno())
+                sync_folder(target.parent)
+                return _mark(os.fstat(file.fileno()))
         with content.open() as source, _told(target.parent):
-            _make(target.parent)
+            _make_way(target)
+            if not _is_expected(target, expect):
+                return None
             unfinished = target.with_name(f".{new_id()}.unfinished")
             try:
                 with open(unfinished, "xb") as file:
                     copy_bytes(source, file)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(unfinished, target)
+                    if os.fstat(file.fileno()).st_size != content.size_bytes:
+                        raise _cut_off(content)
+                    if not _is_expected(target, expect) or not _rename(unfinished, target, expect == ""):
+                        return None
+                    # Of our own file: at the target may be that of another machine by now.
+                    mark = _mark(os.fstat(file.fileno()))
             finally:
                 with suppress(FileNotFoundError):
                     unfinished.unlink()
             sync_folder(target.parent)
-            return _mark(target.stat())
+            return mark
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading; FileNotFoundError where there is none."""
+        target = Path("/", path)
+        try:
+            return open(target, "rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise FileNotFoundError(str(target)) from None
+        except OSError as error:
+            raise at_place(error, target.parent) from error
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
-        """Say which of the paths have a file, by size and time of its last change."""
-        found = {}
-        for path in paths:
-            with suppress(OSError):
-                status = os.stat("/" + path)
-                if stat.S_ISREG(status.st_mode):
-                    found[path] = _mark(status)
-        return found
+        """Say which of the paths have a file, by size and the times of its last changes."""
+        return {path: found for path in paths if (found := _mark_at("/" + path))}
 
 
 @contextmanager
@@ -87,6 +100,13 @@ def _told(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise at_place(error, folder) from error
+
+
+def _make_way(target: Path) -> None:
+    """Make the folder of a file, and refuse a file where a folder lies."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "there is a folder of that name", str(target))
+    _make(target.parent)
 
 
 def _make(folder: Path) -> None:
@@ -114,5 +134,55 @@ def _named_twice(target: Path) -> Path:
     raise AssertionError("there is always a further number")
 
 
+def _is_same(target: Path, content: Content) -> bool:
+    """Whether a regular file with the very bytes lies there; nothing that cannot be read is."""
+    try:
+        if target.is_symlink() or os.stat(target).st_size != content.size_bytes:
+            return False
+        with open(target, "rb") as file:
+            return content.is_same(os.fstat(file.fileno()).st_size, file.read)
+    except FileNotFoundError:
+        return False  # or the version's object is gone, which putting it will say
+    except OSError:
+        return False
+
+
+def _is_expected(target: Path, expect: str | None) -> bool:
+    return expect is None or is_as_noted(_mark_at(target), expect)
+
+
+def _rename(unfinished: Path, target: Path, only_if_free: bool) -> bool:
+    """Give a file its name; False where there shall be none of that name and is one."""
+    if only_if_free:
+        try:
+            os.link(unfinished, target)
+        except FileExistsError:
+            return False
+        except OSError:
+            pass  # no second names in this file system: what came to lie there since we looked is replaced
+        else:
+            unfinished.unlink()
+            return True
+    os.replace(unfinished, target)
+    return True
+
+
+def _cut_off(content: Content) -> CorruptObject:
+    facts = {
+        "object": content.object or "inline in its record",
+        "problem": f"it has not the {content.size_bytes:,} bytes that were stored",
+    }
+    return CorruptObject("A stored value cannot be read", facts, "make it again: nacre build KEY --refresh")
+
+
+def _mark_at(path: str | Path) -> str:
+    with suppress(OSError):
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode):
+            return _mark(status)
+    return ""
+
+
 def _mark(status: os.stat_result) -> str:
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    # The time of the last change of any kind is what nobody can set: it tells an edit whose time was put back.
+    return f"{status.st_size}-{status.st_mtime_ns}+{status.st_ctime_ns}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, NamedTuple, Protocol
 
 from nacre.store.port import ObjectStore
@@ -36,7 +36,7 @@ class Content(NamedTuple):
         return self.objects.get(self.object) if self.object else BytesIO(self.inline)
 
     def is_same(self, size_bytes: int, read: Callable[[int], bytes]) -> bool:
-        """Whether a file has these bytes.
+        """Whether a file has these bytes; read only as far as they are equal.
 
         Args:
             size_bytes: How many bytes the file has.
@@ -44,11 +44,21 @@ class Content(NamedTuple):
         """
         if size_bytes != self.size_bytes:
             return False
+        left = size_bytes
         with self.open() as source:
             while chunk := source.read(_COMPARED_BYTES):
                 if read(len(chunk)) != chunk:
                     return False
-        return True
+                left -= len(chunk)
+        return left == 0
+
+
+def is_as_noted(found: str, noted: str) -> bool:
+    """Whether a mark that a place gives now is the one that was noted.
+
+    What follows a plus sign was not noted by earlier versions of nacre, so it counts where both have it.
+    """
+    return found == noted or (bool(noted) and "+" not in noted and found.partition("+")[0] == noted)
 
 
 class Place(Protocol):
@@ -68,40 +78,58 @@ class Place(Protocol):
         """
         ...
 
-    def set_aside(self, path: str, content: Content) -> str:
+    def set_aside(self, path: str, ours: Iterable[Content]) -> str:
         """Keep what others put at a path, before a file is put over it for the first time.
 
-        Idempotent, and readers of the path see no change.
+        Idempotent, and readers of the path see no change; its mark may change.
 
         Args:
             path: Of the file that shall be put.
-            content: What shall be put; where the same bytes lie there already, there is nothing to keep.
+            ours: What may lie there without being that of others: a file with the bytes of one of these is not kept.
 
         Returns:
-            What becomes of the file that lies there, for a person; empty where none does, or one with the same bytes.
+            What becomes of the file that lies there, for a person; empty where none does, or one of ours.
 
         Raises:
             StoreError: It could not be kept.
         """
         ...
 
-    def put(self, path: str, content: Content) -> str:
+    def put(self, path: str, content: Content, expect: str | None = None) -> str | None:
         """Put a file, over the one that is there. Atomic for readers, durable on return, idempotent.
 
-        Within one bucket the bytes are copied by the server; within one file system blocks are shared where it can.
+        Within one bucket the bytes are copied by the server; within one file system blocks are shared where it can,
+        and a file that has the bytes already is left as it is.
+
+        Args:
+            path: Where.
+            content: Its bytes.
+            expect: The mark of what must lie there, empty where nothing may; None for whatever does. A place that
+                knows no such condition for the cheapest way puts the file anyhow.
 
         Returns:
-            The mark of the file that lies there now.
+            The mark of this very file, whatever others put there since; None where something else than expected lay
+            there and nothing was put, or where it is known that others put theirs over it.
 
         Raises:
             StoreError: It could not be put; what lay there before is whole.
+            FileNotFoundError: The version's object is gone.
+        """
+        ...
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading, seekable.
+
+        Raises:
+            FileNotFoundError: There is none.
+            StoreError: It cannot be read.
         """
         ...
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Say what lies at some paths: each that has a file, with its mark.
 
-        A mark changes when the file does; two marks are compared for equality only. One request for up to 1,000
-        files below a common folder, not one for each.
+        A mark changes when the file does; ``is_as_noted`` compares two. One request for up to 1,000 files below a
+        common folder, not one for each.
         """
         ...

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
-from nacre.errors import InvalidKey, NacreError, StoreError
+from nacre.errors import CorruptObject, InvalidKey, NacreError, StoreError
 from nacre.keys import key_of, resolved
 from nacre.store.publish.places import SCHEMES, Places, entry_of, location, require_file
-from nacre.store.publish.port import Content, Place
+from nacre.store.publish.port import Content, Place, is_as_noted
 from nacre.store.refusals import MAPPING
 
 _AT_ONCE = 8
@@ -38,6 +38,16 @@ class PublishedHead(Protocol):
     def mark(self) -> str:
         """What its place said of the file."""
         ...
+
+
+def has_drifted(head: PublishedHead, mark: str) -> bool:
+    """Whether the file of a slot is gone, was changed by others, or was never put.
+
+    Args:
+        head: What is current of the slot.
+        mark: What its place says of the file now; empty where there is none.
+    """
+    return head.published != head.seq or not mark or not is_as_noted(mark, head.mark)
 
 
 class _File(NamedTuple):
@@ -105,6 +115,15 @@ class Publisher:
             with self._told(slot):
                 self._place(file.place).check(file.path)
 
+    def require_files(self, slots: Iterable[str]) -> None:
+        """Refuse slots of places that could be no file of their own.
+
+        Raises:
+            InvalidKey: A key names no file, or one of the store's own; or all partitions of an asset would be one file.
+        """
+        for slot in slots:
+            require_file(slot, self.location(slot), self._store)
+
     def require_distinct(self, slots: Iterable[str]) -> None:
         """Refuse slots that would be one file, or of which one would be a folder of another; linear but for sorting.
 
@@ -122,73 +141,85 @@ class Publisher:
                 what = "be one file" if other == where else "be a file and a folder of one name"
                 raise InvalidKey(f"Two assets would {what}", facts, "give one of them another key")
 
-    def publish(self, contents: Mapping[str, Content]) -> dict[str, str | StoreError]:
+    def publish(
+        self, contents: Mapping[str, Content], expected: Mapping[str, str]
+    ) -> dict[str, str | StoreError | None]:
         """Put versions where they belong, several at a time; each is atomic and durable by itself.
 
         Args:
             contents: Slot to the bytes of its version.
+            expected: Slot to the mark of what must lie there, empty where nothing may.
 
         Returns:
-            Slot to the mark of the file that lies there now, or to why it could not be put.
+            Slot to the mark of the file that was put; to None where something else lay there; or to why it could not
+            be put.
         """
-        return self._at_each(contents, lambda place, path, content: place.put(path, content))
+        return self._at_each(
+            contents, lambda place, path, slot: place.put(path, contents[slot], expected.get(slot))
+        )
 
-    def set_aside(self, contents: Mapping[str, Content]) -> dict[str, str | StoreError]:
+    def set_aside(self, ours: Mapping[str, Sequence[Content]]) -> dict[str, str | StoreError | None]:
         """Keep the files of others where versions are about to be put for the first time.
 
         Args:
-            contents: Slot to the bytes that will be put.
+            ours: Slot to the bytes that may lie there without being those of others.
 
         Returns:
             Slot to what becomes of the file there, empty where none is in question, or to why it could not be kept.
         """
-        return self._at_each(contents, lambda place, path, content: place.set_aside(path, content))
+        return self._at_each(ours, lambda place, path, slot: place.set_aside(path, ours[slot]))
 
     def _at_each(
-        self, contents: Mapping[str, Content], action: Callable[[Place, str, Content], str]
-    ) -> dict[str, str | StoreError]:
-        def act(slot: str) -> str | StoreError:
+        self, slots: Collection[str], action: Callable[[Place, str, str], str | None]
+    ) -> dict[str, str | StoreError | None]:
+        def act(slot: str) -> str | StoreError | None:
             file = self._file(slot)
             try:
                 with self._told(slot):
-                    return action(self._place(file.place), file.path, contents[slot])
+                    return action(self._place(file.place), file.path, slot)
+            except FileNotFoundError as error:
+                facts = {"object": str(error), "problem": "the object is missing"}
+                hint = f"make it again: nacre build {key_of(slot)} --refresh"
+                return CorruptObject("A stored value cannot be read", facts, hint)
             except StoreError as error:
                 return error
 
-        if len(contents) < 2:
-            return {slot: act(slot) for slot in contents}
+        if len(slots) < 2:
+            return {slot: act(slot) for slot in slots}
         from concurrent.futures import (
             ThreadPoolExecutor,  # costs start-up time, and most runs publish nothing
         )
 
         with ThreadPoolExecutor(_AT_ONCE, "nacre-publish") as threads:
-            return dict(zip(contents, threads.map(act, contents), strict=True))
+            return dict(zip(slots, threads.map(act, slots), strict=True))
 
-    def drifted(self, heads: Iterable[PublishedHead]) -> frozenset[str]:
-        """Find the slots whose file is gone, was changed by others, or was never put.
-
-        Args:
-            heads: What is current of slots that belong somewhere.
-
-        Returns:
-            Those of them that do not lie there as they were published.
+    def marks(self, slots: Iterable[str]) -> dict[str, str]:
+        """Say what lies at the places of some slots now: each that has a file, with its mark.
 
         Raises:
             StoreError: A place cannot be reached.
         """
-        files = {head.slot: (head, self._file(head.slot)) for head in heads}
-        by_place: dict[str, list[str]] = {}
-        for slot, (_, file) in files.items():
-            by_place.setdefault(file.place, []).append(slot)
-        marks: dict[str, dict[str, str]] = {}
-        for place, slots in by_place.items():
-            with self._told(slots[0]):
-                marks[place] = self._place(place).marks([files[slot][1].path for slot in slots])
-        return frozenset(
-            slot
-            for slot, (head, file) in files.items()
-            if head.published != head.seq or marks[file.place].get(file.path) != head.mark
-        )
+        by_place: dict[str, dict[str, str]] = {}
+        for slot in slots:
+            file = self._file(slot)
+            by_place.setdefault(file.place, {})[file.path] = slot
+        marks: dict[str, str] = {}
+        for place, files in by_place.items():
+            with self._told(next(iter(files.values()))):
+                found = self._place(place).marks(list(files))
+            marks.update((files[path], mark) for path, mark in found.items())
+        return marks
+
+    def open(self, slot: str) -> BinaryIO:
+        """Open the file of a slot for reading.
+
+        Raises:
+            FileNotFoundError: There is none.
+            StoreError: It cannot be read.
+        """
+        file = self._file(slot)
+        with self._told(slot):
+            return self._place(file.place).open(file.path)
 
     def buckets(self, slots: Sequence[str]) -> list[str]:
         """List the buckets that some slots are published to."""
