@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from nacre.catalog.history import Catalog
 from nacre.schedule.definition import Schedule
-from nacre.schedule.lease import Tenure
 from nacre.schedule.loop import Loop
 from nacre.schedule.ticks import TickBook
 from nacre.schedule.trigger import Cron, Interval
+from nacre.store.lease import Tenure
 from nacre.store.paths import run_path
 from nacre.store.port import RecordStore
 from nacre.store.records import Run, Tick, decode, encode

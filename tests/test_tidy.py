@@ -36,7 +36,6 @@ LAYERS = [
     ("survey",),
     ("execute",),
     (
-        "schedule.lease",
         "schedule.ticks",
         "schedule.loop",
         "schedule.process",

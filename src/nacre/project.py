@@ -17,17 +17,21 @@ from nacre.errors import CorruptRecord, StoreError, UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
 from nacre.execute.engine import Engine
+from nacre.execute.process import lives, named
 from nacre.execute.report import Lines, Silent
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.keys import key_path
 from nacre.schedule.serve import serve_deployments
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
+from nacre.store.claims import Claims, NoClaims
 from nacre.store.connect import SCHEME, Bucket, connect, parse
 from nacre.store.contents import Contents
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
 from nacre.store.ids import new_id
+from nacre.store.lease import LeaseClaims
+from nacre.store.locks import LockClaims
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.overlay import OverlayObjects, OverlayRecords
 from nacre.store.port import ObjectStore, RecordStore
@@ -129,6 +133,7 @@ class Project:
             contents=Contents(OverlayObjects(own.contents.objects), new_id),
             append_events=lambda run, events: None,
             publisher=Publisher((), _open_place, is_active=False),
+            claims=NoClaims(),
         )
 
     def close(self) -> None:
@@ -152,7 +157,9 @@ class Project:
         def send(run: str, events: Sequence[Event]) -> None:
             records.write(lambda connection: append_events(connection, run, events))
 
-        return self._put_together(records, DirectoryObjects(Path(store, "objects")), _catalog(records), send)
+        objects = DirectoryObjects(Path(store, "objects"))
+        claims = LockClaims(os.path.join(store, "claims"))
+        return self._put_together(records, objects, _catalog(records), send, claims)
 
     def _open_bucket(self, creates: bool) -> Workspace:
         """Open a store in a bucket, with an index of it in the project's folder."""
@@ -173,7 +180,8 @@ class Project:
         objects = BucketObjects(bucket, _folder_in(self.store, "objects"))
         # Code versions rest on this machine's files, so they are remembered here.
         memo = tables if isinstance(tables, SqliteRecords) else MemoryRecords()
-        return self._put_together(records, objects, Catalog(mirror.read), send, memo)
+        claims = LeaseClaims(records, f"{new_id()} {named(os.getpid())}", self._clock, _is_dead)
+        return self._put_together(records, objects, Catalog(mirror.read), send, claims, memo)
 
     def _look(self, mirror: Mirror, records: RecordStore) -> None:
         mirror.refresh(records)
@@ -203,7 +211,8 @@ class Project:
         def send(run: str, events: Sequence[Event]) -> None:
             index.write(lambda connection: append_events(connection, run, events))
 
-        return self._put_together(MemoryRecords(index.apply), MemoryObjects(), Catalog(index.read), send)
+        records = MemoryRecords(index.apply)
+        return self._put_together(records, MemoryObjects(), Catalog(index.read), send, NoClaims())
 
     def _put_together(
         self,
@@ -211,6 +220,7 @@ class Project:
         objects: ObjectStore,
         catalog: Catalog,
         send: AppendEvents,
+        claims: Claims,
         memo: RecordStore | None = None,
     ) -> Workspace:
         return Workspace(
@@ -226,6 +236,7 @@ class Project:
             new_id=new_id,
             append_events=send,
             publisher=self.publisher,
+            claims=claims,
         )
 
 
@@ -304,6 +315,11 @@ def _roots(root: str) -> list[str]:
 
 def _open_place(root: str) -> Place:
     return BucketPlace(connect(root)) if root else FilePlace()
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder of a claim was a process of this machine that is gone."""
+    return lives(holder.partition(" ")[2]) is False
 
 
 def _records_file(store: str) -> str:

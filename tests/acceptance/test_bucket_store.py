@@ -114,6 +114,7 @@ def test_a_pipeline_is_stored_in_the_bucket_and_reused(sandbox: Sandbox, lake: L
         "records/ac",
         "records/sources",
         "records/heads",
+        "records/leases",
         "records/runs",
         "objects/data",
     }

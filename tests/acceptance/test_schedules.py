@@ -13,10 +13,10 @@ from typing import IO
 import pytest
 
 from nacre.schedule.definition import Schedule
-from nacre.schedule.lease import TTL_S, Tenure
 from nacre.schedule.process import nacre_processes
 from nacre.schedule.ticks import Ending, TickBook
 from nacre.schedule.trigger import Cron
+from nacre.store.lease import TTL_S, Tenure
 from nacre.store.paths import tick_path
 from nacre.store.records import Tick, decode
 from nacre.views.schedules import schedules

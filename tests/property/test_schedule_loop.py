@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import MemoryIndex
 from nacre.schedule.definition import Schedule
-from nacre.schedule.lease import TTL_S
 from nacre.schedule.loop import Loop
 from nacre.schedule.trigger import Cron, Due, Interval, missed
+from nacre.store.lease import TTL_S
 from nacre.store.memory import MemoryRecords
 from nacre.store.paths import tick_path
 from nacre.store.wrap import Call, Fault, FaultyRecords

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from nacre.schedule.definition import Schedule
-from nacre.schedule.lease import TTL_S
 from nacre.schedule.loop import MAX_MISSED
 from nacre.schedule.trigger import Cron, Interval
+from nacre.store.lease import TTL_S
 from serving import DAILY, DAY, HOUR, OFTEN, START, World
 
 # ── one server ────────────────────────────────────────────────────────────────────────────────────────────────────────

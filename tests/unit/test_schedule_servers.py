@@ -9,10 +9,10 @@ import pytest
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import MemoryIndex
 from nacre.schedule.definition import Schedule
-from nacre.schedule.lease import RENEW_S, TTL_S, Tenure
 from nacre.schedule.loop import PATIENCE_S, Loop
 from nacre.schedule.ticks import TickBook
 from nacre.schedule.trigger import Interval
+from nacre.store.lease import RENEW_S, TTL_S, Tenure
 from nacre.store.paths import lease_path, tick_path
 from nacre.store.wrap import Call, Fault, FaultyRecords
 from nacre.testing import ManualClock

@@ -131,9 +131,13 @@ class ActiveRun:
         finally:
             context.current_run.reset(token)
             interrupted = isinstance(error, KeyboardInterrupt)
-            for future in () if interrupted else self.futures:
-                future.wait()
-            self.end(error or self.error, "cancelled" if interrupted else "")
+            try:
+                for future in () if interrupted else self.futures:
+                    future.wait()
+                self.end(error or self.error, "cancelled" if interrupted else "")
+            finally:
+                if self.parent is None and self.shared.held:
+                    self.commits.give_back(list(self.shared.held))
         if self.parent is None and self.kind != "build":
             for unpublished in self.publishing.errors.values():
                 raise unpublished

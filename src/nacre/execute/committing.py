@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -104,6 +104,8 @@ class Committing:
             try:
                 committed = self._committer.flush() if self._committer is not None else []
                 if committed:
+                    if self._shared.held:
+                        self.give_back([each.commit.fingerprint.partition("/")[0] for each in committed])
                     self._publishing.committed(committed)
                     kept = [each.commit.action.sources.values() for each in committed if each.commit.action]
                     self._workspace.code.kept.update(*kept)
@@ -111,6 +113,13 @@ class Committing:
                 self._journal.send()
             except StoreError as error:
                 raise error.about("asset", waiting.step) if waiting else error from error.__cause__
+
+    def give_back(self, fingerprints: Iterable[str]) -> None:
+        """Let other runs take what this one has made, or make what it failed to; what it does not hold is left out."""
+        held = self._shared.held
+        claims = [claim for each in fingerprints if (claim := held.pop(each, None)) is not None]
+        if claims:
+            self._workspace.claims.release(claims)
 
     def report(self, record: StepRecord) -> None:
         """Take a step whose outcome is settled: count, keep and show it, after the steps that wait to be durable."""

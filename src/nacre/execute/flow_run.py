@@ -13,6 +13,7 @@ from nacre.errors import InputMutated, MissingArgument, TypeMismatch, UpstreamFa
 from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects
+from nacre.execute.flight import decided
 from nacre.execute.futures import TaskFuture
 from nacre.execute.made import Made
 from nacre.execute.missing import MissingFailed, ensure, ensure_read
@@ -190,8 +191,9 @@ class Called:
         if known is not None:
             return self._reused(known, Reason(Cause.THIS_RUN), fingerprint)
         try:
-            decision = decide(
-                self.task.options, recipe, is_source, self._look_at_places(recipe.assets), problem
+            facts = self._look_at_places(recipe.assets)
+            decision = yield from decided(
+                self.run, lambda: decide(self.task.options, recipe, is_source, facts, problem)
             )
             if decision.action is Action.REUSE:
                 made = self.run.take(self.task, decision)
@@ -205,6 +207,8 @@ class Called:
         finally:
             if not is_free:
                 self.run.shared.release([fingerprint])
+            if self.run.shared.held and self.run.kind != "build":
+                self.run.commits.give_back([fingerprint])
 
     def _build(
         self,
@@ -220,6 +224,7 @@ class Called:
         receipt = yield from run_step(step, arguments, run.workspace)
         receipt = self._refuse_mutation(bound, decision.recipe, receipt)
         if receipt.error is not None:
+            run.commits.give_back([decision.fingerprint])
             run.fail(self.task, receipt, decision.reason)
             return failed_with(receipt.error)
         reason = decision.reason

@@ -10,6 +10,7 @@ from itertools import count
 
 from nacre.declare.task import Task
 from nacre.errors import CyclicAssets, InputMutated
+from nacre.store.claims import Claim
 from nacre.store.commit import Commit
 from nacre.store.contents import Contents
 from nacre.store.records import Output
@@ -151,6 +152,7 @@ class Shared:
         producers: Step key to the task that makes it.
         in_flight: What is being made right now, by fingerprint or step key, with what tells that it ended.
         key_errors: Step key to what its cache key function raised, for the step to fail with.
+        held: Fingerprint to the claim on it, which no other run has until what is made is durable or has failed.
     """
 
     made: dict[str, Made] = field(default_factory=dict)
@@ -165,6 +167,7 @@ class Shared:
     producers: dict[str, Task[..., object]] = field(default_factory=dict)
     in_flight: dict[str, threading.Event] = field(default_factory=dict)
     key_errors: dict[str, BaseException] = field(default_factory=dict)
+    held: dict[str, Claim] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def hold_loaded(self, found: Sequence[tuple[InputVersion, Output]], value: object) -> None:

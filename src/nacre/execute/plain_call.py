@@ -11,6 +11,7 @@ from nacre.declare.parameters import annotation
 from nacre.errors import CorruptObject, TypeMismatch, UnserialisableValue, said
 from nacre.execute.active import ActiveRun
 from nacre.execute.effects import Effects
+from nacre.execute.flight import decided
 from nacre.execute.made import Made
 from nacre.execute.origins import Origins, plain_key
 from nacre.execute.reading import Noted, note_taken
@@ -26,7 +27,7 @@ from nacre.planning.reason import Cause, Reason
 from nacre.planning.settings import declared
 from nacre.store.records import StepRecord
 from nacre.values import identify
-from nacre.version.fingerprint import InputVersion
+from nacre.version.fingerprint import InputVersion, Recipe
 
 _TASK = Reason(Cause.TASK)
 
@@ -96,9 +97,7 @@ class PlainCall:
         if known is not None:
             return self._take(known[self._key], Reason(Cause.THIS_RUN), fingerprint)
         try:
-            decision = decide(self._task.options, recipe, False, self._run.facts)
-            if self._is_asked_above():
-                decision = Decision(Action.BUILD, Reason(Cause.ASKED), fingerprint, recipe, overwrites=True)
+            decision = yield from decided(self._run, lambda: self._decide(recipe, fingerprint))
             if decision.action is Action.REUSE:
                 state = self._take_stored(decision)
                 if state is not None:
@@ -107,6 +106,13 @@ class PlainCall:
             return (yield from self._go(bound, decision, derived))
         finally:
             shared.release([fingerprint])
+            if shared.held and self._run.kind != "build":
+                self._run.commits.give_back([fingerprint])
+
+    def _decide(self, recipe: Recipe, fingerprint: str) -> Decision:
+        if self._is_asked_above():
+            return Decision(Action.BUILD, Reason(Cause.ASKED), fingerprint, recipe, overwrites=True)
+        return decide(self._task.options, recipe, False, self._run.facts)
 
     def _is_asked_above(self) -> bool:
         """Say whether the step that calls it was asked to be made afresh: then nothing in it is taken from before."""
@@ -120,10 +126,12 @@ class PlainCall:
         step = self._run.start_step(self._task, decision)
         receipt = yield from run_step(step, self._origins.or_key_error(lambda: bound), self._run.workspace)
         if receipt.error is not None:
+            self._run.commits.give_back([decision.fingerprint] if decision is not None else ())
             self._run.fail(self._task, receipt, reason)
             return failed_with(receipt.error)
         is_kept = decision is not None and reason.cause not in (Cause.UNKNOWN, Cause.KEY)
         if not is_kept or not self._keep(receipt, cast(Decision, decision), derived):
+            self._run.commits.give_back([decision.fingerprint] if decision is not None else ())
             self._run.commits.report(_record(self._task, receipt, reason))
         self._hold(receipt.value)
         return Completed(warned(self._run, self._task, reason), receipt.value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from msgspec.structs import replace
@@ -12,12 +13,14 @@ from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments
 from nacre.execute.effects import drive
 from nacre.execute.executor import Growing, Inline
+from nacre.execute.flight import LONG_AGO, claimed, patience, say_waiting
 from nacre.execute.made import Made
 from nacre.execute.recording import reused
 from nacre.execute.report import remedy_line
 from nacre.execute.result import RunResult, StepResult
-from nacre.execute.step import Receipt, run_step
+from nacre.execute.step import Elsewhere, Receipt, run_step
 from nacre.keys import key_of, partition_of
+from nacre.planning.claimed import is_claimed
 from nacre.planning.decide import Action
 from nacre.planning.explain import remedy
 from nacre.planning.plan import Outcome, Plan, Step
@@ -25,6 +28,17 @@ from nacre.planning.reason import Cause
 from nacre.store.records import StepRecord
 
 MAX_WORKERS = min(32, (os.cpu_count() or 1) + 4)
+#: A step that took this long is made durable at once: it is worth more than what joining a group saves.
+WORTH_S = 0.5
+
+
+@dataclass(slots=True)
+class _Elsewhere:
+    """A step that another run is making: when it is looked at again, and how long to wait after that."""
+
+    step: Step
+    at: float
+    waits: Iterator[float]
 
 
 class PlanRun:
@@ -45,6 +59,7 @@ class PlanRun:
         self._n_running = 0
         self._started = run.workspace.clock.monotonic()
         self._readers: dict[str, int] = {}
+        self._elsewhere: dict[str, _Elsewhere] = {}
         self.errors: dict[str, BaseException] = {}
 
     def execute(self) -> None:
@@ -57,17 +72,22 @@ class PlanRun:
             self._run.journal.emit("planned", {"partitions": self._plan.n_partitions})
         try:
             self._take_reused(list(self._plan.steps.values()))
-            while (ready := self._plan.ready()) or self._n_running:
+            while (ready := self._plan.ready()) or self._n_running or self._elsewhere:
+                if self._elsewhere:
+                    ready += self._due(may_wait=not ready and not self._n_running)
                 # A step that nothing could run beside runs right here: a thread costs more than a small step,
                 # and few frames of ours stand above the user's.
-                alone = len(ready) == 1 and not self._n_running
+                alone = len(ready) == 1 and not self._n_running and len(self._elsewhere) < 2
                 executor = self._inline if alone else self._parallel()
                 for step in ready:
                     self._n_running += 1
                     executor.submit(self._work(step))
                 for receipt in self._finished():
                     self._n_running -= 1
-                    self._take(receipt)
+                    if receipt.elsewhere is None:
+                        self._take(receipt)
+                    else:
+                        self._leave(receipt)
                 if self._run.commits.is_due:
                     self._run.commits.flush()
         finally:
@@ -86,7 +106,24 @@ class PlanRun:
         if (error := run.shared.key_errors.get(step.key)) is not None:
             arguments = partial(_fail, error)  # with what its cache key function raised when it was planned
         effects = run_step(context, arguments, run.workspace)
+        if step.action is Action.BUILD and step.decision and is_claimed(step.decision, run.facts):
+            since = LONG_AGO if step.key in self._elsewhere else run.workspace.clock.monotonic()
+            effects = claimed(run, context, effects, since)
         return partial(drive, effects, run.workspace.clock)
+
+    def _due(self, *, may_wait: bool) -> list[Step]:
+        """Take the steps that others were making and that are to be looked at again; waits where nothing else runs."""
+        clock = self._run.workspace.clock
+        next_at = min(each.at for each in self._elsewhere.values())
+        if may_wait and next_at > clock.monotonic():
+            # Whoever makes them may wait for something of ours that is not durable yet.
+            self._run.commits.flush()
+            clock.sleep(max(0.0, next_at - clock.monotonic()))
+        now = clock.monotonic()
+        due = [each for each in self._elsewhere.values() if each.at <= now]
+        for each in due:
+            each.at = float("inf")  # until it is answered
+        return [each.step for each in due]
 
     def _parallel(self) -> Growing[Receipt]:
         if self._threads is None:
@@ -132,14 +169,30 @@ class PlanRun:
                 shared.made[asset] = self._run.stored.current(asset, self._run.facts.heads)
         return shared.made[asset]
 
+    def _leave(self, receipt: Receipt) -> None:
+        """Wait for what another run is making, or take what it made."""
+        step = self._plan.steps[receipt.key]
+        if receipt.elsewhere is Elsewhere.MADE:
+            self._elsewhere.pop(step.key, None)
+            self._settled(step, self._plan.decide_again(step.key))
+            return
+        each = self._elsewhere.get(step.key)
+        if each is None:
+            say_waiting(self._run, step.key)
+            each = self._elsewhere[step.key] = _Elsewhere(step, 0.0, patience())
+        each.at = self._run.workspace.clock.monotonic() + next(each.waits)
+
     def _take(self, receipt: Receipt) -> None:
         step = self._plan.steps[receipt.key]
         assert step.decision is not None
+        if self._elsewhere:
+            self._elsewhere.pop(step.key, None)
         n_readers = self._plan.n_waiting(step.key)
         if receipt.error is not None:
             self.errors[step.key] = receipt.error
             settled = self._plan.advance(step.key, Outcome(failed=True))
             self._run.fail(step.task, receipt, step.reason)
+            self._run.commits.give_back([step.decision.fingerprint])
         else:
             outlines = {asset: output.outline for asset, output in receipt.outputs.items()}
             versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
@@ -152,6 +205,12 @@ class PlanRun:
             self._readers.update(dict.fromkeys(made, n_readers))
             if self._run.kind != "build":
                 self._run.shared.results[step.decision.fingerprint] = made
+            if receipt.duration_s > WORTH_S:
+                self._run.commits.flush()
+        self._settled(step, settled)
+
+    def _settled(self, step: Step, settled: list[Step]) -> None:
+        """Take what became of a step, and what that settled below it."""
         self._release_readers(step)
         if self._run.shared.in_flight:
             self._run.shared.release([step.key, *(each.key for each in settled)])

@@ -5,6 +5,7 @@ It is a generator of effects and returns a receipt; it commits nothing and decid
 
 from __future__ import annotations
 
+import enum
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,6 +107,15 @@ class StepRun:
         self.run.log(level, text)
 
 
+class Elsewhere(enum.Enum):
+    """What another run has to do with a step of ours."""
+
+    #: It is making it.
+    GOING = "going"
+    #: It made it while ours waited.
+    MADE = "made"
+
+
 class Receipt(NamedTuple):
     """What came of a step.
 
@@ -122,6 +132,7 @@ class Receipt(NamedTuple):
         metadata: Asset key to what the function attached.
         reads: What it read besides its inputs, as it was.
         error: Why nothing was made.
+        elsewhere: Where another run has it; then nothing was called.
     """
 
     key: str
@@ -136,6 +147,7 @@ class Receipt(NamedTuple):
     metadata: Mapping[str, Mapping[str, object]] = _NOTHING
     reads: tuple[Noted, ...] = ()
     error: BaseException | None = None
+    elsewhere: Elsewhere | None = None
 
 
 def run_step(

@@ -10,6 +10,7 @@ from nacre.catalog.index import Event
 from nacre.execute.clock import Clock
 from nacre.graph.graph import AnyTask
 from nacre.planning.facts import CodeFact
+from nacre.store.claims import Claims
 from nacre.store.contents import Contents
 from nacre.store.port import RecordStore
 from nacre.store.publish.publisher import Publisher
@@ -75,6 +76,7 @@ class Workspace(NamedTuple):
         new_id: Time-sortable unique ids.
         append_events: Makes live progress visible to other processes.
         publisher: Puts versions where their keys say.
+        claims: Keeps runs from making the same at the same time.
     """
 
     root: str
@@ -89,3 +91,4 @@ class Workspace(NamedTuple):
     new_id: Callable[[], str]
     append_events: Callable[[str, Sequence[Event]], None]
     publisher: Publisher
+    claims: Claims

@@ -154,6 +154,19 @@ class Plan:
         self._settle(step, outcome.data_versions, outcome.is_new)
         return self._release(step)
 
+    def decide_again(self, key: str) -> list[Step]:
+        """Decide a step once more that was not run because another run made it meanwhile.
+
+        Args:
+            key: The step; it was ready.
+
+        Returns:
+            The steps that this settled, itself first; none where it must run nevertheless, and is ready again.
+        """
+        step = self.steps[key]
+        self._decide(step)
+        return [step, *self._release(step)] if step.is_done else []
+
     def n_waiting(self, key: str) -> int:
         """Count the steps that wait for a step."""
         return len(self._below.get(key, ()))

@@ -16,9 +16,9 @@ from nacre.errors import NacreError, said
 from nacre.execute.clock import Clock
 from nacre.execute.report import duration
 from nacre.schedule.definition import Schedule
-from nacre.schedule.lease import RENEW_S, Tenure
 from nacre.schedule.ticks import Ending, Held, TickBook
 from nacre.schedule.trigger import Due, missed
+from nacre.store.lease import RENEW_S, Tenure
 from nacre.store.records import Tick
 
 #: A tick that starts this late is on time: a machine may be busy, or another process may have had to take over.

@@ -10,12 +10,12 @@ from nacre.declare.deployment import Deployment
 from nacre.errors import InvalidOption, MissingContext, UsageError
 from nacre.execute.workspace import Workspace
 from nacre.schedule.definition import Schedule, make_trigger, run_command
-from nacre.schedule.lease import Tenure
 from nacre.schedule.lines import TickLines
 from nacre.schedule.loop import Loop
 from nacre.schedule.process import nacre_processes, stopped_by_signals
 from nacre.schedule.ticks import TickBook
 from nacre.store.ids import RUN_ID
+from nacre.store.lease import Tenure
 
 
 def serve_deployments(open_workspace: Callable[[], Workspace], deployments: Sequence[object]) -> None:

@@ -1,6 +1,6 @@
 """A head keeps the newest part of its history; what no longer fits goes into a record of its own. Pure.
 
-A whole history is the ``hist/`` records of a slot in their order and then its head. After a crash, an entry may stand in
+A whole history is the ``hist/`` records of a slot in their order, then its head. After a crash an entry may stand in
 both; it is the same there, so a reader takes entries by their seq.
 """
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from nacre.store.records import Action
 
-#: Nothing is collected that was made or used within this time; so long a run may take from its survey to its commit, twice.
+#: Nothing is collected that was made or used within this time. A run may take half of it from its survey to its commit.
 GRACE_S = 7 * 24 * 3600
 
 
@@ -22,7 +22,7 @@ def last_use(action: Action) -> datetime:
 
 
 def touched(action: Action, now: datetime) -> Action | None:
-    """Give the record as it must be before its result is taken; None where it was used lately, and may stay as it is."""
+    """Give the record as it must be before its result is taken; None where it was used lately and may stay as it is."""
     if now - last_use(action) <= timedelta(seconds=GRACE_S / 2):
         return None
     return replace(action, used_at=now)

@@ -28,6 +28,8 @@ class Versions:
         self._catalog = catalog
         self._env = env
         self._actions: dict[str, Action] = {}
+        #: Recipe to the results of it that were found while this run waited for another.
+        self._seen: dict[str, list[str]] = {}
         #: Records of texts of code that are there, as the records that were read say.
         self.sources: set[str] = set()
 
@@ -46,6 +48,18 @@ class Versions:
         self._actions[action.fingerprint] = action
         self.sources.update(action.sources.values())
         return action
+
+    def look_again(self, fingerprint: str) -> bool:
+        """Look for results of a recipe that another run may have recorded since; True where there are new ones."""
+        path = action_path(fingerprint)
+        stored = self._records.get(path)
+        listed = [*([stored] if stored is not None else []), *self._records.scan(f"{path}/")]
+        actions = [decode(each.data, Action, each.path) for each in listed]
+        found = [each for each in actions if each.fingerprint not in self._actions and self._take(each)]
+        if found:
+            before = self._seen.get(fingerprint, [])
+            self._seen[fingerprint] = [*before, *(each.fingerprint for each in found)]
+        return bool(found)
 
     def texts(self, digest: str) -> dict[str, str]:
         """Return what was defined in a version of a source file: line to text; empty where that was not kept."""
@@ -86,6 +100,8 @@ class Versions:
                 each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
             ]
             found = [*listed, fingerprint]
+        if fingerprint in self._seen:
+            found = list(dict.fromkeys([*self._seen[fingerprint], *found]))
         actions = filter(None, map(self.action, found))
         return [_result(action) for action in actions]
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from nacre.catalog.history import ScheduleRow, TickRow
 from nacre.execute.workspace import Workspace
 from nacre.schedule.definition import Schedule
-from nacre.schedule.lease import TTL_S
 from nacre.schedule.trigger import Cron, Interval, Trigger, shown
+from nacre.store.lease import TTL_S
 from nacre.store.records import Lease, decode
 from nacre.views.session import Session
 from nacre.views.words import ago, count
