@@ -44,6 +44,7 @@ LAYERS = [
         "config",
         "project",
         "builds",
+        "releasing",
         "loading",
     ),
     ("views",),

@@ -238,7 +238,8 @@ def _request(
         partition if isinstance(partition, Iterable) and not isinstance(partition, str) else (partition,)
     )
     chosen = tuple(filter(None, map(str, partitions)))
-    return Request(as_selectors(select), as_modules(modules), mode, reuse_sources, chosen, missing)
+    names, given = as_selectors(select), as_modules(modules)
+    return Request(names, given, mode, reuse_sources, chosen, missing, releases=True)
 
 
 def as_selectors(select: Selector | Iterable[Selector]) -> tuple[str, ...]:

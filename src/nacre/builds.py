@@ -27,10 +27,11 @@ from nacre.planning.build import assets_read
 from nacre.planning.build import build as build_plan
 from nacre.planning.decide import all_causes
 from nacre.planning.doubt import doubts
-from nacre.planning.facts import Facts
+from nacre.planning.facts import Facts, nothing_released
 from nacre.planning.forecast import Forecast, forecasts, may_run
 from nacre.planning.plan import Plan
 from nacre.project import Project
+from nacre.releasing import Released, end_holds
 from nacre.survey.durations import durations
 
 Module = ModuleType | str | os.PathLike[str]
@@ -49,6 +50,8 @@ class Request(NamedTuple):
         partitions: Partitions or ranges ``first..last`` that are looked at; none for all that have begun.
         missing: Only partitions without a version.
         is_lenient: Leave out what only a flow can make, instead of refusing it.
+        releases: Build what is selected by its name, or refreshed, even where it is held; the hold ends. Never so in a
+            run that a schedule starts.
     """
 
     select: tuple[str, ...]
@@ -58,6 +61,7 @@ class Request(NamedTuple):
     partitions: tuple[str, ...] = ()
     missing: bool = False
     is_lenient: bool = False
+    releases: bool = False
 
 
 @contextmanager
@@ -71,7 +75,11 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
         gc.freeze()
     try:
         with run.going():
-            yield PlanRun(run, plan)
+            execution = PlanRun(run, plan)
+            yield execution
+            released = plan.facts.released
+            if isinstance(released, Released) and released.ended:
+                end_holds(run.workspace, plan, execution, released.ended)
     finally:
         gc.unfreeze()
 
@@ -108,7 +116,10 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     graph = validate(inferred, steps)
     run.shared.producers.update(graph.tasks)
     run.workspace.code.prepare(graph.tasks.values())
-    facts = run.survey(_refreshed(request, steps), request.reuse_sources)
+    refreshed, released = _refreshed(request, steps), nothing_released
+    if request.releases and not run.is_scheduled:
+        released = Released(inferred, graph, request.select, request.partitions, refreshed, set())
+    facts = run.survey(refreshed, request.reuse_sources, released)
     if read := assets_read(facts, inferred.graph.tasks):
         graph = _with_read(inferred, graph, read)
         run.shared.producers.update(graph.tasks)

@@ -26,6 +26,7 @@ from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action
 from nacre.planning.explain import describe_change, short
 from nacre.planning.plan import Plan, Step
+from nacre.planning.reason import Cause
 from nacre.planning.settings import runs_every_time
 from nacre.project import Project
 from nacre.values import identify
@@ -166,7 +167,8 @@ def sample_size(sample: str, n_reused: int) -> int:
 def _is_reused(step: Step) -> bool:
     """Say whether a step's result is taken as known, which what looks at the world on every run never claims."""
     is_known = step.action is Action.REUSE and step.decision is not None
-    return is_known and not runs_every_time(step.task.options, step.is_source)
+    is_held = step.reason.cause is Cause.HELD  # then it need not be what its inputs would make
+    return is_known and not is_held and not runs_every_time(step.task.options, step.is_source)
 
 
 class Again:

@@ -25,6 +25,8 @@ class Head:
     data_version: str = "d1"
     seq: int = 1
     at: str = "2026-01-01T00:00:00+00:00"
+    held: str = ""
+    held_since: str = ""
 
 
 @dataclass(frozen=True)

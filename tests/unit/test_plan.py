@@ -46,7 +46,9 @@ def facts(heads: dict[str, tuple[str, str, int]] | None = None, **known: object)
     return Facts(
         now=datetime(2026, 1, 2, tzinfo=UTC),
         heads={
-            asset: SimpleNamespace(fingerprint=fp, data_version=dv, seq=seq, at="2026-01-01T00:00:00+00:00")
+            asset: SimpleNamespace(
+                fingerprint=fp, data_version=dv, seq=seq, at="2026-01-01T00:00:00+00:00", held=""
+            )
             for asset, (fp, dv, seq) in (heads or {}).items()
         },
         code=lambda key: SimpleNamespace(digest=f"code of {key}", parts=(), unknowns=(), variables=()),

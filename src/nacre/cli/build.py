@@ -58,7 +58,8 @@ def command(
     """
     session = Session(modules)
     mode = "selected" if refresh else ""
-    request = Request(select or ("*",), modules, mode, reuse_sources, partitions, missing)
+    chosen = select or ("*",)
+    request = Request(chosen, modules, mode, reuse_sources, partitions, missing, releases=True)
     reporter = StepObjects() if as_json else StepLines()
     with session.running(lambda: reporter):
         with building(session.project, request, reporter) as execution:

@@ -54,7 +54,8 @@ def command(
     """
     session = Session(modules)
     mode = "selected" if refresh else ""
-    request = Request(tuple(select) or ("*",), modules, mode, reuse_sources, partitions, missing)
+    chosen = tuple(select) or ("*",)
+    request = Request(chosen, modules, mode, reuse_sources, partitions, missing, releases=True)
     made = make_plan(session.project, request)
     found = expected(session.project, made)
     steps = planned_steps(made, found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
@@ -30,7 +30,7 @@ from nacre.keys import partition_of
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.explain import short, unfollowed
-from nacre.planning.facts import Facts
+from nacre.planning.facts import Facts, nothing_released
 from nacre.planning.plan import outline_in
 from nacre.planning.reason import Reason
 from nacre.store.ids import RUN_ID, given_run_id
@@ -77,6 +77,7 @@ class ActiveRun:
         # What was started by a schedule's tick has its id from there, so that the tick knows it from the beginning.
         given = given_run_id(os.environ) if parent is None and RUN_ID in os.environ else ""
         self.id = given or workspace.new_id()
+        self.is_scheduled: bool = parent.is_scheduled if parent else bool(given)
         self.name = name
         self.kind = kind
         self.parent = parent
@@ -193,7 +194,12 @@ class ActiveRun:
                 return self._facts or self.survey()
         return self._facts
 
-    def survey(self, refresh: frozenset[str] = frozenset(), reuse_sources: bool = False) -> Facts:
+    def survey(
+        self,
+        refresh: frozenset[str] = frozenset(),
+        reuse_sources: bool = False,
+        released: Callable[[str], bool] = nothing_released,
+    ) -> Facts:
         """Gather the facts once; what comes later in the run does not change them."""
         workspace, shared = self.workspace, self.shared
         facts = gather(
@@ -212,6 +218,7 @@ class ActiveRun:
         self._facts = facts._replace(
             outline=outline_in(shared.outlines, facts.outline),
             doubts=workspace.code.doubts,
+            released=released,
             digest_now=lambda kind, name: self._digest_now(kind, name, facts),
             asked=asking,  # type: ignore[arg-type]  # mypy does not see the __call__ of a named tuple
         )
@@ -385,7 +392,8 @@ class ActiveRun:
         return made
 
     def _recording(self) -> Recording:
-        return Recording(self.workspace, self.id, self.facts.heads, self.versions.sources)
+        facts = self.facts
+        return Recording(self.workspace, self.id, facts.heads, self.versions.sources, facts.released)
 
     def publish_again(self, task: AnyTask, decision: Decision) -> StepRecord:
         """Publish what is current of a step once more; returns the step's record."""

@@ -13,6 +13,7 @@ from nacre.execute.made import Shared
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
 from nacre.keys import slot
+from nacre.planning.explain import short
 from nacre.store.commit import Commit, Committed, Committer
 from nacre.store.records import StepRecord
 from nacre.survey.gather import Versions
@@ -161,7 +162,10 @@ class Committing:
                 continue
             if each.action is not None and not self._is_build:
                 self._versions.remember(each.action)
-            if each.superseded_by:
+            if each.held:
+                text = f"{record.step} was rolled back meanwhile and is held at {each.held}; what was made is kept"
+                self._journal.log(logging.WARNING, f"{text}: nacre rollback {short(record.step)} --release")
+            elif each.superseded_by:
                 self._journal.log(
                     logging.WARNING, f"{record.step} was superseded by run {each.superseded_by}"
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 import msgspec
 
@@ -14,7 +14,7 @@ from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.doubt import unseen
-from nacre.planning.facts import UNSEEN, CodeFact, HeadFact
+from nacre.planning.facts import UNSEEN, CodeFact, HeadFact, nothing_released
 from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Move
 from nacre.store.paths import source_path
@@ -30,6 +30,7 @@ class Recording:
         run: The run's id.
         heads: Slot to what was current when the run looked.
         kept: Digests of source files whose text is known to be stored.
+        released: Whether making a slot that is held ends that.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Recording:
         run: str,
         heads: Mapping[str, HeadFact],
         kept: Set[str] = frozenset(),
+        released: Callable[[str], bool] = nothing_released,
     ) -> None:
         self._workspace = workspace
         self._run = run
         self._heads = heads
         self._kept = kept
+        self._released = released
 
     def made(
         self,
@@ -122,6 +125,7 @@ class Recording:
             head.seq if head else 0,
             texts,
             partition_of(made),
+            releases=head is not None and bool(head.held) and self._released(made),
         )
 
     def _action(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from nacre.errors import AmbiguousName, UnknownName
 from nacre.graph.graph import Graph
 from nacre.graph.infer import Inferred
+
+#: What a selector has that may mean several assets.
+_MANY = re.compile(r"^\+|\+$|^tag:|[*?]")
 
 
 def select(inferred: Inferred, selectors: str | Iterable[str]) -> list[str]:
@@ -30,6 +34,21 @@ def select(inferred: Inferred, selectors: str | Iterable[str]) -> list[str]:
     order = inferred.graph.order
     ordered = [step for step in order if step in chosen]
     return ordered + sorted(chosen.difference(order))
+
+
+def named(inferred: Inferred, selectors: Iterable[str]) -> set[str]:
+    """Find the steps that selectors name one by one: by a key or a name, not by a glob, a tag or a neighbour.
+
+    Raises:
+        UnknownName: A name means nothing.
+        AmbiguousName: A name means several assets.
+    """
+    producer = inferred.graph.producer
+    found = set()
+    for selector in map(str.strip, selectors):
+        if selector in producer or not _MANY.search(selector):
+            found.add(producer[resolve(inferred, selector)])
+    return found
 
 
 def resolve(inferred: Inferred, name: str) -> str:

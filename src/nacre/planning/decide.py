@@ -75,6 +75,13 @@ def decide(
         The decision; constant work, plus evidence lookups only where the step must run.
     """
     fingerprint = recipe.fingerprint()
+    head = facts.heads.get(recipe.assets[0])
+    if (
+        head is not None
+        and (head.held or len(recipe.assets) > 1)
+        and (holding := held_head(recipe.assets, facts)) is not None
+    ):
+        return _as_held(holding, recipe, facts)
     if problem is not None:
         # Without a key it runs every time: what it brings is recorded with its content, and not taken by its recipe.
         action = Action.CHECK if problem.cause is Cause.KEY and not problem.subject else Action.BUILD
@@ -84,7 +91,6 @@ def decide(
         bool(refresh) and ("*" in refresh or key_of(recipe.assets[0]) in refresh)
     )
     if runs_every_time(options, is_source):
-        head = facts.heads.get(recipe.assets[0])
         # From the same inputs, a closed partition is never asked for again; where sources are taken as they are, so is
         # whatever looks at the world as a source does.
         is_closed = CLOSED in recipe.settings
@@ -104,13 +110,32 @@ def decide(
         return Decision(Action.BUILD, Reason(Cause.ASKED), fingerprint, recipe, overwrites=True)
     # Where sources are taken as they are, none is too old.
     limit = None if is_source and facts.reuse_sources else options.cache_expiration
-    return _from_known(limit, recipe, fingerprint, facts)
+    return _from_known(limit, recipe, fingerprint, facts, head)
 
 
-def _from_known(limit: timedelta | None, recipe: Recipe, fingerprint: str, facts: Facts) -> Decision:
+def held_head(assets: Sequence[str], facts: Facts) -> HeadFact | None:
+    """Find the hold that a step is under: on one of its assets, while it has all of them and none is released."""
+    heads = {each: facts.heads.get(each) for each in assets}
+    held = [each for each, head in heads.items() if head is not None and head.held]
+    if not held or None in heads.values() or any([facts.released(each) for each in held]):
+        return None
+    return heads[held[0]]
+
+
+def _as_held(holding: HeadFact, recipe: Recipe, facts: Facts) -> Decision:
+    """Take what is current, whatever it was made from; a file that is not as published is put back all the same."""
+    reason = Reason(Cause.HELD, old=holding.held_since, new=holding.held)
+    if facts.drifted and not facts.drifted.isdisjoint(recipe.assets):
+        reason = Reason(Cause.DRIFT, recipe.assets[0])
+    versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
+    return Decision(Action.REUSE, reason, holding.fingerprint, recipe, versions)
+
+
+def _from_known(
+    limit: timedelta | None, recipe: Recipe, fingerprint: str, facts: Facts, first: HeadFact | None
+) -> Decision:
     """Take the head or another recorded result of this fingerprint, else explain what differs."""
     heads = facts.heads
-    first = heads.get(recipe.assets[0])
     is_at = first is not None and first.fingerprint == fingerprint
     if (
         first is not None

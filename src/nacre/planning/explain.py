@@ -265,6 +265,7 @@ _SENTENCES: dict[Cause, Callable[[Reason], str]] = {
     Cause.UNKNOWN: lambda r: f"{r.subject or 'something it uses'} cannot be followed, so it runs",
     Cause.CLOSED: lambda r: "its time is over, and it was built since",
     Cause.DRIFT: lambda r: "unchanged; its published file was not, so it is published again",
+    Cause.HELD: lambda r: f"held at {r.new} since {r.old[:16].replace('T', ' ')} UTC",
     Cause.PENDING: lambda r: f"depends on what {short(r.subject)} brings",
     Cause.UPSTREAM_FAILED: lambda r: f"{short(r.subject)} failed",
     Cause.TASK: lambda r: "a task runs whenever it is called",

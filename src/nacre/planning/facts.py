@@ -33,6 +33,16 @@ class HeadFact(Protocol):
         """When it became current: ISO 8601, UTC."""
         ...
 
+    @property
+    def held(self) -> str:
+        """The version that builds leave current, such as ``v12``; empty where they go on."""
+        ...
+
+    @property
+    def held_since(self) -> str:
+        """Since when it is held: ISO 8601, UTC."""
+        ...
+
 
 #: The kind of a read of which nobody can tell what it brought: a program, a connection. Its name is a phrase.
 UNSEEN = "unseen"
@@ -164,6 +174,11 @@ def _nothing(step: str, edges: Sequence[tuple[str, str, bool]], taken: Mapping[s
     return Asked()
 
 
+def nothing_released(slot: str) -> bool:
+    """Leave everything that is held as it is: what flows and schedules do."""
+    return False
+
+
 class Facts(NamedTuple):
     """All that a decision may rest on.
 
@@ -181,6 +196,7 @@ class Facts(NamedTuple):
         asked: Step key, its edges, and the fingerprints of upstreams that are taken without being current, to what the
             step's cache policy asks for besides; called only where a policy does.
         doubts: By the identity of a task: sentences on what of its code could not be followed. Most have none.
+        released: Says of a slot that is held whether it is asked for so plainly that the hold ends.
     """
 
     now: datetime
@@ -195,3 +211,4 @@ class Facts(NamedTuple):
     drifted: frozenset[str] = frozenset()
     asked: Callable[[str, Sequence[tuple[str, str, bool]], Mapping[str, str]], Asked] = _nothing
     doubts: Mapping[int, tuple[str, ...]] = MappingProxyType({})
+    released: Callable[[str], bool] = nothing_released

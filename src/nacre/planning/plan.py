@@ -10,7 +10,7 @@ from typing import NamedTuple
 from nacre.graph.graph import AnyTask, Graph
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.counted import counted
-from nacre.planning.decide import Action, Decision, decide, observed
+from nacre.planning.decide import Action, Decision, decide, held_head, observed
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
 from nacre.planning.settings import settings
@@ -186,7 +186,9 @@ class Plan:
                 step.action, step.reason, step.is_done = Action.REUSE, Reason(Cause.THIS_RUN), True
                 continue
             waits_for = [each for each in above if not steps[each].is_done]
-            if not waits_for:
+            # What is held rests on nothing that is still to run, and goes on where that fails.
+            head = self.facts.heads.get(key) if waits_for else None
+            if not waits_for or (head is not None and head.held and held_head(step.assets, self.facts)):
                 self._decide(step)
                 continue
             self._waiting[key] = len(waits_for)
@@ -203,9 +205,10 @@ class Plan:
         """Decide a step whose upstreams are all settled."""
         options, recipe = step.task.options, self._recipe(step)
         problem = None
-        if options.cache_policy is not None and not options.cache_policy.is_plain:
+        policy = options.cache_policy
+        if policy is not None and not policy.is_plain and held_head(step.assets, self.facts) is None:
             asked = self.facts.asked(step.key, self.graph.upstream[step.key], self._taken)
-            recipe, problem = counted(options.cache_policy, recipe, asked)
+            recipe, problem = counted(policy, recipe, asked)
         decision = decide(options, recipe, step.is_source, self.facts, problem)
         step.decision, step.action, step.reason = decision, decision.action, decision.reason
         if decision.action is Action.REUSE:

@@ -51,6 +51,9 @@ class Cause(enum.StrEnum):
     CLOSED = "closed"
     #: Its published file is gone or was changed, so it is published again; ``subject`` is where.
     DRIFT = "drift"
+    #: Somebody rolled it back: it stays until it is released, whatever changes. ``new`` is the version that is held,
+    #: ``old`` since when.
+    HELD = "held"
     #: An upstream must run first; whether this one runs depends on what comes out.
     PENDING = "pending"
     #: An upstream failed; ``subject`` is its asset key.

@@ -36,6 +36,7 @@ class Move(NamedTuple):
         metadata: What the step attached.
         partition: Which slice.
         keeps_file: True where the content is that of the version before, so that its published file is this one's too.
+        releases: True where it ends a hold; otherwise what is held stays current.
     """
 
     env: str
@@ -46,6 +47,7 @@ class Move(NamedTuple):
     metadata: Mapping[str, str] = MappingProxyType({})
     partition: str = ""
     keeps_file: bool = False
+    releases: bool = False
 
 
 class Commit(NamedTuple):
@@ -77,6 +79,7 @@ class Commit(NamedTuple):
 class Committed(NamedTuple):
     """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any.
 
+    ``held`` says at which version an asset is held, where that is why its head did not move.
     ``is_gone`` is true where a known result was to be taken that was collected at the same moment: no head moved.
     ``written`` are its writes with their tokens, where all were accepted: who goes on from there need not read them.
     """
@@ -85,6 +88,7 @@ class Committed(NamedTuple):
     action: Action | None
     seqs: Mapping[str, int]
     superseded_by: str = ""
+    held: str = ""
     is_gone: bool = False
     written: Sequence[tuple[Write, Token | None]] = ()
 
@@ -172,9 +176,9 @@ class Committer:
             present = decode(stored.data, Head, path) if stored else None
             head, past = fitted(_moved(commit, move, present))
             seqs[move.asset] = head.current.seq
-            # A head that moved on since our survey is created, not replaced: that is refused, and then settled.
+            # A head that moved on since our survey, or is held, is created, not replaced: refused, and then settled.
             is_surveyed = present is not None and present.current.seq == move.surveyed_seq
-            token = stored.token if stored and is_surveyed else None
+            token = stored.token if stored and present and is_surveyed and _may_move(move, present) else None
             before = waits
             if past is not None and token is not None:
                 before = (*waits, len(writes))
@@ -186,17 +190,17 @@ class Committer:
         """Work out a commit of which something was refused, one write at a time."""
         action = self._settle_action(commit) if commit.action is not None else None
         seqs: dict[str, int] = {}
-        superseded = ""
+        superseded, held = "", ""
         if action is not None and action.attempt != commit.attempt and _differs(action, commit):
             # Another run recorded other content for the same recipe first: it stays; what we made has no head.
             return Committed(commit, action, seqs, action.run)
         if commit.taken is not None and not self._keep(commit):
             return Committed(commit, None, seqs, is_gone=True)
         for move in commit.moves:
-            seq, ahead = self._settle_head(commit, move)
+            seq, ahead, holds = self._settle_head(commit, move)
             seqs[move.asset] = seq
-            superseded = superseded or ahead
-        return Committed(commit, action, seqs, superseded)
+            superseded, held = superseded or ahead, held or holds
+        return Committed(commit, action, seqs, superseded, held)
 
     def _settle_action(self, commit: Commit) -> Action:
         """Return the record that holds for this fingerprint, ours or the one that came first."""
@@ -236,8 +240,8 @@ class Committer:
                 return True
         raise _contended(path)
 
-    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str]:
-        """Move one head, or leave it to the run that is ahead; returns the seq and that run."""
+    def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str, str]:
+        """Move one head, or leave it to the run that is ahead or to a hold; returns the seq, that run, that hold."""
         path = head_path(move.env, move.asset, move.partition)
         for _ in range(MAX_TRIES):
             stored = self._records.get(path)
@@ -245,14 +249,16 @@ class Committer:
             if present is not None:
                 current = present.current
                 if current.attempt == commit.attempt or current.fingerprint == commit.fingerprint:
-                    return current.seq, ""
+                    return current.seq, "", ""
+                if not _may_move(move, present):
+                    return current.seq, current.run, present.held
                 if current.seq != move.surveyed_seq and not _dominates(move, current):
-                    return current.seq, current.run
+                    return current.seq, current.run, ""
             head, past = fitted(_moved(commit, move, present))
             if past is not None:
                 self._records.create(past.path, past.data)
             if self._write_head(path, encode(head), stored) is not None:
-                return head.current.seq, ""
+                return head.current.seq, "", ""
         raise _contended(path)
 
     def _write_head(self, path: str, data: bytes, stored: Stored | None) -> Token | None:
@@ -287,8 +293,15 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
         present,
         history=history,
         published=version.seq if is_published else present.published,
+        held="",
+        held_since=None,
         metadata={**present.metadata, **move.metadata},
     )
+
+
+def _may_move(move: Move, present: Head) -> bool:
+    """A head that is held stays, unless the move is what ends the hold."""
+    return move.releases or not present.held
 
 
 def _waits(commit: Commit, made: Mapping[str, int]) -> tuple[int, ...]:

@@ -1,0 +1,203 @@
+"""Which version of an asset a person means: ``v12``, a digest, a run, a moment, the name of a pin. Pure.
+
+Every face that takes a version takes it in these words, and on the command line as ``KEY@v12``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, tzinfo
+
+from nacre.catalog.history import HistoryRow, RunRow
+from nacre.errors import NotMaterialized, UsageError
+from nacre.keys import resolved
+from nacre.planning.explain import short
+
+#: What names a version.
+At = str | int | date
+MIN_DIGITS = 6
+_NUMBER = re.compile(r"[vV]?([0-9]{1,9})")
+_DIGITS = re.compile(r"[0-9a-f]+(/[0-9a-f]*)?")
+_RUN = re.compile(r"[0-9A-HJKMNP-TV-Z]+")
+_RUN_LENGTH = 26
+_MAX_LISTED = 6
+WAYS = "a version (v12), the first 6 digits of its content, a run, a time (2026-11-01, 2026-11-01T10:00) or a pin"
+
+
+def split_at(text: str) -> tuple[str, str]:
+    """Take ``KEY@v12`` apart; the second part is empty where no version is named.
+
+    An ``@`` before the last slash belongs to the key, as in ``postgresql://user@host/table``.
+
+    >>> split_at("s3://lake/posts.parquet@v12")
+    ('s3://lake/posts.parquet', 'v12')
+    """
+    name, sign, at = text.rpartition("@")
+    return (name, at) if sign and name and "/" not in at else (text, "")
+
+
+def _no_run(run: str) -> RunRow | None:
+    return None
+
+
+def version_at(
+    rows: Sequence[HistoryRow],
+    at: At,
+    slot: str,
+    *,
+    pins: Mapping[str, str] | None = None,
+    run: Callable[[str], RunRow | None] = _no_run,
+    zone: tzinfo | None = None,
+) -> HistoryRow:
+    """Find the version that is meant.
+
+    Several versions with the same content are one answer: the newest of them.
+
+    Args:
+        rows: The history, newest first, as ``Catalog.history`` gives it; at least one.
+        at: ``12`` or ``"v12"``; at least 6 digits of a data version or a fingerprint; a run; a time, which means the
+            version that was current then (a date: at its end); or the name of a pin.
+        slot: The asset, or the partition of it, for what is said.
+        pins: Name of each pin of this slot to the fingerprint it keeps.
+        run: Id of a run to its row.
+        zone: What times without an offset are in; the machine's by default.
+
+    Raises:
+        NotMaterialized: There is no such version; says which there are.
+        UsageError: It could mean several versions, or nothing at all.
+    """
+    text = at.strip() if isinstance(at, str) else f"v{at}" if isinstance(at, int) else str(at)
+    if pins and (fingerprint := pins.get(text)) is not None:
+        pinned = [row for row in rows if row.fingerprint == fingerprint]
+        if pinned:
+            return pinned[0]
+        raise _missing(rows, f"pinned as {text}", slot)
+    if number := _NUMBER.fullmatch(text):
+        for row in rows:
+            if row.seq == int(number[1]):
+                return row
+        if text[0] in "vV" or len(text) < MIN_DIGITS:
+            raise _missing(rows, f"v{int(number[1])}", slot)
+    found = _by_digest(rows, text) or _by_run(rows, text)
+    if found:
+        return _only(found, text, slot)
+    if _RUN.fullmatch(text.upper()) and len(text) == _RUN_LENGTH and (ran := run(text.upper())) is not None:
+        return _at_end(rows, ran, slot)
+    try:
+        when = moment(at if isinstance(at, date) else _parsed(text), zone)
+    except (ValueError, OverflowError):  # the first and last days of the calendar are in no other time zone
+        raise _unknown(rows, text, slot) from None
+    return _current_at(rows, when, text, slot)
+
+
+def is_moment(at: At) -> bool:
+    """Whether a time is meant, or a run, which ended at one: then it means something for all partitions at once."""
+    if not isinstance(at, str):
+        return isinstance(at, date)
+    try:
+        _parsed(at)
+    except ValueError:
+        return bool(_RUN.fullmatch(at.upper())) and len(at) == _RUN_LENGTH
+    return not _NUMBER.fullmatch(at)
+
+
+def moment(at: date, zone: tzinfo | None = None) -> datetime:
+    """Say which instant is meant: of a date its end, of a time without an offset the one in ``zone``."""
+    if not isinstance(at, datetime):
+        at = datetime.combine(at, time.max)
+    if at.tzinfo is None and zone is not None:
+        at = at.replace(tzinfo=zone)
+    return at.astimezone(UTC)
+
+
+def require_pin_name(name: str) -> str:
+    """Check the name of a pin: one that could be anything else would mean two things.
+
+    Raises:
+        UsageError: It breaks a rule.
+    """
+    rule = "lower-case letters, digits, - and _, such as before-backfill"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise UsageError(f"A pin cannot be called {name!r}", {}, rule)
+    if _NUMBER.fullmatch(name) or is_moment(name):
+        raise UsageError(f"A pin cannot be called {name!r}: that names a version already", {}, rule)
+    return name
+
+
+def _parsed(text: str) -> date:
+    """Read a date or a time in ISO 8601.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        return date.fromisoformat(text)
+    if not re.match(r"\d{4}-\d{2}-\d{2}[T ]\d{2}", text):  # fromisoformat reads bare digits as times, too
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
+def _current_at(rows: Sequence[HistoryRow], when: datetime, said: str, slot: str) -> HistoryRow:
+    for row in rows:
+        if datetime.fromisoformat(row.at) <= when:
+            return row
+    first = rows[-1]
+    kept = "the first version" if first.seq == 1 else "the oldest version that is kept"
+    facts = {"asset": resolved(slot), kept: f"v{first.seq}, made {first.at}"}
+    raise NotMaterialized(f"{short(slot)} had no version at {said}", facts, f"nacre history {_named(slot)}")
+
+
+def _at_end(rows: Sequence[HistoryRow], run: RunRow, slot: str) -> HistoryRow:
+    """Choose what was current when a run ended that made no version of this asset."""
+    if run.ended_at is None:
+        facts = {"run": f"{run.id} ({run.name})", "state": run.state}
+        hint = "name a time instead: a run without an end has none"
+        raise NotMaterialized(f"Run {run.id} made no version of {short(slot)}, and has no end", facts, hint)
+    return _current_at(rows, datetime.fromisoformat(run.ended_at), f"the end of run {run.id}", slot)
+
+
+def _by_digest(rows: Sequence[HistoryRow], text: str) -> list[HistoryRow]:
+    prefix = text.lower()
+    if len(prefix) < MIN_DIGITS or not _DIGITS.fullmatch(prefix):
+        return []
+    return [row for row in rows if row.data_version.startswith(prefix) or row.fingerprint.startswith(prefix)]
+
+
+def _by_run(rows: Sequence[HistoryRow], text: str) -> list[HistoryRow]:
+    prefix = text.upper()
+    if len(prefix) < MIN_DIGITS or not _RUN.fullmatch(prefix):
+        return []
+    found = [row for row in rows if row.run.startswith(prefix)]
+    # What one run made several times is meant as it left it.
+    return found[:1] if len({row.run for row in found}) == 1 else found
+
+
+def _only(found: Sequence[HistoryRow], text: str, slot: str) -> HistoryRow:
+    if len({row.data_version for row in found}) == 1:
+        return found[0]
+    facts = {f"v{row.seq}": f"content {row.data_version[:16]}, run {row.run}" for row in found[:_MAX_LISTED]}
+    raise UsageError(
+        f"{text!r} could mean several versions of {short(slot)}", facts, "give more digits, or vN"
+    )
+
+
+def _missing(rows: Sequence[HistoryRow], what: str, slot: str) -> NotMaterialized:
+    facts = {"asset": resolved(slot), "there is": _there(rows)}
+    return NotMaterialized(f"{short(slot)} has no version {what}", facts, f"nacre history {_named(slot)}")
+
+
+def _unknown(rows: Sequence[HistoryRow], text: str, slot: str) -> UsageError:
+    facts = {"asset": resolved(slot), "there is": _there(rows), "may be": WAYS}
+    what = f"{short(slot)} has no version {text!r}"
+    return UsageError(what, facts, (f"nacre history {_named(slot)}", "nacre pin"))
+
+
+def _there(rows: Sequence[HistoryRow]) -> str:
+    return f"v{rows[-1].seq} to v{rows[0].seq}" if len(rows) > 1 else f"v{rows[0].seq}"
+
+
+def _named(slot: str) -> str:
+    """Name a slot as the command line takes it."""
+    name, sign, partition = short(slot).partition("[")
+    return f"{name} --partition {partition.removesuffix(']')}" if sign else name

@@ -1,0 +1,40 @@
+"""Holds: a head that builds leave as it is, and how that ends."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from nacre.errors import SAFE, StoreUnavailable
+from nacre.store.commit import MAX_TRIES
+from nacre.store.paths import head_path
+from nacre.store.port import RecordStore
+from nacre.store.records import Head, decode, encode
+
+
+def release(records: RecordStore, env: str, asset: str, partition: str = "", *, seq: int = 0) -> str:
+    """End the hold on a head; what is current stays so. Idempotent, and atomic for one head.
+
+    Args:
+        records: Where heads are.
+        env: The environment.
+        asset: Key.
+        partition: Which slice.
+        seq: Only while this version is current; 0 for any.
+
+    Returns:
+        What it was held at; empty where it was not held.
+
+    Raises:
+        StoreError: The store refused.
+    """
+    path = head_path(env, asset, partition)
+    for _ in range(MAX_TRIES):
+        stored = records.get(path)
+        head = decode(stored.data, Head, path) if stored else None
+        if stored is None or head is None or not head.held or (seq and head.current.seq != seq):
+            return ""
+        free = replace(head, held="", held_since=None)
+        if records.replace(path, encode(free), stored.token) is not None:
+            return head.held
+    facts = {"record": path, "tries": MAX_TRIES}
+    raise StoreUnavailable("A record is being changed by others all the time", facts, (SAFE, "run again"))
