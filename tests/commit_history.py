@@ -106,6 +106,7 @@ class History:
             new_id=self.time.new_id,
             append_events=lambda run, events: None,
             publisher=self.publisher,
+            claims=None,  # type: ignore[arg-type]
         )
 
     @property
@@ -296,7 +297,7 @@ class Run:
             mark=head.mark,
         )
         if drifted := self.publishing.drifted([ABOVE], {ABOVE: row}):
-            self.publishing.again(drifted, {ABOVE: row})
+            self.publishing.again(drifted)
 
     def commit(
         self, fingerprint: str, output: Output, seq: int, inputs: Sequence[Made], *, keeps_file: bool = False
@@ -329,7 +330,7 @@ class Run:
                 for move in each.commit.moves:
                     path = head_path("default", move.asset)
                     self.history.witness.reported(path, each.seqs[move.asset], each.commit.fingerprint)
-        self.publishing.committed([each for each in committed if not each.is_gone])
+        self.publishing.committed(committed)
         if self.publishing.errors:
             assert self.history.schedule is not None
             self.history.schedule.n_ended += 1

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from commit_history import Planted
+from nacre.execute.publishing import Publishing
 from nacre.store.commit import Commit, Committer
 from nacre.store.port import Write
 from nacre.store.records import Action, decode
@@ -102,12 +103,21 @@ class Deleting:
         return getattr(self._inner, name)
 
 
+class NoSecondLook(Publishing):
+    """Whoever finds that the head has moved meanwhile leaves the file as it is."""
+
+    def _note(self, marks: Any) -> list[str]:
+        super()._note(marks)
+        return []
+
+
 BUGS: dict[str, Bug] = {
     "record before data": Bug(Planted(objects=Later, records=RecordFirst), ("I4",), 100),
     "last writer wins": Bug(Planted(committer=LastWins), ("I4", "I6"), 300),
     "head without a condition": Bug(
         Planted(takes_blindly=lambda path: "/heads/" in path), ("I5", "reported"), 300
     ),
+    "publication without a second look": Bug(Planted(publishing=NoSecondLook), ("I8",), 1_000),
     "no touch": Bug(Planted(committer=NoTouch), ("I4",), 3_000),
     "delete instead of tombstone": Bug(Planted(collected=Deleting), ("I4",), 3_000),
 }
