@@ -105,9 +105,9 @@ class Project:
             self._mirror = None
             self._workspace = self._open_bucket(creates) if _is_bucket(self.store) else self._open(creates)
         elif self._mirror is not None and self._clock.monotonic() - self._looked_at > FRESH_S:
-            self._look(self._mirror, self._workspace.records)
+            self._look(self._mirror)
         if schedules and self._mirror is not None:
-            self._mirror.refresh(self._workspace.records, SCHEDULED)
+            self._mirror.refresh(SCHEDULED)
         return self._workspace
 
     @cached_property
@@ -170,9 +170,9 @@ class Project:
             return self._in_memory()
         tables = self._index_file(bucket, creates) or MemoryIndex()
         self._is_kept = creates or isinstance(tables, SqliteRecords)
-        mirror = self._mirror = Mirror(tables, records.identity)
+        mirror = self._mirror = Mirror(tables, records.identity, records)
         records.index = mirror.apply
-        self._look(mirror, records)
+        self._look(mirror)
 
         def send(run: str, events: Sequence[Event]) -> None:
             tables.write(lambda connection: append_events(connection, run, events))
@@ -183,8 +183,8 @@ class Project:
         claims = LeaseClaims(records, f"{new_id()} {named(os.getpid())}", self._clock, _is_dead)
         return self._put_together(records, objects, Catalog(mirror.read), send, claims, memo)
 
-    def _look(self, mirror: Mirror, records: RecordStore) -> None:
-        mirror.refresh(records)
+    def _look(self, mirror: Mirror) -> None:
+        mirror.refresh()
         self._looked_at = self._clock.monotonic()
 
     def _index_file(self, bucket: Bucket, creates: bool) -> SqliteRecords | None:

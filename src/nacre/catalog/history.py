@@ -10,6 +10,7 @@ from nacre.catalog import lineage
 from nacre.catalog.lineage import InputRow
 from nacre.catalog.queries import QUERIES, Read, Row
 from nacre.keys import slot
+from nacre.store.history import MAX_HISTORY
 from nacre.store.records import StepRecord
 
 
@@ -156,6 +157,10 @@ class Catalog:
         """The versions of an asset-partition, newest first."""
         return self._read(QUERIES["history"], (env, asset, partition), HistoryRow)
 
+    def recent(self, env: str, asset: str, partition: str = "") -> list[HistoryRow]:
+        """The versions of an asset-partition that its head lists, newest first: as many as planning looks at."""
+        return self._read(QUERIES["recent"], (env, asset, partition, MAX_HISTORY), HistoryRow)
+
     def runs(self, limit: int = 20) -> list[RunRow]:
         """The last runs, newest first."""
         return self._read(QUERIES["runs"], (limit,), _run_row)
@@ -181,6 +186,13 @@ class Catalog:
         """Artifacts, newest first; those of a key, an asset and a run where given."""
         wanted = {"key": key, "asset": asset, "run": run}
         return self._read(QUERIES["artifacts"], wanted, ArtifactRow)
+
+    def artifact_key(self, id: str) -> str | None:
+        """The key of one artifact, empty where it has none; None where there is no such artifact."""
+        found = self._read(QUERIES["artifact_key"], (id,), str)
+        if found:
+            return found[0]
+        return next((row.key for row in self.artifacts() if row.id == id), None)
 
     def events(self, run: str | None = None, after: int = 0) -> list[EventRow]:
         """Events in their order, of one run or all, after a cursor (the ``id`` of the last one seen)."""

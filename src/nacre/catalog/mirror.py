@@ -5,8 +5,11 @@ It holds no truth: it can be lost or deleted at any time, and the next command m
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Protocol, TypeVar
 
 from nacre.catalog.index import AREAS, apply, rebuild
@@ -16,9 +19,21 @@ from nacre.store.port import RecordStore, Stored, Token
 
 T = TypeVar("T")
 
-#: What every command asks of; the others are looked at by who shows or serves schedules.
-USUAL = ("heads", "runs", "artifacts")
+#: What every command asks of. The others are looked at from when something is first asked of them.
+USUAL = ("heads",)
 SCHEDULED = ("schedules", "ticks")
+#: A table, as the first one of a query, to the records that it is made from.
+_MADE_FROM = {
+    "runs": "runs",
+    "artifacts": "artifacts",
+    "schedules": "schedules",
+    "ticks": "ticks",
+    "materializations": "hist",
+    "lineage": "hist",
+}
+_TABLE = re.compile(r"\b(?:FROM|JOIN) (\w+)")
+#: Queries to which the heads, and what this machine wrote itself, say enough.
+_KNOWN_HERE = ("recent", "artifact_key")
 _IDENTITY = "format"
 _HEADS = "heads/"
 _LAST = chr(0x10FFFF)
@@ -46,15 +61,32 @@ class Mirror:
     Args:
         tables: Where it is kept.
         identity: Names the store; one that was begun anew at the same place has another, and is read from the start.
+        records: The store it mirrors.
     """
 
-    def __init__(self, tables: Tables, identity: Token) -> None:
+    def __init__(self, tables: Tables, identity: Token, records: RecordStore) -> None:
         self._tables = tables
         self._identity = identity
-        self.read = tables.read
+        self._records = records
+        self._lock = threading.Lock()
+        #: The areas that are kept up to date from now on.
+        self._areas = [*USUAL]
         tables.write(lambda connection: connection.execute(QUERIES["make_mirrored"]))
         if self._known(_IDENTITY).get(_IDENTITY) != identity:
             self._forget()
+
+    def read(self, sql: str, parameters: Parameters, make: Callable[..., T]) -> list[T]:
+        """Run a query; the first of a process that asks of more than heads looks at what that is made from.
+
+        Raises:
+            StoreError: The store did not answer.
+        """
+        if any(area not in self._areas for area in _areas(sql)):
+            with self._lock:
+                new = [area for area in _areas(sql) if area not in self._areas]
+                self.refresh(new)
+                self._areas += new
+        return self._tables.read(sql, parameters, make)
 
     def apply(self, stored: Sequence[Stored]) -> None:
         """Index records that were just written or read, with their tokens; all or none of them."""
@@ -66,20 +98,21 @@ class Mirror:
 
         self._tables.write(note)
 
-    def refresh(self, records: RecordStore, areas: Sequence[str] = USUAL) -> None:
+    def refresh(self, areas: Sequence[str] = ()) -> None:
         """Bring the catalog up to date: reads what changed since the last time, and nothing else.
 
         Args:
-            records: The store it mirrors.
-            areas: The first parts of the paths that are looked at.
+            areas: The first parts of the paths that are looked at; by default heads and what was asked of before.
         """
-        prefixes = [f"{area}/" for area in areas]
+        records = self._records
+        prefixes = [f"{area}/" for area in areas or self._areas]
         changed = at_once(lambda prefix: list(records.changes(prefix, self._known(prefix))), prefixes)
         heads = changed[prefixes.index(_HEADS)] if _HEADS in prefixes else []
         if not all(stored.token for stored in heads):
             # Heads are never deleted. Where one is gone, somebody emptied the store: nothing known counts.
             self._forget()
             changed = at_once(lambda prefix: list(records.changes(prefix, {})), prefixes)
+            del self._areas[len(USUAL) :]
         for found in changed:
             if found:
                 self.apply(found)
@@ -98,6 +131,18 @@ class Mirror:
             connection.execute(QUERIES["put_mirrored"], (_IDENTITY, self._identity))
 
         self._tables.write(forget)
+
+
+@cache
+def _areas(sql: str) -> tuple[str, ...]:
+    """Name the areas of records, besides heads, that a query asks of."""
+    if any(sql == QUERIES[name] for name in _KNOWN_HERE):
+        return ()
+    tables = set(_TABLE.findall(sql))
+    if "heads" in tables:
+        # What a current version was made from is in its head.
+        tables.discard("lineage")
+    return tuple(sorted({_MADE_FROM[table] for table in tables & _MADE_FROM.keys()}))
 
 
 def _pair(path: str, token: Token) -> tuple[str, Token]:

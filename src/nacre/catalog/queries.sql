@@ -175,6 +175,14 @@ FROM materializations
 WHERE env = ? AND asset = ? AND partition = ?
 ORDER BY seq DESC
 
+-- recent --
+-- At most as many as a head lists.
+SELECT seq, fingerprint, data_version, run, at
+FROM materializations
+WHERE env = ? AND asset = ? AND partition = ?
+ORDER BY seq DESC
+LIMIT ?
+
 -- runs --
 -- Ids sort by time; the text of two times need not.
 SELECT id, name, kind, state, env, started_at, ended_at, parent, counts, error
@@ -195,6 +203,9 @@ SELECT id, key, kind, description, run, step, asset, created_at, updated_at
 FROM artifacts
 WHERE (:key IS NULL OR key = :key) AND (:asset IS NULL OR asset = :asset) AND (:run IS NULL OR run = :run)
 ORDER BY id DESC
+
+-- artifact_key --
+SELECT key FROM artifacts WHERE id = ?
 
 -- events --
 SELECT id, run, n, at, kind, body

@@ -268,6 +268,8 @@ class ActiveRun:
         )
         if decision is not None:
             step.previous = self.stored.whole(decision, self.facts.heads)
+            if not decision.overwrites:
+                step.earlier = self.stored.earlier
             step.fingerprint = decision.fingerprint
             step.partition, step.inputs = decision.recipe.partition, decision.recipe.inputs
         return step

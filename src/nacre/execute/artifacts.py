@@ -74,8 +74,8 @@ def update_progress(workspace: Workspace, artifact_id: str, progress: float, des
     Raises:
         UsageError: There is no such artifact, or it shows no progress.
     """
-    keys = [row.key for row in workspace.catalog.artifacts() if row.id == artifact_id]
-    stored = workspace.records.get(f"artifacts/{keys[0] or '-'}/{artifact_id}") if keys else None
+    key = workspace.catalog.artifact_key(artifact_id)
+    stored = workspace.records.get(artifact_path(key, artifact_id)) if key is not None else None
     if stored is not None:
         artifact = decode(stored.data, Artifact, stored.path)
         if artifact.kind != "progress":

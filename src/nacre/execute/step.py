@@ -38,6 +38,10 @@ log = logging.getLogger(__name__)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+def _no_output(made: str, data_version: str) -> Output | None:
+    return None
+
+
 @dataclass(slots=True)
 class StepRun:
     """One step while it runs; what user code sees as the running task.
@@ -49,6 +53,7 @@ class StepRun:
         started_at: Aware UTC.
         log_prints: True where prints become log lines.
         previous: Slot to its current stored content, so that unchanged content is not written again.
+        earlier: Finds content among the versions before the current one, by slot and data version.
         caller: The step whose function called this one, if any.
         fingerprint: Of the recipe it makes; empty for a plain task that is not reused.
         partition: Which slice it makes; empty for the whole.
@@ -62,6 +67,7 @@ class StepRun:
     started_at: datetime
     log_prints: bool = False
     previous: Mapping[str, Output] = field(default_factory=dict)
+    earlier: Callable[[str, str], Output | None] = _no_output
     caller: context.StepContext | None = None
     fingerprint: str = ""
     partition: str = ""
@@ -331,6 +337,9 @@ def _store(step: StepRun, made: str, value: object, workspace: Workspace) -> tup
         if before is not None and _is_unchanged(task, before, data_version, workspace):
             # Equal content is not written again: the new record points at the bytes that are there.
             return before, identity.digest
+        same = step.earlier(made, data_version) if before is not None else None
+        if same is not None and same.rule == rule:
+            return same, identity.digest
         return workspace.contents.write(key_of(made), value, identity, data_version, rule), identity.digest
     except NacreError as error:
         error.about("asset", resolved(made))

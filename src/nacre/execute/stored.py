@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from nacre.errors import CorruptRecord, NotMaterialized
 from nacre.execute.made import Made
 from nacre.execute.workspace import Workspace
+from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Decision
 from nacre.planning.facts import HeadFact
 from nacre.store.records import Output
+from nacre.store.use import touched
 from nacre.survey.gather import Versions
 from nacre.version.fingerprint import InputVersion
 
@@ -38,6 +40,19 @@ class Stored:
             if output is not None and not (decision.overwrites and contents.is_damaged(output)):
                 found[made] = output
         return found
+
+    def earlier(self, made: str, data_version: str) -> Output | None:
+        """Find the same content among the versions before, whose bytes can stand for this one too.
+
+        One that could be collected just now is left alone: its content is stored anew.
+        """
+        for row in self._workspace.catalog.recent(self._workspace.env, key_of(made), partition_of(made)):
+            if row.data_version == data_version:
+                action = self._versions.action(row.fingerprint)
+                output = self._versions.output(row.fingerprint, made)
+                if action is not None and output is not None and output.object:
+                    return output if touched(action, self._workspace.clock.now()) is None else None
+        return None
 
     def look_up(self, decision: Decision, heads: Heads) -> dict[str, Made]:
         """Find what is stored of a known result."""

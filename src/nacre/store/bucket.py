@@ -15,6 +15,8 @@ from nacre.store.port import ObjectInfo
 #: Objects up to this size are read with one request; larger ones in pieces that grow while reading goes on.
 FIRST_BYTES = 1024 * 1024
 MAX_WINDOW_BYTES = 16 * 1024 * 1024
+#: Smaller writes are collected before they are handed on.
+SEND_BYTES = 1024 * 1024
 
 
 class BucketObjects:
@@ -108,10 +110,15 @@ class _Upload(io.RawIOBase):
 
     def write(self, data: object, /) -> int:
         view = memoryview(data).cast("B")  # type: ignore[arg-type]  # any buffer, as file objects take
+        if self._parts is None and len(self._waiting) + view.nbytes >= PART_BYTES:
+            self._begin_parts()
+        parts = self._parts
+        if parts is not None and view.nbytes >= SEND_BYTES:
+            self._send()
+            parts.write(view)  # as it is: a copy of it would be the larger part of what writing takes
+            return view.nbytes
         self._waiting += view
-        if len(self._waiting) >= PART_BYTES:
-            if self._parts is None:
-                self._begin_parts()
+        if parts is not None and len(self._waiting) >= SEND_BYTES:
             self._send()
         return view.nbytes
 

@@ -31,7 +31,7 @@ MAX_BACKOFF_S = 2
 MAX_TRIES = 4
 #: A part of a large upload; its own buffers are all the memory that writing takes.
 PART_BYTES = 8 * 1024 * 1024
-PARTS_AT_ONCE = 4
+PARTS_AT_ONCE = 3
 MAX_COPY_BYTES = 5 * 1024**3
 LIST_ROWS = 1_000
 REQUESTS_AT_ONCE = 16

@@ -90,7 +90,7 @@ class Versions:
         """
         found = [fingerprint]
         if has_head:
-            rows = self._catalog.history(self._env, key_of(made), partition_of(made))
+            rows = self._catalog.recent(self._env, key_of(made), partition_of(made))
             with_reads = dict.fromkeys(
                 r.fingerprint for r in rows if r.fingerprint.startswith(f"{fingerprint}/")
             )
@@ -130,7 +130,7 @@ class Versions:
 
     def outline(self, slot: str, data_version: str) -> Outline | None:
         """Return what a slot looked like at a data version of its history; None where it is not kept."""
-        for row in self._catalog.history(self._env, key_of(slot), partition_of(slot)):
+        for row in self._catalog.recent(self._env, key_of(slot), partition_of(slot)):
             if row.data_version == data_version:
                 output = self.output(row.fingerprint, slot)
                 return output.outline if output else None

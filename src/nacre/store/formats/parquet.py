@@ -170,8 +170,11 @@ def _read_batches(source: BinaryIO) -> Iterator[Any]:
     import pyarrow.parquet as pq  # heavy, so imported when a table is met
 
     with source:
-        for batch in pq.ParquetFile(source).iter_batches(batch_size=_BATCH_ROWS):
-            yield _restored(batch)
+        file = pq.ParquetFile(source)
+        # Group by group: asked for all of them at once, Arrow keeps what it has read until its end.
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group]):
+                yield _restored(batch)
 
 
 def _schema(value: Any, name: str) -> Any:

@@ -1,0 +1,212 @@
+"""What a bucket is asked for, request by request: nothing that is not needed, and no byte that is there already."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from types import ModuleType
+from urllib.parse import unquote
+
+import pytest
+
+import nacre
+from buckets import Lake, Relay
+from nacre.builds import Request, make_plan
+from nacre.project import current_project
+from nacre.store.paths import head_path
+from nacre.store.port import Write
+from nacre.store.records import Head, Materialization, encode
+from sandbox import Sandbox
+
+#: ``WARM_ASSETS=10000`` asks what ten thousand cost; writing their heads is what takes long.
+N_ASSETS = int(os.environ.get("WARM_ASSETS", "2001"))
+MANY = f"""
+@materialize("demo://numbers")
+def numbers() -> list:
+    return [1, 2, 3]
+
+def asset(n):
+    @materialize(f"demo://part/p{{n}}")
+    def part(numbers: list) -> int:
+        return n
+    return part
+
+parts = [asset(n) for n in range({N_ASSETS - 1})]
+"""
+TWO = """
+@materialize("demo://numbers")
+def numbers() -> list:
+    calls.append("numbers")
+    return [1, 2, 3]
+
+@materialize("demo://large")
+def large(numbers: list) -> bytes:
+    calls.append("large")
+    return bytes(numbers) * 50_000
+
+@materialize("demo://small")
+def small(numbers: list) -> int:
+    calls.append("small")
+    return sum(numbers)
+"""
+#: Of each run: the store's format, what changed of heads, and the run's record at its start and end.
+RUN = {"GET format": 1, "LIST heads": 1, "PUT runs": 2}
+_AREA = re.compile(r"team/(?:records/|objects/)?([a-z]+)")
+
+
+@pytest.fixture
+def sandbox(project: Sandbox, lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    return project
+
+
+@pytest.fixture
+def other(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Another project directory, as on another machine, that shares nothing but the bucket."""
+    other = Sandbox(tmp_path_factory.mktemp("other"))
+    yield other
+    other.close()
+    other.forget_modules()
+
+
+def asked(relay: Relay) -> dict[str, int]:
+    """Requests by kind and the part of the store they are about, since the last time this was asked."""
+    found = Counter(f"{each.kind} {_AREA.findall(unquote(each.path))[0]}" for each in relay.asked)
+    relay.asked.clear()
+    return dict(found)
+
+
+def build(sandbox: Sandbox, relay: Relay, module: ModuleType, *select: str) -> dict[str, int]:
+    """Build as a new process would, with sources as they are; the requests of that, without those of each run."""
+    sandbox.reopen()
+    relay.asked.clear()
+    sandbox.build(module, *select, reuse_sources=True).raise_for_failure()
+    found = asked(relay)
+    assert {name: found.pop(name) for name in RUN} == RUN
+    return found
+
+
+def test_a_build_that_has_nothing_to_do_lists_heads_and_asks_nothing_else(
+    sandbox: Sandbox, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many LISTs as there are thousands of heads, whatever they are heads of."""
+    module = sandbox.module(MANY)
+    sandbox.build(module, "numbers")
+    sandbox.close()
+    (index,) = (sandbox.folder / ".nacre").glob("*.sqlite")
+    # Past the relay, which is slow; the index is then kept under that address.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", relay.service.endpoint)
+    sandbox.reopen()
+    fill(sandbox, module)
+    sandbox.close()
+    (filled,) = {*(sandbox.folder / ".nacre").glob("*.sqlite")} - {index}
+    shutil.copy(filled, index)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", relay.endpoint)
+    sandbox.reopen()
+    relay.asked.clear()
+    result = sandbox.build(module, reuse_sources=True)
+    assert {step.action for step in result.steps} == {"reused"}
+    assert len(result.steps) == N_ASSETS
+    assert asked(relay) == {**RUN, "LIST heads": -(-N_ASSETS // 1000)}
+
+
+def fill(sandbox: Sandbox, module: ModuleType) -> None:
+    """Give every part the head that building it would: its own recipe, as the plan knows it."""
+    plan = make_plan(current_project(), Request(("*",), (module,), reuse_sources=True))
+    writes = []
+    for step in plan.steps.values():
+        if step.decision is not None and step.key != "demo://numbers":
+            version = Materialization(
+                seq=1,
+                fingerprint=step.decision.fingerprint,
+                data_version="d",
+                run="r",
+                at=sandbox.clock.now(),
+                attempt=step.key,
+            )
+            head = Head(env="default", asset=step.key, history=(version,))
+            writes.append(Write(head_path("default", step.key), encode(head)))
+    assert len(writes) == N_ASSETS - 1
+    sandbox.workspace.records.batch(writes)
+
+
+def test_a_first_version_is_looked_for_claimed_and_written(sandbox: Sandbox, relay: Relay) -> None:
+    module = sandbox.module(TWO)
+    sandbox.build(module, "numbers")
+    # The second record is that of the input, in which its value is.
+    first = {"GET ac": 2, "PUT ac": 1, "PUT heads": 1, "PUT leases": 2}
+    assert build(sandbox, relay, module, "small") == first
+    assert build(sandbox, relay, module, "large") == {**first, "PUT data": 1}
+
+
+def test_a_further_version_that_is_quick_to_make_is_not_claimed(sandbox: Sandbox, relay: Relay) -> None:
+    module = sandbox.module(TWO)
+    sandbox.build(module)
+    module = sandbox.edit(module, "* 50_000", "* 60_000")
+    # What is looked for, what is current (to say what changed), the input; and the head, whose history grows.
+    further = {"GET ac": 3, "GET heads": 1, "PUT ac": 1, "PUT heads": 1, "PUT sources": 1}
+    assert build(sandbox, relay, module, "large") == {**further, "PUT data": 1}
+    module = sandbox.edit(module, "sum(numbers)", "max(numbers)")
+    assert build(sandbox, relay, module, "small") == further
+
+
+def test_a_result_that_was_made_elsewhere_is_taken_with_one_get_and_one_put(
+    sandbox: Sandbox, other: Sandbox, relay: Relay, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record is there, and no head yet: whoever made it was stopped in between."""
+    module = sandbox.module(TWO, "pipe_requests")
+    sandbox.build(module)
+    (head,) = [name for name in lake.names() if "/heads/" in name and "large" in name]
+    lake.service.client.delete_object(Bucket=lake.bucket, Key=head)
+    sandbox.close()
+    monkeypatch.chdir(other.folder)
+    same = other.module(TWO, "pipe_requests")
+    found = build(other, relay, same, "large")
+    assert found.pop("GET heads") == 2, "this machine reads what it has not seen"
+    assert found == {"GET ac": 1, "PUT heads": 1}
+    assert same.calls == []
+
+
+def test_content_that_is_there_is_not_sent_again(sandbox: Sandbox, relay: Relay) -> None:
+    """For a step that ran again, for a source, and for what an older version had."""
+    module = sandbox.module(TWO)
+    sandbox.build(module)
+    module = sandbox.edit(module, "bytes(numbers) * 50_000", "b'' + bytes(numbers) * 50_000")
+    again = build(sandbox, relay, module, "large")
+    assert again == {"GET ac": 3, "GET heads": 1, "PUT ac": 1, "PUT heads": 1, "PUT sources": 1}
+    sandbox.reopen()
+    relay.asked.clear()
+    sandbox.build(module, "numbers").raise_for_failure()
+    assert asked(relay) == {**RUN, "GET ac": 1}, "a source of the same content is not even recorded"
+    for new in ("* 60_000", "* 25_000 * 2"):
+        module = sandbox.edit(module, "* 50_000" if new == "* 60_000" else "* 60_000", new)
+        found = build(sandbox, relay, module, "large")
+        assert found.get("PUT data", 0) == (new == "* 60_000")
+    assert nacre.load("demo://large") == bytes([1, 2, 3]) * 50_000
+    assert [len(sandbox.history("demo://large"))] == [4]
+
+
+def test_content_of_a_version_that_may_be_collected_is_sent_again(sandbox: Sandbox, relay: Relay) -> None:
+    module = sandbox.module(TWO)
+    sandbox.build(module)
+    module = sandbox.edit(module, "* 50_000", "* 60_000")
+    sandbox.build(module, "large")
+    sandbox.clock.advance(4 * 24 * 3600)
+    module = sandbox.edit(module, "* 60_000", "* 25_000 * 2")
+    assert build(sandbox, relay, module, "large")["PUT data"] == 1
+
+
+def test_an_old_result_that_is_taken_is_marked_as_used(sandbox: Sandbox, relay: Relay) -> None:
+    module = sandbox.module(TWO)
+    sandbox.build(module)
+    sandbox.build(sandbox.edit(module, "* 50_000", "* 60_000"), "large")
+    sandbox.clock.advance(4 * 24 * 3600)
+    module = sandbox.edit(module, "* 60_000", "* 50_000")
+    found = build(sandbox, relay, module, "large")
+    assert module.calls == []
+    assert found == {"GET ac": 2, "GET heads": 1, "PUT ac": 1, "PUT heads": 1}
+    assert sandbox.record("demo://large").used_at == sandbox.clock.now()

@@ -1,0 +1,217 @@
+"""Several processes want the same at the same time: one makes it, the others wait and take what it made.
+
+Real processes on one folder and on one bucket. A slow step is one that goes on until the test lets it end.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import nacre
+from buckets import KEYS, Service
+from nacre.store.records import Lease, decode
+from sandbox import SOURCES, Sandbox
+
+PIPELINE = """
+import os, pathlib, sys, threading, time
+sys.dont_write_bytecode = True
+import nacre.store.lease as lease
+lease.RENEW_S, lease.TTL_S = 0.2, 1.0
+import nacre
+from nacre import flow, materialize, task
+from nacre.cache_policies import INPUTS
+
+SHARED = pathlib.Path(os.environ["SHARED"])
+
+def going_on(name):
+    (SHARED / f"{name}-began-{os.getpid()}").touch()
+    end = time.monotonic() + 60
+    while not (SHARED / "go").exists():
+        if time.monotonic() > end:
+            raise TimeoutError("the test did not let it end")
+        time.sleep(0.01)
+    return os.urandom(8).hex()
+
+@materialize("demo://numbers")
+def numbers() -> list:
+    return [1, 2, 3]
+
+@materialize("demo://slow")
+def slow(numbers: list) -> str:
+    return going_on("slow")
+
+@materialize("demo://below")
+def below(slow: str) -> str:
+    return slow + "!"
+
+@materialize("demo://beside")
+def beside(numbers: list) -> int:
+    (SHARED / f"beside-{os.getpid()}").touch()
+    return sum(numbers)
+
+@task(cache_policy=INPUTS)
+def ask(question: str) -> str:
+    return going_on("ask")
+
+@flow
+def calls():
+    return slow(numbers()), ask("why")
+
+if __name__ == "__main__":
+    if sys.argv[1] == "flow":
+        print(*calls())
+    else:
+        nacre.build("*", modules=["pipeline.py"]).raise_for_failure()
+        print(nacre.load("demo://slow"))
+"""
+
+
+def wait_for(found: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until something is so; the test fails where it is not in time."""
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+class Machines:
+    """Project folders, each with a process of its own, over one store."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        self.shared = folder / "shared"
+        self.shared.mkdir()
+        self.folder = folder
+        self.environ = {**os.environ, **environ, "PYTHONPATH": str(SOURCES), "SHARED": str(self.shared)}
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self, what: str = "build", place: str = "") -> subprocess.Popen[str]:
+        own = self.folder / (place or f"machine-{len(self.processes)}")
+        own.mkdir(exist_ok=True)
+        (own / "pipeline.py").write_text(PIPELINE)
+        process = subprocess.Popen(
+            [sys.executable, "pipeline.py", what],
+            cwd=own,
+            env=self.environ,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.processes.append(process)
+        return process
+
+    def began(self, name: str = "slow") -> int:
+        return len(list(self.shared.glob(f"{name}-began-*")))
+
+    def go(self) -> None:
+        (self.shared / "go").touch()
+
+    def ended(self) -> list[str]:
+        """What the processes printed last, each after it ended well."""
+        found = []
+        for process in self.processes:
+            if process.returncode is None:
+                out, errors = process.communicate(timeout=120)
+                assert process.returncode == 0, errors
+                found.append(out.splitlines()[-1])
+        return found
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def machines(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machines]:
+    environ = {"NACRE_QUIET": ""}
+    if request.param == "bucket":
+        service: Service = request.getfixturevalue("s3_service")
+        url = f"s3://{service.new_bucket()}/team"
+        environ |= {**KEYS, "AWS_ENDPOINT_URL": service.endpoint, "NACRE_STORE": url}
+    else:
+        environ |= {"NACRE_STORE": str(tmp_path / "store")}
+    machines = Machines(tmp_path, environ)
+    yield machines
+    machines.stop()
+
+
+@pytest.mark.parametrize("what", ["build", "flow"])
+def test_a_slow_step_is_made_once_however_many_want_it(machines: Machines, what: str) -> None:
+    machines.start(what)
+    wait_for(machines.began)
+    for _ in range(2):
+        machines.start(what)
+    if what == "build":
+        # What nobody else makes goes on beside it.
+        wait_for(lambda: machines.shared.glob("beside-*"))
+    machines.go()
+    printed = machines.ended()
+    assert len(printed) == 3
+    assert len(set(printed)) == 1, "all get what the one made"
+    assert machines.began() == 1
+    assert machines.began("ask") == (what == "flow")
+
+
+def test_who_waits_for_a_killed_run_takes_over(machines: Machines) -> None:
+    first = machines.start()
+    wait_for(machines.began)
+    second = machines.start()
+    first.kill()
+    first.communicate()
+    wait_for(lambda: machines.began() == 2)
+    machines.go()
+    assert len(machines.ended()) == 1
+    assert second.returncode == 0
+
+
+@pytest.mark.parametrize("n_processes", [2, 32])
+def test_processes_that_want_the_same_at_once_make_one_version(
+    machines: Machines, n_processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(n_processes):
+        machines.start("flow")
+    wait_for(machines.began)
+    machines.go()
+    printed = machines.ended()
+    assert len(printed) == n_processes
+    assert len(set(printed)) == 1
+    for name in ("NACRE_STORE", "AWS_ENDPOINT_URL", *KEYS):
+        if name in machines.environ:
+            monkeypatch.setenv(name, machines.environ[name])
+    sandbox = Sandbox(machines.folder)
+    assert len(sandbox.history("demo://slow")) == 1
+    assert nacre.load("demo://slow") == printed[0].split()[0]
+    leases = [decode(each.data, Lease, each.path) for each in sandbox.workspace.records.scan("leases/")]
+    assert {lease.holder for lease in leases} <= {""}, "all were given back"
+    sandbox.close()
+
+
+def test_a_failed_step_is_made_by_who_waited_for_it(project: Sandbox) -> None:
+    """The holder gives the claim back without a result."""
+    module = project.module(
+        """
+        @materialize("demo://flaky")
+        def flaky() -> int:
+            calls.append("flaky")
+            if world.get("fails"):
+                raise ValueError("not now")
+            return 1
+
+        @flow
+        def once():
+            return flaky()
+        """
+    )
+    module.turn(fails=True)
+    with pytest.raises(ValueError, match="not now"):
+        module.once()
+    module.turn(fails=False)
+    assert module.once() == 1
