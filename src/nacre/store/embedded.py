@@ -348,9 +348,10 @@ def _apply(
     outcomes: list[Token | None] = []
     accepted: list[Stored] = []
     execute = connection.execute
-    for path, data, expect, after, _ in writes:
+    for write in writes:
+        path, data, expect = write[:3]
         token = None
-        if after is None or outcomes[after] is not None:
+        if not write.is_orphaned(outcomes):
             new = version + 1
             if expect is None:
                 changed = execute(_CREATE, (path, data, new)).rowcount

@@ -263,6 +263,7 @@ class FaultyObjects:
         """Pass on, unless it shall fail."""
         return _with_fault(self._decide, Call("sweep", ()), lambda: self.inner.sweep(before, delete=delete))
 
+
 class FaultyPlace:
     """A place of published files whose calls fail when ``decide`` says so.
 
