@@ -66,9 +66,11 @@ class Seen:
         workspace.contents.open(output).close()  # I14: raises where a byte is not as it was
         for asset, seq in version.inputs.values():
             above = now.get((env, asset), {})
-            assert os.environ.get("NOI13") or seq in above or (not self._keeps_all and seq < min(above, default=0)), (
-                f"I13: {made} was made from {asset}@v{seq}"
-            )
+            assert (
+                os.environ.get("NOI13")
+                or seq in above
+                or (not self._keeps_all and seq < min(above, default=0))
+            ), f"I13: {made} was made from {asset}@v{seq}"
 
     def values(self, workspace: Workspace, made: str) -> list[object]:
         """What an asset was ever worth."""
