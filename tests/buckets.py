@@ -144,7 +144,8 @@ class Asked(NamedTuple):
 
 Spoil = Callable[[Asked], str]
 """Says of a request what becomes of it: ``""`` lets it through; ``"unconditional"`` drops its conditions; ``"lost"``
-lets it take effect, and answers 500; status and code, as ``"403 AccessDenied"``, answer without asking the service."""
+lets it take effect, and answers 500; ``"cut"`` breaks off in the middle of the answer; ``"reset"`` lets it take effect
+and breaks off before any answer; status and code, as ``"403 AccessDenied"``, answer without asking the service."""
 
 
 class Relay:
@@ -154,6 +155,8 @@ class Relay:
         self.service = service
         self.asked: list[Asked] = []
         self.spoil: Spoil = lambda asked: ""
+        #: Changes the body of an answer, as a service would that is behind or wrong.
+        self.rewrite: Callable[[Asked, bytes], bytes] = lambda asked, data: data
         relay = self
 
         class Handler(_Handler):
@@ -192,6 +195,11 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {name: value for name, value in headers.items() if not name.startswith("if-")}
         if not fate[:1].isdigit():
             status, answer, data = self._ask(headers, body)
+        if fate == "reset":
+            self.close_connection = True
+            return
+        if not fate[:1].isdigit():
+            data = self.owner.rewrite(asked, data)
         if fate == "lost" or fate[:1].isdigit():
             said, _, code = fate.replace("lost", "500 InternalError").partition(" ")
             error = f"<Error><Code>{code}</Code><Message>As the test wants.</Message></Error>"
@@ -203,6 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = answer.get("Content-Length", "0") if self.command == "HEAD" else str(len(data))
         self.send_header("Content-Length", length)
         self.end_headers()
+        if fate == "cut":
+            data, self.close_connection = data[: len(data) // 2], True
         if self.command != "HEAD":
             self.wfile.write(data)
 

@@ -15,6 +15,7 @@ pytest.register_assert_rewrite(
 )  # its asserts explain themselves only if asked for before any import
 
 from buckets import lake, relay, s3_service, web_server  # noqa: E402, F401  # see above; pytest finds fixtures by their names here
+from disks import small_disk  # noqa: E402, F401  # likewise
 from sandbox import Sandbox  # noqa: E402  # see above
 
 hypothesis.settings.register_profile("house", deadline=None, max_examples=50)

@@ -69,7 +69,14 @@ def test_every_setting_is_listed_with_its_default() -> None:
     for field in dataclasses.fields(Settings):
         if field.name != "file":
             assert field.name in said
-            default = {True: "`true`"}.get(field.default, f'`"{field.default}"`')
+            is_text = isinstance(field.default, str)
+            default = (
+                "`true`"
+                if field.default is True
+                else f'`"{field.default}"`'
+                if is_text
+                else f"`{field.default}`"
+            )
             assert said[field.name] in (default, "none"), field.name
 
 

@@ -48,7 +48,7 @@ LAYERS = [
         "loading",
     ),
     ("views",),
-    ("accepting", "verifying", "api", "reviewing"),
+    ("accepting", "checking", "collecting", "doctor", "verifying", "api", "reviewing"),
     ("",),  # the root package: lazy, so that a face may ask it for the version
     ("__main__", "cli", "web", "notebook"),
     ("integrations",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from nacre.errors import UsageError
 from nacre.keys import odd_segment
@@ -12,6 +12,8 @@ from nacre.schedule.definition import Schedule
 from nacre.schedule.settings import read_schedules
 
 STORE_FOLDER = ".nacre"
+#: The settings that say what `nacre gc` leaves.
+KEPT = ("keep_versions", "keep_days", "cache_keep", "keep_runs")
 PLACES_EXAMPLE = 'write: places = {"s3://lake" = "./lake"}'
 
 
@@ -27,6 +29,10 @@ class Settings:
         places: Beginnings of keys, each with the absolute folder or URL that its values are published to.
         schedules: What ``nacre serve`` runs by itself, and when.
         keep_sources: False keeps no text of code in the store.
+        keep_versions: How many versions of each asset ``nacre gc`` leaves at least; 0 for all.
+        keep_days: For how many days a version is left after it was current; 0 for ever.
+        cache_keep: For how many days a result without a version is left after its last use.
+        keep_runs: For how many days runs, logs, artifacts and ticks are left; 0 for ever.
     """
 
     store: str = STORE_FOLDER
@@ -36,6 +42,10 @@ class Settings:
     places: tuple[tuple[str, str], ...] = ()
     schedules: tuple[Schedule, ...] = ()
     keep_sources: bool = True
+    keep_versions: int = 0
+    keep_days: float = 0
+    cache_keep: float = 30
+    keep_runs: float = 0
 
 
 def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -76,7 +86,25 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     if not isinstance(keep_sources, bool):
         raise UsageError("Setting 'keep_sources' must be true or false", {"file": file})
     env = str(texts.get("env", "default"))
-    return Settings(store, tuple(modules), env, file, places, schedules, keep_sources)
+    kept = {name: _kept(name, table[name], file) for name in KEPT if name in table}
+    settings = Settings(store, tuple(modules), env, file, places, schedules, keep_sources)
+    return replace(settings, **kept) if kept else settings  # type: ignore[arg-type]  # each is judged by its name
+
+
+def _kept(name: str, value: object, file: str) -> float:
+    """Judge for how long something is kept, or how much of it."""
+    is_count = name == "keep_versions"
+    is_number = isinstance(value, int) or (isinstance(value, float) and not is_count)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not is_number
+        or not 0 <= value < 1e6
+    ):
+        what = "a whole number" if is_count else "a number of days"
+        hint = f"{name} = 0 keeps everything" if name != "cache_keep" else "cache_keep = 30 is the default"
+        raise UsageError(f"Setting {name!r} must be {what}", {"file": file, "value": repr(value)}, hint)
+    return value
 
 
 def _places(root: str, variable: str | None, given: object, file: str) -> tuple[tuple[str, str], ...]:

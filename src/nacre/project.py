@@ -10,7 +10,15 @@ from pathlib import Path
 
 from nacre import context
 from nacre.catalog.history import Catalog
-from nacre.catalog.index import Event, MemoryIndex, append_events, apply, is_current, prepare
+from nacre.catalog.index import (
+    Event,
+    MemoryIndex,
+    append_events,
+    apply,
+    is_current,
+    prepare,
+    rebuild,
+)
 from nacre.catalog.mirror import SCHEDULED, Mirror
 from nacre.config import STORE_FOLDER, Settings, find_root, read_settings
 from nacre.errors import CorruptRecord, StoreError, UsageError
@@ -135,6 +143,35 @@ class Project:
             publisher=Publisher((), _open_place, is_active=False),
             claims=NoClaims(),
         )
+
+    @property
+    def indexes_at_once(self) -> bool:
+        """True where the index is written together with the records; else it follows them, as far as it was asked."""
+        return self._mirror is None
+
+    def follow(self) -> None:
+        """Bring an index that follows its records up to date."""
+        if self._mirror is not None:
+            self._look(self._mirror, self.workspace(creates=False).records)
+
+    def rebuild_catalog(self) -> None:
+        """Make the index anew from the records. Atomic; live progress of runs is kept."""
+        records = self.workspace(creates=False).records
+        if self._mirror is not None:
+            self._mirror.renew(records)
+        elif isinstance(records, SqliteRecords):
+            stored = records.scan("")
+            records.write(lambda connection: rebuild(connection, stored, is_lenient=True))
+
+    def file_problems(self) -> list[str]:
+        """Let the store's own file be looked through; empty where all is well, or the store has none."""
+        records = self.workspace(creates=False).records
+        return records.problems() if isinstance(records, SqliteRecords) else []
+
+    def compact(self) -> int:
+        """Give space that deleted records took back to the file system, where that is much; the bytes gained."""
+        records = self.workspace(creates=False).records
+        return records.compact() if isinstance(records, SqliteRecords) else 0
 
     def close(self) -> None:
         """Close the store. Idempotent."""

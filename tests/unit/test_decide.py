@@ -27,6 +27,7 @@ class Head:
     at: str = "2026-01-01T00:00:00+00:00"
     held: str = ""
     held_since: str = ""
+    is_lost: int = 0
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def facts(heads: dict[str, tuple[str, str, int]] | None = None, **known: object)
         now=datetime(2026, 1, 2, tzinfo=UTC),
         heads={
             asset: SimpleNamespace(
-                fingerprint=fp, data_version=dv, seq=seq, at="2026-01-01T00:00:00+00:00", held=""
+                fingerprint=fp, data_version=dv, seq=seq, at="2026-01-01T00:00:00+00:00", held="", is_lost=0
             )
             for asset, (fp, dv, seq) in (heads or {}).items()
         },

@@ -144,6 +144,8 @@ class Catalog:
 
     def __init__(self, read: Read) -> None:
         self._read = read
+        #: How its tables are reached.
+        self.read = read
 
     def heads(self, env: str) -> list[HeadRow]:
         """What is current in an environment, by asset and partition."""

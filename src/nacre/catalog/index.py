@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice, starmap
 from typing import NamedTuple, TypeVar
 
@@ -147,17 +148,25 @@ def is_current(read: Read) -> bool:
     return read(QUERIES["schema_version"], (), int) == [SCHEMA_VERSION]
 
 
-def rebuild(connection: sqlite3.Connection, stored: Iterable[Stored]) -> None:
+def rebuild(connection: sqlite3.Connection, stored: Iterable[Stored], *, is_lenient: bool = False) -> None:
     """Empty the derived tables and apply every record. Events are kept. Linear in the records.
 
     Args:
         connection: Inside a transaction, which makes the change atomic.
         stored: All records of the store, in any order.
+        is_lenient: True leaves out what cannot be read, so that all the others are found.
     """
     _drop_and_make(connection)
     records = iter(stored)
     while chunk := list(islice(records, _CHUNK_ROWS)):
-        apply(connection, chunk)
+        try:
+            apply(connection, chunk)
+        except CorruptRecord:
+            if not is_lenient:
+                raise
+            for each in chunk:
+                with suppress(CorruptRecord):
+                    apply(connection, [each])
 
 
 def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:

@@ -117,6 +117,11 @@ class Mirror:
             if found:
                 self.apply(found)
 
+    def renew(self, records: RecordStore) -> None:
+        """Make the catalog anew from the records of the store it mirrors."""
+        self._forget()
+        self.refresh(records)
+
     def close(self) -> None:
         """Release the file. Idempotent."""
         self._tables.close()

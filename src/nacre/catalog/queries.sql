@@ -278,3 +278,24 @@ SELECT
 
 -- heads_mark --
 SELECT count(*) || '/' || coalesce(sum(seq), 0) || '/' || coalesce(max(run), '') FROM heads WHERE env = ?
+
+-- dump_heads --
+SELECT * FROM heads
+
+-- dump_materializations --
+SELECT * FROM materializations
+
+-- dump_lineage --
+SELECT * FROM lineage
+
+-- dump_runs --
+SELECT * FROM runs
+
+-- dump_artifacts --
+SELECT * FROM artifacts
+
+-- dump_schedules --
+SELECT * FROM schedules
+
+-- dump_ticks --
+SELECT * FROM ticks

@@ -12,11 +12,12 @@ from typing import cast
 import msgspec
 
 from nacre import context
-from nacre.errors import said
+from nacre.errors import StoreError, said
 from nacre.execute.asking import Asking
 from nacre.execute.committing import Committing
 from nacre.execute.futures import TaskFuture
 from nacre.execute.journal import Journal
+from nacre.execute.lost import InputLost
 from nacre.execute.made import Made, Shared
 from nacre.execute.process import named
 from nacre.execute.publishing import Publishing
@@ -26,7 +27,7 @@ from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
-from nacre.keys import partition_of
+from nacre.keys import key_of, partition_of
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.explain import short, unfollowed
@@ -34,6 +35,7 @@ from nacre.planning.facts import Facts, nothing_released
 from nacre.planning.plan import outline_in
 from nacre.planning.reason import Reason
 from nacre.store.ids import RUN_ID, given_run_id
+from nacre.store.losses import note_lost
 from nacre.store.paths import run_path
 from nacre.store.port import Token
 from nacre.store.records import Run, StepRecord, encode
@@ -158,7 +160,11 @@ class ActiveRun:
         told = said(error) if error is not None else ""
         self.journal.emit("run_ended", {"state": state, "counts": self.commits.counts, "error": told})
         self.journal.send()
-        self.journal.keep()
+        try:
+            self.journal.keep()
+        except StoreError as unkept:
+            # Nothing rests on a log: the run is what its steps are, and says what it lacks.
+            told = told or f"its log could not be stored: {said(unkept)}"
         record = self._record(state, self.workspace.clock.now(), told)
         if self._token is not None:
             self.workspace.records.replace(run_path(self.id), encode(record), self._token)
@@ -317,6 +323,8 @@ class ActiveRun:
             self.commits.report(record)
         else:
             commit = self._recording().made(task, decision, receipt, fingerprint, derived)
+            if fingerprint in self.versions.damaged:
+                commit = commit._replace(overwrites=True)
             self.commits.add(commit, record)
         return made
 
@@ -331,7 +339,8 @@ class ActiveRun:
         """Record the result of a plain task for later calls: no head, no version, no file of anything."""
         fingerprint, _ = self.recorded_as(decision, receipt)
         commit = self._recording().made(task, decision, receipt, fingerprint, derived)
-        self.commits.add(commit._replace(moves=()), record)
+        overwrites = commit.overwrites or fingerprint in self.versions.damaged
+        self.commits.add(commit._replace(moves=(), overwrites=overwrites), record)
 
     def note_outlines(self, receipt: Receipt) -> None:
         """Remember what a step's values look like, for telling what changed."""
@@ -362,6 +371,15 @@ class ActiveRun:
                 self._recording().taken(task, decision, self.versions.action(decision.fingerprint)), record
             )
         return made
+
+    def note_lost(self, lost: InputLost, *, is_current: bool) -> None:
+        """Say that what is stored of an input cannot be read, here and in its head, should it not be made again now."""
+        head = self.facts.heads.get(lost.slot)
+        if head is not None and is_current:
+            asset, partition = key_of(lost.slot), partition_of(lost.slot)
+            note_lost(self.workspace.records, self.workspace.env, asset, partition, [head.seq])
+        problem = lost.error.facts.get("problem") or lost.error.what
+        self.log(logging.WARNING, f"{short(lost.slot)}: {problem}; it is made again")
 
     def fail(self, task: AnyTask, receipt: Receipt, reason: Reason) -> None:
         """Report a step that made nothing."""

@@ -130,6 +130,12 @@ class Committing:
             else:
                 self._show(record)
 
+    def withdraw(self, step: str) -> None:
+        """Forget that a step was reused: what is stored of it cannot be read, so it is made again."""
+        with self._shared.lock:
+            self.steps = [each for each in self.steps if each.step != step]
+            self.counts["reused"] = self.counts.get("reused", 1) - 1
+
     def count_reused(self, n_steps: int) -> None:
         """Count reused steps that are too many to keep or show one by one."""
         self.counts["reused"] = self.counts.get("reused", 0) + n_steps

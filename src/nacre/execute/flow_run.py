@@ -15,8 +15,9 @@ from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects
 from nacre.execute.flight import decided
 from nacre.execute.futures import TaskFuture
+from nacre.execute.lost import InputLost, or_lost, read_parts
 from nacre.execute.made import Made
-from nacre.execute.missing import MissingFailed, ensure, ensure_read
+from nacre.execute.missing import MissingFailed, ensure, ensure_read, forget_lost
 from nacre.execute.origins import Origins
 from nacre.execute.plain_call import PlainCall, warned
 from nacre.execute.reading import note_asset
@@ -27,7 +28,7 @@ from nacre.execute.turn import turn
 from nacre.graph.graph import AnyTask
 from nacre.graph.infer import infer
 from nacre.keys import key_of, partition_of
-from nacre.planning.decide import Action, Decision, decide, observed
+from nacre.planning.decide import Action, Decision, decide, made_again, observed
 from nacre.planning.explain import sentence
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
@@ -159,16 +160,26 @@ class Called:
         ]
         if not wanted:
             return {}
-        edges = ensure(self.run, self.task, wanted, self.origins.partition)
         made, contents = self.run.shared.made, self.run.workspace.contents
+        edges = ensure(self.run, self.task, wanted, self.origins.partition)
 
         def load(slot: str, as_type: object | None) -> object:
-            return made[slot].load(contents, as_type, self.task.name)
+            return or_lost(slot, made[slot].load, contents, as_type, self.task.name)
 
         def whole(slots: Sequence[str], as_type: object | None) -> object:
-            return contents.read_whole({partition_of(each): made[each].output for each in slots}, as_type)
+            return read_parts({each: made[each].output for each in slots}, contents, as_type)
 
-        bound.update(load_arguments(self.task, self.origins.partition, edges, load, whole))
+        asked_again: set[str] = set()
+        while True:
+            try:
+                bound.update(load_arguments(self.task, self.origins.partition, edges, load, whole))
+                break
+            except InputLost as lost:
+                if lost.slot in asked_again:  # nobody here makes it, or it is held
+                    raise lost.error from None
+                asked_again.add(lost.slot)
+                forget_lost(self.run, lost)
+                edges = ensure(self.run, self.task, wanted, self.origins.partition)
         self._read_whole = {edge.parameter for edge in edges if edge.is_part}
         versions: dict[str, list[InputVersion]] = {}
         for name, each, _ in edges:
@@ -196,19 +207,34 @@ class Called:
                 self.run, lambda: decide(self.task.options, recipe, is_source, facts, problem)
             )
             if decision.action is Action.REUSE:
-                made = self.run.take(self.task, decision)
-                self.run.shared.results[fingerprint] = made
-                is_reported = decision.moves_head
-                if decision.reason.cause is Cause.DRIFT:
-                    self.run.commits.report(self.run.publish_again(self.task, decision))
-                    is_reported = True
-                return self._reused(made, decision.reason, fingerprint, is_reported=is_reported)
+                try:
+                    return self._take(decision, fingerprint)
+                except InputLost as lost:
+                    if decision.reason.cause is Cause.HELD:
+                        raise lost.error from None
+                    self.run.note_lost(lost, is_current=not decision.moves_head)
+                    decision = made_again(decision, self.task.options, is_source)
             return (yield from self._build(bound, decision, derived, is_free=is_free))
         finally:
             if not is_free:
                 self.run.shared.release([fingerprint])
             if self.run.shared.held and self.run.kind != "build":
                 self.run.commits.give_back([fingerprint])
+
+    def _take(self, decision: Decision, fingerprint: str) -> State[object]:
+        """Take a known result.
+
+        Raises:
+            InputLost: What is stored of it cannot be read.
+        """
+        made = or_lost(decision.recipe.assets[0], self.run.take, self.task, decision)
+        is_reported = decision.moves_head
+        if decision.reason.cause is Cause.DRIFT:
+            self.run.commits.report(self.run.publish_again(self.task, decision))
+            is_reported = True
+        state = self._reused(made, decision.reason, fingerprint, is_reported=is_reported)
+        self.run.shared.results[fingerprint] = made
+        return state
 
     def _build(
         self,
@@ -283,7 +309,7 @@ class Called:
     def _reused(
         self, made: Mapping[str, Made], reason: Reason, fingerprint: str, *, is_reported: bool = False
     ) -> State[object]:
-        values = {asset: self._value(each) for asset, each in made.items()}
+        values = {asset: or_lost(asset, self._value, each) for asset, each in made.items()}
         first, *others = made.values()
         if others:
             value: object = values if first.output.is_by_key else tuple(values.values())

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
 
+from msgspec.structs import replace
+
+from nacre.catalog.history import HeadRow
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter
 from nacre.errors import MissingArgument
 from nacre.execute.active import ActiveRun
+from nacre.execute.lost import InputLost
 from nacre.execute.made import Made
 from nacre.execute.run import PlanRun
 from nacre.execute.step import calling_steps
@@ -18,6 +23,7 @@ from nacre.graph.slices import wanted as wanted_partitions
 from nacre.graph.validate import closest, validate
 from nacre.keys import partition_of, slot
 from nacre.planning.build import assets_read, build
+from nacre.planning.facts import HeadFact
 
 
 def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter], partition: str = "") -> list[Edge]:
@@ -60,6 +66,16 @@ def ensure(run: ActiveRun, task: AnyTask, wanted: list[Parameter], partition: st
         steps = {graph.producer[edge.asset] for edge in edges if edge.asset in graph.producer}
     _make(run, graph, steps, [edge.asset for edge in edges])
     return edges
+
+
+def forget_lost(run: ActiveRun, lost: InputLost) -> None:
+    """Let the rest of a run know that what is stored of a slot cannot be read: who asks for it next makes it again."""
+    run.note_lost(lost, is_current=True)
+    heads = cast(dict[str, HeadFact], run.facts.heads)
+    with run.shared.lock:
+        run.shared.made.pop(lost.slot, None)
+        if isinstance(head := heads.get(lost.slot), HeadRow):
+            heads[lost.slot] = replace(head, is_lost=1)
 
 
 def ensure_read(run: ActiveRun, task: AnyTask, partition: str) -> None:

@@ -14,6 +14,7 @@ from nacre.execute.arguments import load_arguments
 from nacre.execute.effects import drive
 from nacre.execute.executor import Growing, Inline
 from nacre.execute.flight import LONG_AGO, claimed, patience, say_waiting
+from nacre.execute.lost import InputLost, or_lost, read_parts
 from nacre.execute.made import Made
 from nacre.execute.recording import reused
 from nacre.execute.report import remedy_line
@@ -60,6 +61,8 @@ class PlanRun:
         self._started = run.workspace.clock.monotonic()
         self._readers: dict[str, int] = {}
         self._elsewhere: dict[str, _Elsewhere] = {}
+        #: Slots that were made again because what was stored of them could not be read.
+        self._made_again: set[str] = set()
         self.errors: dict[str, BaseException] = {}
 
     def execute(self) -> None:
@@ -146,14 +149,21 @@ class PlanRun:
         contents, partition = self._run.workspace.contents, partition_of(step.key)
 
         def lend(slot: str, as_type: object | None) -> object:
-            return self.made(slot).lend(contents, as_type, task.name)
+            return or_lost(slot, lambda: self.made(slot).lend(contents, as_type, task.name))
 
         def whole(slots: Sequence[str], as_type: object | None) -> object:
-            return contents.read_whole(
-                {partition_of(each): self.made(each).output for each in slots}, as_type
-            )
+            outputs = {each: or_lost(each, self.made, each).output for each in slots}
+            return read_parts(outputs, contents, as_type)
 
-        return lambda: load_arguments(task, partition, edges, lend, whole)
+        def load() -> Mapping[str, object]:
+            try:
+                return load_arguments(task, partition, edges, lend, whole)
+            except InputLost as lost:
+                if self._may_make_again(lost.slot):
+                    raise
+                raise lost.error from None
+
+        return load
 
     def made(self, asset: str) -> Made:
         """Return an asset of this run; one that is reused is looked up when a step first wants it."""
@@ -182,11 +192,31 @@ class PlanRun:
             each = self._elsewhere[step.key] = _Elsewhere(step, 0.0, patience())
         each.at = self._run.workspace.clock.monotonic() + next(each.waits)
 
+    def _may_make_again(self, slot: str) -> bool:
+        return slot not in self._made_again and self._plan.may_make_again(slot)
+
+    def _make_again(self, reader: Step, lost: InputLost) -> None:
+        """Make an input again that cannot be read, and let the step that wanted it wait; everything else goes on."""
+        for edge in self._plan.graph.upstream[reader.key]:
+            if edge.asset in self._run.shared.made:
+                self._run.shared.made[edge.asset].give_back(reader.task.name)
+        if lost.slot in self._made_again:
+            self._take_reused(self._plan.decide_again(reader.key))
+            return
+        taken = self._plan.steps[self._plan.graph.producer[lost.slot]].decision
+        step = self._plan.make_again(lost.slot, reader.key)
+        if step is not None:
+            self._run.note_lost(lost, is_current=taken is not None and not taken.moves_head)
+            self._run.commits.withdraw(step.key)
+
     def _take(self, receipt: Receipt) -> None:
         step = self._plan.steps[receipt.key]
         assert step.decision is not None
         if self._elsewhere:
             self._elsewhere.pop(step.key, None)
+        if isinstance(receipt.error, InputLost):
+            self._make_again(step, receipt.error)
+            return
         n_readers = self._plan.n_waiting(step.key)
         if receipt.error is not None:
             self.errors[step.key] = receipt.error
@@ -202,6 +232,8 @@ class PlanRun:
             settled = self._plan.advance(step.key, Outcome(versions, outlines, is_new))
             made = self._run.finish(step.task, step.decision, receipt, step.reason)
             self._run.shared.made.update(made)
+            if step.reason.cause is Cause.LOST:
+                self._made_again.update(made)
             self._readers.update(dict.fromkeys(made, n_readers))
             if self._run.kind != "build":
                 self._run.shared.results[step.decision.fingerprint] = made

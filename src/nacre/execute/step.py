@@ -23,6 +23,7 @@ from nacre.declare.parameters import call_arguments
 from nacre.errors import NacreError, OutputMismatch, StepFailed, StepTimedOut, said
 from nacre.execute.effects import Call, Effects, Pause, call_back
 from nacre.execute.executing import IS_POSSIBLE, listen, rest, unforeseen
+from nacre.execute.lost import InputLost
 from nacre.execute.prints import Sink, install, print_sink
 from nacre.execute.reading import Noted, Reading, begin, current, going
 from nacre.execute.state import Completed, Running, State, failed_with
@@ -177,8 +178,9 @@ def run_step(
     error: BaseException | None = None
     reads: tuple[Noted, ...] = ()
     try:
+        bound = arguments()
         _run_hooks(step, step.task.options.on_running, Running)
-        value = yield from _attempts(step, arguments())
+        value = yield from _attempts(step, bound)
         if step.readings:
             own = step.readings[0]
             sources = _unforeseen(step, workspace) if own.executed else ()
@@ -193,6 +195,8 @@ def run_step(
         _run_hooks(step, step.task.options.on_completion, lambda: Completed(data=value))
     except (KeyboardInterrupt, GeneratorExit):
         raise
+    except InputLost as lost:  # nothing of the step ran: it begins once more when its input is whole
+        error = lost
     except BaseException as raised:  # the boundary to user code: the receipt carries it
         error = _left(step, raised) if isinstance(raised, SystemExit) else raised
         outputs = {}

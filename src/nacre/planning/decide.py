@@ -57,6 +57,7 @@ class Decision(NamedTuple):
 
 _UNCHANGED = Reason(Cause.UNCHANGED)
 _KNOWN = Reason(Cause.KNOWN)
+_LOST = Reason(Cause.LOST)
 
 
 def decide(
@@ -93,7 +94,9 @@ def decide(
     if runs_every_time(options, is_source):
         # From the same inputs, a closed partition is never asked for again; where sources are taken as they are, so is
         # whatever looks at the world as a source does.
-        is_closed = CLOSED in recipe.settings
+        is_closed, is_lost = CLOSED in recipe.settings, _is_lost(recipe.assets, facts.heads)
+        if is_lost:
+            return Decision(Action.CHECK, _LOST, fingerprint, recipe, overwrites=True)
         if (
             (is_closed or facts.reuse_sources)
             and not asked
@@ -142,6 +145,8 @@ def _from_known(
         and is_at
         and (len(recipe.assets) == 1 or _all_at(recipe.assets, fingerprint, heads))
     ):
+        if first.is_lost or (len(recipe.assets) > 1 and _is_lost(recipe.assets, heads)):
+            return Decision(Action.BUILD, _LOST, fingerprint, recipe, overwrites=True)
         if limit is None or (expired := _expired(limit, _made_at(first, recipe, facts), facts.now)) is None:
             versions = {asset: heads[asset].data_version for asset in recipe.assets}
             return Decision(Action.REUSE, _unchanged(recipe, facts), fingerprint, recipe, versions)
@@ -152,6 +157,8 @@ def _from_known(
         if limit is not None and (expired := _expired(limit, known.at, facts.now)) is not None:
             return Decision(Action.BUILD, expired, fingerprint, recipe, overwrites=True)
         is_current = _all_at(recipe.assets, known.fingerprint, heads)
+        if is_current and _is_lost(recipe.assets, heads):
+            return Decision(Action.BUILD, _LOST, fingerprint, recipe, overwrites=True)
         as_before = _under_policy(Cause.KNOWN, recipe) if recipe.uncounted else _KNOWN
         reason = _unchanged(recipe, facts) if is_current else as_before
         return Decision(
@@ -162,6 +169,13 @@ def _from_known(
     evidence = facts.evidence(first.fingerprint)
     reason = why(recipe, facts.code(recipe.assets[0]), evidence, facts)
     return Decision(Action.BUILD, reason, fingerprint, recipe)
+
+
+def made_again(decision: Decision, options: Options, is_source: bool) -> Decision:
+    """Decide anew on a step whose known result turned out to be gone or damaged when somebody wanted to read it."""
+    action = Action.CHECK if runs_every_time(options, is_source) else Action.BUILD
+    recipe = decision.recipe
+    return Decision(action, _LOST, recipe.fingerprint(), recipe, overwrites=True)
 
 
 def shown_key(setting: str) -> str:
@@ -193,6 +207,10 @@ def _observed(recipe: Recipe, fingerprint: str, heads: Mapping[str, HeadFact]) -
         return {}
     expected = observed_fingerprint(fingerprint, list(versions.values()))
     return versions if all(head.fingerprint == expected for head in found.values()) else {}
+
+
+def _is_lost(assets: Sequence[str], heads: Mapping[str, HeadFact]) -> bool:
+    return any([a in heads and heads[a].is_lost for a in assets])
 
 
 def _all_at(assets: Sequence[str], fingerprint: str, heads: Mapping[str, HeadFact]) -> bool:

@@ -261,7 +261,7 @@ _SENTENCES: dict[Cause, Callable[[Reason], str]] = {
     Cause.READ: _read,
     Cause.EXPIRED: _expired,
     Cause.ASKED: lambda r: "you asked for a fresh result",
-    Cause.LOST: lambda r: "its stored result is missing",
+    Cause.LOST: lambda r: "its stored result is missing or damaged",
     Cause.UNKNOWN: lambda r: f"{r.subject or 'something it uses'} cannot be followed, so it runs",
     Cause.CLOSED: lambda r: "its time is over, and it was built since",
     Cause.DRIFT: lambda r: "unchanged; its published file was not, so it is published again",

@@ -43,6 +43,11 @@ class HeadFact(Protocol):
         """Since when it is held: ISO 8601, UTC."""
         ...
 
+    @property
+    def is_lost(self) -> int:
+        """1 where its bytes are known to be gone or damaged, else 0."""
+        ...
+
 
 #: The kind of a read of which nobody can tell what it brought: a program, a connection. Its name is a phrase.
 UNSEEN = "unseen"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from nacre.graph.graph import AnyTask, Graph
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.counted import counted
-from nacre.planning.decide import Action, Decision, decide, held_head, observed
+from nacre.planning.decide import Action, Decision, decide, held_head, made_again, observed
 from nacre.planning.facts import Facts
 from nacre.planning.reason import Cause, Reason
 from nacre.planning.settings import settings
@@ -154,8 +154,34 @@ class Plan:
         self._settle(step, outcome.data_versions, outcome.is_new)
         return self._release(step)
 
+    def may_make_again(self, slot: str) -> bool:
+        """Whether a step here makes a slot, and may make it again where its stored bytes cannot be read."""
+        step = self.steps.get(self.graph.producer.get(slot, ""))
+        return step is not None and step.decision is not None and step.reason.cause is not Cause.HELD
+
+    def make_again(self, slot: str, reader: str) -> Step | None:
+        """Take that what is stored of a slot cannot be read: it is made again, and who wanted it waits for that.
+
+        Args:
+            slot: What was to be read.
+            reader: The step that wanted it; decided once more when it can be read.
+
+        Returns:
+            The step that makes it, ready to run; None where it is at work already.
+        """
+        step = self.steps[self.graph.producer[slot]]
+        assert step.decision is not None
+        self._waiting[reader] = 1
+        self._below.setdefault(step.key, []).append(reader)
+        if not step.is_done:
+            return None
+        step.decision = made_again(step.decision, step.task.options, step.is_source)
+        step.action, step.reason, step.is_done = step.decision.action, step.decision.reason, False
+        self._ready.append(step)
+        return step
+
     def decide_again(self, key: str) -> list[Step]:
-        """Decide a step once more that was not run because another run made it meanwhile.
+        """Decide a step once more: another run made it meanwhile, or what it could not read has been made again.
 
         Args:
             key: The step; it was ready.

@@ -116,7 +116,8 @@ class Bucket:
         with answered(self.site):
             try:
                 found = obstore.get(self.client, path, options={"range": (0, size_bytes)})
-                return bytes(found.bytes()), found.meta["size"]
+                size = found.meta["size"]
+                return self._whole(path, bytes(found.bytes()), min(size_bytes, size)), size
             except GenericError as error:
                 # An empty object has no first byte, which a range must have.
                 if read_off(error).status != 416:
@@ -132,7 +133,8 @@ class Bucket:
         import obstore
 
         with answered(self.site):
-            return bytes(obstore.get_range(self.client, path, start=start, end=end))
+            found = bytes(obstore.get_range(self.client, path, start=start, end=end))
+        return self._whole(path, found, end - start)
 
     def head(self, path: str) -> Listed | None:
         """Say what is at a path without reading it, or None where nothing is."""
@@ -272,6 +274,18 @@ class Bucket:
             facts = {**self.site.facts(), "object": path}
             raise StoreUnavailable("An object that was just written is gone", facts, "run again")
         return found.etag
+
+    def _whole(self, path: str, data: bytes, size_bytes: int) -> bytes:
+        """Refuse an answer that is shorter than it says: reading on behind it would never end."""
+        if len(data) == size_bytes:
+            return data
+        facts = {
+            **self.site.facts(),
+            "object": path,
+            "asked for": f"{size_bytes:,} bytes",
+            "came": f"{len(data):,}",
+        }
+        raise StoreUnavailable("An answer of the bucket broke off", facts, ("run again", SAFE))
 
     def _etag_of(self, etag: str | None) -> str:
         if not etag:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -58,7 +59,7 @@ class DirectoryObjects:
     def get(self, name: str) -> BinaryIO:
         """Open an object: a real file, whose ``.name`` is its path. FileNotFoundError where there is none."""
         try:
-            return open(self._path(name), "rb")
+            return open(self._path(name), "rb", opener=_open_itself)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise FileNotFoundError(name) from None
         except OSError as error:
@@ -103,6 +104,13 @@ class DirectoryObjects:
                         os.unlink(entry.path)
         return found
 
+    def _require_own(self, folder: Path) -> None:
+        """Refuse a folder of the store that somebody replaced by a link: what is written would lie elsewhere."""
+        while folder != self.root:
+            if folder.is_symlink():
+                raise OSError(errno.ELOOP, "a link lies where the store has a folder", str(folder))
+            folder = folder.parent
+
     def _path(self, name: str) -> Path:
         return self.root / check_name(name)
 
@@ -110,6 +118,7 @@ class DirectoryObjects:
         folder = self.root / _UNFINISHED
         path = folder / new_id()
         with translated(self.root):
+            self._require_own(folder)
             try:
                 return path, open(path, "xb")
             except FileNotFoundError:
@@ -119,10 +128,16 @@ class DirectoryObjects:
     def _finish(self, unfinished: Path, file: BinaryIO, target: Path) -> None:
         with translated(self.root):
             _flush(unfinished, file)
+            self._require_own(target.parent)
             changed = _make_folders(target.parent)
             _link(unfinished, target)
             for folder in changed:
                 sync_folder(folder)
+
+
+def _open_itself(path: str, flags: int) -> int:
+    """Open a file, and never what a link that lies there points to."""
+    return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def _flush(path: Path, file: BinaryIO) -> None:

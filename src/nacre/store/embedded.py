@@ -6,6 +6,7 @@ true together with the records (the catalog) is written by ``index`` inside the 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -17,8 +18,11 @@ from typing import TypeVar
 
 from nacre.errors import StoreFull, StoreReadOnly, StoreTooNew, StoreUnavailable
 from nacre.store.failures import raise_told, store_read_only, translated
+from nacre.store.filesystems import network_filesystem
 from nacre.store.port import Stored, Token, Write, differing
 from nacre.store.records import FORMAT_VERSION, StoreFormat, decode, encode
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Index = Callable[[sqlite3.Connection, Sequence[Stored]], None]
@@ -43,6 +47,7 @@ _SCAN = "SELECT path, data, version FROM records WHERE path >= ? AND path < ? OR
 _CREATE = "INSERT INTO records (path, data, version) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _REPLACE = "UPDATE records SET data = ?, version = ? WHERE path = ? AND version = ?"
 _DELETE = "DELETE FROM records WHERE path = ? AND version = ?"
+_SPACE = ("PRAGMA freelist_count", "PRAGMA page_count", "PRAGMA page_size")
 # One counter for all paths: a path that is deleted and created again cannot get an old token.
 _LAST_VERSION = "SELECT last FROM counter"
 _COUNT = "UPDATE counter SET last = ?"
@@ -186,6 +191,27 @@ class SqliteRecords:
             raise_told(error, self.path)
             raise
 
+    def problems(self) -> list[str]:
+        """Let SQLite look through the whole file; what it finds, which is nothing where all is well."""
+        found = self.read("PRAGMA integrity_check(20)", (), str)
+        return [] if found == ["ok"] else found
+
+    def compact(self) -> int:
+        """Give free pages back to the file system, where they are a quarter of the file or more; the bytes gained.
+
+        Nothing happens while another process writes or reads.
+        """
+        free, pages, size = (self.read(sql, (), int)[0] for sql in _SPACE)
+        if free * 4 < pages or self._writer is None:
+            return 0
+        try:
+            with self._write_lock:
+                self._writer.execute("VACUUM")
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError:
+            return 0  # it is used just now, or there is no room for the copy: the pages are used again later
+        return free * size
+
     def close(self) -> None:
         """Close the file. Idempotent."""
         with self._write_lock, self._read_lock:
@@ -263,12 +289,31 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         try:
             # Before anything is changed: a newer store is left exactly as it is.
             _check_format(connection, path)
-            _use_write_ahead_log(connection)
+            _choose_journal(connection, path)
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _choose_journal(connection: sqlite3.Connection, path: Path) -> None:
+    """Use a write-ahead log, which nearly every store has already; not where several machines reach its files.
+
+    Its shared memory is not shared between machines: https://sqlite.org/wal.html.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
+    kind = network_filesystem(path.parent)
+    if not kind:
+        _use_write_ahead_log(connection)
+        return
+    log.warning(
+        "The store %s is on a network file system (%s): it is slower there, and safe only while one machine uses it. "
+        "Keep it on a local disk, or share a bucket: NACRE_STORE=s3://…",
+        path.parent,
+        kind,
+    )
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

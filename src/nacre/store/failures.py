@@ -26,6 +26,8 @@ _MISTAKES = frozenset(
 )
 #: How SQLite says, with the code of a mistaken statement, that a store lacks what every store has.
 _LACKING = ("no such table", "no such column", "no such row")
+#: What records themselves are in; whatever else a store holds is made from them.
+_RECORDS = ("records", "counter", "the counter of versions is gone", "path", "data", "version", "last")
 _MAKE_ROOM = "free some space and run again"
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 #: Less than this is no room for a transaction: an I/O error beside it is the disk being full.
@@ -48,6 +50,14 @@ def store_full(path: Path, problem: object) -> StoreFull:
     free = free_bytes(path)
     facts = {"store": path, "free": "" if free is None else f"{free:,} bytes", "problem": problem}
     return StoreFull("No space is left for the store", facts, (_MAKE_ROOM, SAFE))
+
+
+def scratch_full(folder: str, problem: object) -> StoreFull:
+    """The error of temporary files that find no room."""
+    free = free_bytes(Path(folder))
+    facts = {"folder": folder, "free": "" if free is None else f"{free:,} bytes", "problem": problem}
+    hint = ("free some space there, or name another folder: TMPDIR=/folder", SAFE)
+    return StoreFull("No space is left for temporary files", facts, hint)
 
 
 def store_read_only(path: Path, problem: object) -> StoreReadOnly:
@@ -100,6 +110,8 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
         return store_read_only(path, error)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or _is_lacking(error):
         hint = f"restore {path} from a backup, or move it away: nacre then builds everything anew"
+        if _is_lacking(error) and not str(error).endswith(_RECORDS):
+            hint = "nacre fsck --repair makes the index over the records anew"
         return CorruptRecord(
             "The file of the store is damaged", {"file": path, "problem": error}, (hint, SAFE)
         )

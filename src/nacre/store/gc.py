@@ -14,7 +14,6 @@ from nacre.store.paths import action_path, source_path
 from nacre.store.port import ObjectStore, RecordStore, Stored, Token, Write
 from nacre.store.purge import Purge
 from nacre.store.reach import (
-    GRACE_S,
     RECENT,
     YOUNG,
     Reached,
@@ -29,6 +28,7 @@ from nacre.store.reach import (
 from nacre.store.records import decode_action, encode
 from nacre.store.removed import Report, Tally
 from nacre.store.retain import Roots
+from nacre.store.use import GRACE_S
 
 __all__ = ["GRACE_S", "Report", "Retention", "Tally", "collect"]
 

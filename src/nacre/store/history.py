@@ -34,6 +34,6 @@ def fitted(head: Head) -> Fitted:
     if len(head.history) <= MAX_HISTORY:
         return Fitted(head)
     oldest, kept = head.history[:SPILLED], head.history[SPILLED:]
-    past = Past(env=head.env, asset=head.asset, partition=head.partition, history=oldest)
+    past = Past(env=head.env, asset=head.asset, partition=head.partition, history=oldest, first=head.first)
     path = past_path(head.env, head.asset, head.partition, oldest[-1].seq)
-    return Fitted(replace(head, history=kept), Write(path, encode(past)))
+    return Fitted(replace(head, history=kept, first=0), Write(path, encode(past)))

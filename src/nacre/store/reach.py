@@ -11,9 +11,7 @@ from msgspec.structs import replace
 
 from nacre.store.ids import time_of
 from nacre.store.records import Action, Artifact, Head, Materialization, Past, Pin, Run, Tick
-
-#: Whatever is younger may belong to a writer that is at work, and is left alone: 7 days.
-GRACE_S = 7 * 86_400.0
+from nacre.store.use import GRACE_S, last_use
 
 #: Why something is kept, the strongest first.
 CURRENT, PINNED, HISTORY, RECENT, YOUNG = "current", "pinned", "history", "recent", "young"
@@ -28,7 +26,7 @@ class Retention(NamedTuple):
         keep_days: The versions that were current within as many days; 0 for all.
         cache_keep: Days after its last use for which a result without any version stays.
         keep_runs: Days for runs, their logs, artifacts and ticks; 0 for ever.
-        grace_s: Whatever is younger is left alone.
+        grace_s: Whatever is younger may belong to a writer that is at work, and is left alone.
     """
 
     keep_versions: int = 0
@@ -146,8 +144,8 @@ def strength(reason: str) -> int:
 def used_at(action: Action) -> datetime:
     """Say when a result was made, accepted or taken for the last time."""
     made = action.started_at + timedelta(seconds=action.duration_s)
-    others = [action.used_at, action.accepted.at if action.accepted else None]
-    return max([made, *(each for each in others if each is not None)])
+    accepted = action.accepted.at if action.accepted is not None else made
+    return max(made, accepted, last_use(action))
 
 
 def is_forgotten(action: Action, keep: Retention, now: datetime) -> bool:

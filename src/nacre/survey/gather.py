@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from nacre.catalog.history import Catalog
+from nacre.errors import CorruptRecord
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
 from nacre.store.paths import action_path, source_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Action, Output, Sources, decode
+from nacre.store.records import Action, Output, Sources, decode, decode_action
 from nacre.version.outline import Outline
 
 
@@ -32,20 +33,24 @@ class Versions:
         self._seen: dict[str, list[str]] = {}
         #: Records of texts of code that are there, as the records that were read say.
         self.sources: set[str] = set()
+        #: Fingerprints of records that cannot be read: they count as missing, and may be written anew.
+        self.damaged: set[str] = set()
 
     def action(self, fingerprint: str) -> Action | None:
-        """Return the record of a fingerprint, None where there is none or where its result was collected."""
+        """Return the record of a fingerprint, None where there is none: never made, collected, or damaged."""
         found = self._actions.get(fingerprint)
-        if found is None:
-            path = action_path(fingerprint)
+        if found is not None:
+            return found
+        path = action_path(fingerprint)
+        try:
             stored = self._records.get(path)
-            found = self._take(decode(stored.data, Action, path)) if stored is not None else None
-        return found
-
-    def _take(self, action: Action) -> Action | None:
-        if action.buried_at is not None:
+            action = decode_action(stored.data, path) if stored is not None else None
+        except CorruptRecord:
+            self.damaged.add(fingerprint)
             return None
-        self._actions[action.fingerprint] = action
+        if action is None or action.buried_at is not None:
+            return None
+        self._actions[fingerprint] = action
         self.sources.update(action.sources.values())
         return action
 

@@ -7,6 +7,7 @@ safe tables, else by really loading it before anything is committed.
 from __future__ import annotations
 
 import os.path
+import threading
 from typing import Any, BinaryIO
 
 from nacre.errors import TypeMismatch, UnserialisableValue
@@ -55,6 +56,10 @@ def choose(value: object, key: str) -> Format:
     facts = {"key": key, "the key asks for": wanted.name, "value": annotation.label(type(value))}
     hint = f"end the key in {natural.extension}, or return what a {extension} file holds as text, bytes or a Path"
     raise UnserialisableValue(f"A value does not fit its key: it is stored as {natural.name}", facts, hint)
+
+
+#: Nobody can change these.
+_FIXED = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 def _natural(value: object) -> Format:
@@ -108,9 +113,21 @@ def save(value: object, identity: ValueIdentity, key: str, sink: BinaryIO) -> st
     chosen = choose(settled, key)
     if chosen.is_exact(settled):
         chosen.dump(settled, sink)
+        if type(settled) not in _FIXED and _is_shared() and identify(settled).digest != identity.digest:
+            facts = {"key": key, "type": annotation.label(type(value))}
+            hint = "wait for the threads that work on it, or return a copy"
+            raise UnserialisableValue("A value was changed while it was being stored", facts, hint)
     else:
         _save_verified(settled, identity, chosen, sink)
     return chosen.name
+
+
+def _is_shared() -> bool:
+    """Whether threads run that are neither ours nor the first one: they may hold the value."""
+    own = threading.main_thread()
+    return threading.active_count() > 1 and any(
+        thread is not own and not thread.name.startswith("nacre-") for thread in threading.enumerate()
+    )
 
 
 def _save_verified(value: object, identity: ValueIdentity, chosen: Format, sink: BinaryIO) -> None:

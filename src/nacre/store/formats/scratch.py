@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
+
+from nacre.store.failures import is_no_room, scratch_full
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,14 +18,40 @@ _folders: dict[int, str] = {}
 
 
 def copy(source: BinaryIO, extension: str) -> Path:
-    """Copy a stream into a file of its own, which the consumer may change: stored objects never change."""
+    """Copy a stream into a file of its own, which the consumer may change: stored objects never change.
+
+    Raises:
+        StoreFull: There is no room for temporary files.
+    """
     import tempfile  # imported late, as few consumers ask for a path
     from pathlib import Path
 
-    handle, name = tempfile.mkstemp(suffix=extension, prefix="value-", dir=_folder())
-    with os.fdopen(handle, "wb") as sink:
-        pour(source, sink)
+    with roomy():
+        handle, name = tempfile.mkstemp(suffix=extension, prefix="value-", dir=_folder())
+        try:
+            with os.fdopen(handle, "wb") as sink:
+                pour(source, sink)
+        except BaseException:
+            os.unlink(name)
+            raise
     return Path(name)
+
+
+@contextmanager
+def roomy() -> Iterator[None]:
+    """Run a block that writes temporary files; where they find no room, the error names their folder.
+
+    Raises:
+        StoreFull: There is no room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_no_room(error):
+            raise
+        import tempfile  # imported late, as few consumers ask for a path
+
+        raise scratch_full(tempfile.gettempdir(), error) from error
 
 
 def pour(source: BinaryIO, sink: BinaryIO) -> None:
@@ -42,7 +72,8 @@ def _folder() -> str:
 
 
 def _remove(pid: int) -> None:
-    if pid == os.getpid():
+    folder = _folders.pop(pid, None)
+    if folder is not None and pid == os.getpid():
         import shutil  # imported late, as few consumers ask for a path
 
-        shutil.rmtree(_folders.pop(pid), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)

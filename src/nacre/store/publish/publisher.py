@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple, Protocol
+from unicodedata import normalize
 
 from nacre.errors import CorruptObject, InvalidKey, NacreError, StoreError
 from nacre.keys import key_of, resolved
@@ -132,13 +133,15 @@ class Publisher:
         """
         # A folder's files come right behind a file of its name, whatever else begins like it.
         found = sorted(
-            ((self.location(slot), slot) for slot in self.placed(slots)),
+            ((_folded(where := self.location(slot)), where, slot) for slot in self.placed(slots)),
             key=lambda each: each[0].replace("/", "\0"),
         )
-        for (where, slot), (other, next_slot) in pairwise(found):
-            if other == where or other.startswith(f"{where}/"):
+        for (folded, where, slot), (other, elsewhere, next_slot) in pairwise(found):
+            if other == folded or other.startswith(f"{folded}/"):
                 facts = {"keys": f"{resolved(slot)}\n{resolved(next_slot)}", "place": where}
-                what = "be one file" if other == where else "be a file and a folder of one name"
+                what = "be one file" if other == folded else "be a file and a folder of one name"
+                if not elsewhere.startswith(where):
+                    what += " where capital letters, or ways to write an accent, are not told apart"
                 raise InvalidKey(f"Two assets would {what}", facts, "give one of them another key")
 
     def publish(
@@ -254,3 +257,10 @@ class Publisher:
         if place is None:
             place = self._opened[root] = self._open(root)
         return place
+
+
+def _folded(where: str) -> str:
+    """Give a location as those file systems see it that tell neither case nor composed letters apart."""
+    if "://" in where:
+        return where
+    return where.lower() if where.isascii() else normalize("NFC", normalize("NFC", where).casefold())

@@ -1,0 +1,131 @@
+"""Checks a project's store against itself, its index and the files it published; and mends what can be mended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nacre.catalog.compare import differs
+from nacre.catalog.mirror import SCHEDULED, USUAL
+from nacre.errors import StoreError, UsageError, said
+from nacre.execute.publishing import Publishing
+from nacre.execute.workspace import Workspace
+from nacre.project import Project
+from nacre.store.fsck import Checked, Finding, Problem, check, mend
+from nacre.survey.gather import Versions
+
+
+#: So often the index is compared before a difference counts as one.
+_LOOKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check of a store found, and what was done about it.
+
+    Args:
+        checked: What was found, and how much was looked at.
+        repaired: Sentences on what was mended; empty where nothing was to be, or nobody asked.
+    """
+
+    checked: Checked
+    repaired: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True where nothing is wrong."""
+        return not self.checked.faults
+
+
+def check_store(project: Project, *, reads_data: bool = False, repair: bool = False) -> CheckResult:
+    """Check a project's store.
+
+    Args:
+        project: The project.
+        reads_data: True verifies every byte.
+        repair: True makes the index anew, notes lost versions so that the next build makes them again, and publishes
+            again what is stale. Nothing is ever removed.
+
+    Returns:
+        What was found.
+
+    Raises:
+        UsageError: There is no store, or it cannot be written and shall be repaired.
+        StoreError: It cannot be reached, or its file cannot be read.
+    """
+    workspace = project.workspace(creates=False)
+    if not project.is_stored:
+        raise UsageError("There is no store yet", {"store": project.store}, "a build makes it: nacre build")
+    checked = check(workspace.records, workspace.contents.objects, reads_data=reads_data)
+    checked.findings += [Finding(Problem.FILE, project.store, text=each) for each in project.file_problems()]
+    index = _index(project, workspace, checked)
+    checked.findings += index
+    done: list[str] = []
+    if index and repair:
+        project.rebuild_catalog()
+        done.append("the index was made anew from the records")
+    # An index that differs would say the wrong thing of files.
+    stale = _stale(workspace) if repair or not index else []
+    checked.findings += stale
+    if repair:
+        done += _mend(workspace, checked, [each.slot for each in stale])
+    return CheckResult(checked, tuple(done))
+
+
+def _index(project: Project, workspace: Workspace, checked: Checked) -> list[Finding]:
+    """Compare the index with the records; what cannot be read is in neither."""
+    areas = (*USUAL, *SCHEDULED) if project.indexes_at_once else ("heads",)
+    found: list[str] = []
+    for _ in range(_LOOKS):
+        stored = (
+            each
+            for area in ("heads", "hist", *areas[1:])
+            for each in workspace.records.scan(f"{area}/")
+            if each.path not in checked.unreadable
+        )
+        found = differs(workspace.catalog.read, stored, areas)
+        if not found:
+            break  # else somebody may have written between the two looks
+        project.follow()
+    return [Finding(Problem.INDEX, project.store, text=each) for each in found]
+
+
+def _stale(workspace: Workspace) -> list[Finding]:
+    """Find the published files that are not what is current; a place that cannot be reached is a finding too."""
+    heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
+    placed = [each for each in workspace.publisher.placed(heads) if heads[each].published]
+    if not placed:
+        return []
+    try:
+        drifted = _publishing(workspace).drifted(placed, heads)
+    except StoreError as error:
+        return [Finding(Problem.STALE, str(error.facts.get("place", "")), text=said(error).splitlines()[0])]
+    found = []
+    for slot in sorted(drifted):
+        head = heads[slot]
+        text = "its file is not as it was published"
+        if head.published != head.seq:
+            text = f"v{head.published} lies there, v{head.seq} is current"
+        where = workspace.publisher.location(slot)
+        found.append(Finding(Problem.STALE, where, slot, f"v{head.seq}", workspace.env, text))
+    return found
+
+
+def _publishing(workspace: Workspace) -> Publishing:
+    versions = Versions(workspace.records, workspace.catalog, workspace.env)
+    return Publishing(workspace, versions, lambda level, text: None)
+
+
+def _mend(workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]:
+    done = []
+    mend(workspace.records, checked, workspace.clock.now())
+    if n_lost := sum(map(len, checked.lost.values())):
+        done.append(
+            f"{n_lost:,} lost versions are noted; what is current of them is made again by: nacre build"
+        )
+    heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
+    lost = {each.slot for each in checked.findings if each.version and each.problem is not Problem.STALE}
+    if again := [each for each in stale if each and each not in lost]:
+        publishing = _publishing(workspace)
+        publishing.again(again)
+        done.append(f"{len(again) - len(publishing.errors):,} files were published again")
+    return done

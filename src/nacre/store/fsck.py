@@ -1,0 +1,369 @@
+"""Checks that all a store says is there is there: heads, histories and pins, their records, and the bytes these name.
+
+It reads, and changes nothing; ``mend`` then notes what is lost, so that the next build makes it again.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from nacre.encoding import digest_bytes, digest_chunks
+from nacre.errors import CorruptRecord
+from nacre.keys import slot
+from nacre.store.ids import time_of
+from nacre.store.losses import note_lost
+from nacre.store.paths import action_path, env_path, head_path, past_path, pin_path, run_path
+from nacre.store.port import ObjectStore, RecordStore, Stored
+from nacre.store.reach import tombstone
+from nacre.store.records import (
+    Action,
+    Artifact,
+    Environment,
+    Head,
+    Output,
+    Past,
+    Pin,
+    Record,
+    Run,
+    ScheduleRecord,
+    Tick,
+    decode,
+    decode_action,
+    encode,
+)
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Problem(enum.StrEnum):
+    """What is wrong with something; the values are shown, and stand in ``--json``."""
+
+    UNREADABLE = "unreadable record"
+    NO_RECORD = "missing record"
+    MISSING = "missing object"
+    TRUNCATED = "truncated object"
+    DAMAGED = "damaged bytes"
+    STALE = "stale publication"
+    INDEX = "index differs"
+    FILE = "damaged file"
+    FOREIGN = "not ours"
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it should be.
+
+    Args:
+        problem: What is wrong.
+        place: The record, object or file.
+        slot: Which asset or partition it concerns, if any.
+        version: Which of its versions.
+        env: In which environment.
+        text: More about it.
+        is_noted: True where the head says already that this version is lost.
+    """
+
+    problem: Problem
+    place: str
+    slot: str = ""
+    version: str = ""
+    env: str = ""
+    text: str = ""
+    is_noted: bool = False
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether something is to be done about it: not where it is known already, or others left it there."""
+        return self.problem is not Problem.FOREIGN and not self.is_noted
+
+
+class _Kept(NamedTuple):
+    """What a record says of one output, without its bytes; ``problem`` where the inline ones are not as stored."""
+
+    asset: str
+    object: str
+    size_bytes: int
+    digest: str
+    problem: Problem | None = None
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a check found.
+
+    Args:
+        findings: In the order of what they concern.
+        n_records: How many records were read.
+        n_versions: How many versions of histories and pins were followed to their bytes.
+        n_objects: How many objects there are.
+        lost: Environment, asset and partition to the numbers of versions whose bytes are gone.
+        found: Likewise, versions that were noted as lost and are whole.
+        spoilt: Paths of action records of which nothing can be read any more.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    n_records: int = 0
+    n_versions: int = 0
+    n_objects: int = 0
+    lost: dict[tuple[str, str, str], set[int]] = field(default_factory=dict)
+    found: dict[tuple[str, str, str], set[int]] = field(default_factory=dict)
+    spoilt: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
+
+    @property
+    def faults(self) -> list[Finding]:
+        """What is wrong with the store itself."""
+        return [each for each in self.findings if each.is_fault]
+
+
+def check(records: RecordStore, objects: ObjectStore, *, reads_data: bool = False) -> Checked:
+    """Follow every head, part of a history and pin to its record and its object; list what else lies there.
+
+    In a bucket it costs a LIST for each 1,000 records and objects, and a GET for each record.
+
+    Args:
+        records: The store's records.
+        objects: Its objects.
+        reads_data: True reads every object and verifies its digest; else only its size is looked at.
+
+    Returns:
+        What was found. A writer at work makes no finding: what it has not yet named is not looked for.
+
+    Raises:
+        StoreError: The store cannot be reached, or its file cannot be read.
+    """
+    return _Check(records, objects, reads_data).run()
+
+
+def mend(records: RecordStore, checked: Checked, now: datetime) -> None:
+    """Note what is lost, so that the next build makes it again; removes nothing. Idempotent.
+
+    Args:
+        records: The store's records.
+        checked: What a check found.
+        now: Aware UTC.
+    """
+    for place in {**checked.lost, **checked.found}:
+        note_lost(records, *place, checked.lost.get(place, ()), checked.found.get(place, ()))
+    for path in sorted(checked.spoilt):
+        stored = _any(records, path)
+        if stored is None:
+            continue
+        try:
+            action = decode_action(stored.data, path)
+        except CorruptRecord:
+            action = _unknown(path, now)
+        # Whoever replaced it meanwhile made it again.
+        records.replace(path, encode(tombstone(action, now)), stored.token)
+
+
+class _Check:
+    def __init__(self, records: RecordStore, objects: ObjectStore, reads_data: bool) -> None:
+        self._records = records
+        self._objects = objects
+        self._reads_data = reads_data
+        self._sizes: dict[str, int] = {}
+        self._kept: dict[str, tuple[_Kept, ...]] = {}
+        self._problems: dict[str, Problem | None] = {}
+        self._noted: dict[tuple[str, str, str], tuple[int, ...]] = {}
+        self._found = Checked()
+
+    def run(self) -> Checked:
+        # What is named is looked at before what it names, so that what a writer adds meanwhile is no finding.
+        named = [*self._read("heads/"), *self._read("hist/"), *self._read("pins/")]
+        for action in self._read("ac/"):
+            assert isinstance(action, Action)
+            self._kept[action.fingerprint] = (
+                tuple(map(_kept, action.outputs)) if action.buried_at is None else ()
+            )
+        for area in ("runs/", "artifacts/", "envs/", "schedules/", "ticks/"):
+            for _ in self._read(area):
+                pass
+        self._sizes = {each.name: each.size_bytes for each in self._objects.list("")}
+        self._found.n_objects = len(self._sizes)
+        for record in named:
+            if isinstance(record, Head):
+                self._noted[record.env, record.asset, record.partition] = record.lost
+        for record in named:
+            self._follow(record)
+        self._look_at_results()
+        self._look_for_others()
+        self._found.findings.sort(key=lambda each: (each.slot, each.env, each.place))
+        return self._found
+
+    def _read(self, prefix: str) -> Iterator[Record]:
+        """Read the records of an area; one that cannot be read, or that lies in the place of another, is a finding."""
+        kind = _KINDS[prefix.removesuffix("/")]
+        for stored in self._records.scan(prefix):
+            self._found.n_records += 1
+            try:
+                record = decode(stored.data, kind, stored.path)
+                problem = "" if _lies_at(record, stored.path) else "it is the record of something else"
+            except CorruptRecord as error:
+                problem = str(error.facts.get("problem", error.what))
+            if not problem:
+                yield record
+                continue
+            self._found.unreadable.add(stored.path)
+            if prefix == "ac/":
+                self._found.spoilt.add(stored.path)
+            self._found.findings.append(Finding(Problem.UNREADABLE, stored.path, text=problem))
+
+    def _follow(self, record: Record) -> None:
+        """Follow the versions that a record names to their bytes."""
+        if isinstance(record, Pin):
+            self._found.n_versions += 1
+            problem, place = self._problem(record.fingerprint, record.asset)
+            if problem is not None:
+                about = slot(record.asset, record.partition)
+                text = f"pinned as {record.name}"
+                self._found.findings.append(
+                    Finding(problem, place, about, f"v{record.seq}", record.env, text)
+                )
+            return
+        assert isinstance(record, (Head, Past))
+        key = record.env, record.asset, record.partition
+        noted = self._noted.get(key, ())
+        for each in record.history:
+            self._found.n_versions += 1
+            problem, place = self._problem(each.fingerprint, record.asset)
+            if problem is None:
+                if each.seq in noted:
+                    self._found.found.setdefault(key, set()).add(each.seq)
+                continue
+            self._found.lost.setdefault(key, set()).add(each.seq)
+            about, is_noted = slot(record.asset, record.partition), each.seq in self._noted.get(key, ())
+            text = "known to be lost" if is_noted else ""
+            self._found.findings.append(
+                Finding(problem, place, about, f"v{each.seq}", record.env, text, is_noted)
+            )
+
+    def _problem(self, fingerprint: str, asset: str) -> tuple[Problem | None, str]:
+        """Say what is wrong with what a recipe made for an asset, and where."""
+        path = action_path(fingerprint)
+        outputs = self._kept.get(fingerprint)
+        if outputs is None and path not in self._found.unreadable:
+            # It may have been written since the records were read.
+            outputs = self._look_up(path)
+        output = next((each for each in outputs or () if each.asset == asset), None)
+        if output is None:
+            return Problem.UNREADABLE if path in self._found.unreadable else Problem.NO_RECORD, path
+        return self._problem_of(output), output.object or path
+
+    def _problem_of(self, output: _Kept) -> Problem | None:
+        if not output.object:
+            return output.problem
+        if output.object not in self._problems:
+            self._problems[output.object] = self._look_at(output)
+        return self._problems[output.object]
+
+    def _look_at(self, output: _Kept) -> Problem | None:
+        size = self._sizes.get(output.object)
+        if size is None:
+            # Nothing rests on a list being complete.
+            found = self._objects.head(output.object)
+            if found is None:
+                return Problem.MISSING
+            size = found.size_bytes
+        if size != output.size_bytes:
+            return Problem.TRUNCATED if size < output.size_bytes else Problem.DAMAGED
+        if self._reads_data and not self._is_whole(output):
+            return Problem.DAMAGED
+        return None
+
+    def _is_whole(self, output: _Kept) -> bool:
+        try:
+            with self._objects.get(output.object) as source:
+                return digest_chunks(iter(lambda: source.read(_CHUNK_BYTES), b"")) == output.digest
+        except FileNotFoundError:
+            return False
+
+    def _look_up(self, path: str) -> tuple[_Kept, ...] | None:
+        try:
+            stored = self._records.get(path)
+            action = decode_action(stored.data, path) if stored is not None else None
+        except CorruptRecord:
+            return None
+        return tuple(map(_kept, action.outputs)) if action is not None else None
+
+    def _look_at_results(self) -> None:
+        """Look at the results that no version names, and choose the records of which nothing can be read any more."""
+        told = {each.place for each in self._found.findings}
+        for fingerprint, outputs in self._kept.items():
+            problems = [(self._problem_of(each), each) for each in outputs]
+            if outputs and all(problem is not None for problem, _ in problems):
+                self._found.spoilt.add(action_path(fingerprint))
+            for problem, each in problems:
+                place = each.object or action_path(fingerprint)
+                if problem is not None and place not in told:
+                    told.add(place)
+                    self._found.findings.append(
+                        Finding(problem, place, each.asset, text="no version names it")
+                    )
+
+    def _look_for_others(self) -> None:
+        """List what lies among the objects and is none of ours."""
+        for name in self._sizes:
+            area, _, rest = name.partition("/")
+            if area not in ("data", "artifacts", "logs") or time_of(rest.rpartition("/")[2]) is None:
+                self._found.findings.append(Finding(Problem.FOREIGN, name))
+
+
+def _kept(output: Output) -> _Kept:
+    is_spoilt = not output.object and digest_bytes(output.inline) != output.digest
+    problem = Problem.DAMAGED if is_spoilt else None
+    return _Kept(output.asset, output.object, output.size_bytes, output.digest, problem)
+
+
+def _lies_at(record: Record, path: str) -> bool:
+    """Say whether a record is the one that its path names: another's is never taken for it."""
+    match record:
+        case Action():
+            return path == action_path(record.fingerprint)
+        case Head():
+            return path == head_path(record.env, record.asset, record.partition)
+        case Past():
+            return path.startswith(past_path(record.env, record.asset, record.partition, 0)[:-_SEQ_DIGITS])
+        case Pin():
+            return path == pin_path(record.name)
+        case Environment():
+            return path == env_path(record.name)
+        case Run():
+            return path == run_path(record.id)
+    return True
+
+
+def _any(records: RecordStore, path: str) -> Stored | None:
+    """Read what lies at a path, whatever it is."""
+    return next((stored for stored in records.scan(path) if stored.path == path), None)
+
+
+def _unknown(path: str, now: datetime) -> Action:
+    """Stand in for a record of which nothing can be read."""
+    return Action(
+        fingerprint=path.removeprefix("ac/"),
+        task="",
+        code="",
+        outputs=(),
+        attempt="",
+        run="",
+        started_at=now,
+        duration_s=0.0,
+    )
+
+
+_SEQ_DIGITS = 10
+_KINDS: dict[str, type[Record]] = {
+    "heads": Head,
+    "hist": Past,
+    "pins": Pin,
+    "ac": Action,
+    "runs": Run,
+    "artifacts": Artifact,
+    "envs": Environment,
+    "schedules": ScheduleRecord,
+    "ticks": Tick,
+}
