@@ -13,7 +13,6 @@ from nacre.project import Project
 from nacre.store.fsck import Checked, Finding, Problem, check, mend
 from nacre.survey.gather import Versions
 
-
 #: So often the index is compared before a difference counts as one.
 _LOOKS = 3
 

@@ -48,9 +48,12 @@ class Versions:
         except CorruptRecord:
             self.damaged.add(fingerprint)
             return None
-        if action is None or action.buried_at is not None:
+        return self._take(action) if action is not None else None
+
+    def _take(self, action: Action) -> Action | None:
+        if action.buried_at is not None:
             return None
-        self._actions[fingerprint] = action
+        self._actions[action.fingerprint] = action
         self.sources.update(action.sources.values())
         return action
 
