@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-ceph test-kill test-versions test-web
+LANES := test-atproto test-ceph test-interleavings test-kill test-versions test-web
 
 .PHONY: help demo ui dashboard test check format bench changelog test-long clean venv $(LANES)
 
@@ -18,7 +18,8 @@ help:
 	@echo "make test-long     every lane: $(LANES)"
 	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
 	@echo "make test-ceph     stores and places on a real Ceph gateway, on this machine (apt-get install radosgw …)"
-	@echo "make test-kill     builds ended by kill -9, again and again"
+	@echo "make test-interleavings  machines that share a store, in 120,000 orders (NACRE_SCHEDULES=n)"
+	@echo "make test-kill     builds and collections ended by kill -9, at random and at each system call"
 	@echo "make test-versions data versions with other Pythons and library versions (Python 3.11, 3.12 and 3.13)"
 	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
@@ -59,7 +60,12 @@ test-atproto: venv
 test-ceph: venv
 	@$(PY) -m pytest tests/lanes/ceph $(ARGS)
 
+test-interleavings: venv
+	@NACRE_SCHEDULES=$${NACRE_SCHEDULES:-120000} NACRE_EXAMPLES=$${NACRE_EXAMPLES:-10} \
+	  $(PY) -m pytest -n auto tests/property/test_interleavings.py tests/property/test_store_machine.py $(ARGS)
+
 test-kill: venv
+	@tests/lanes/kill/install.sh
 	@$(PY) -m pytest -s tests/lanes/kill $(ARGS)
 
 test-versions: venv

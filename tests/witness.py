@@ -87,10 +87,16 @@ class Witness:
         )
 
     def kept(self) -> Iterator[tuple[str, Head | Past, Materialization]]:
-        """All versions that histories list."""
+        """All versions that histories list.
+
+        One that a collection dropped may come back in a record of the past: a writer that was about to spill it did not
+        know. It is dropped again by the next collection, and whoever asks for it is told that it was collected.
+        """
         for path, head in (*self.heads.items(), *self.pasts.items()):
+            at = path if path in self.heads else _head_of(path)
             for version in head.history:
-                yield path, head, version
+                if (at, version.seq) not in self._dropped:
+                    yield path, head, version
 
     def unreachable(self, is_old: float, age_s: dict[str, float]) -> list[str]:
         """Objects that nothing leads to though they are old enough to be collected."""
@@ -128,10 +134,10 @@ class Witness:
         else:
             self.pasts[path] = past
             for version in past.history:
-                self._require_whole(path, past, version)
-        head_path = f"heads/{path.removeprefix('hist/').rpartition('/')[0]}"
-        if head_path in self.heads:
-            self._require_history(head_path, self.heads[head_path])
+                if (_head_of(path), version.seq) not in self._dropped:
+                    self._require_whole(path, past, version)
+        if _head_of(path) in self.heads:
+            self._require_history(_head_of(path), self.heads[_head_of(path)])
 
     def _pin(self, path: str, pin: Pin | None) -> None:
         if pin is None:
@@ -207,3 +213,8 @@ class Witness:
                     f"I13: v{version.seq} of {path} was made from {asset}@v{seq} as {read.get(asset)}, "
                     f"which is {found.data_version if found else 'not there'}"
                 )
+
+
+def _head_of(path: str) -> str:
+    """The path of the head that a record of the past belongs to."""
+    return f"heads/{path.removeprefix('hist/').rpartition('/')[0]}"

@@ -104,6 +104,7 @@ class Trial:
 
         life, seen = self.life(), Seen()
         seen.look(life.workspace)
+        life.check()
         assert all(1 in history for history in seen.histories.values()), "a version is lost"
         if Path(life.project.root, "told").exists():
             assert nacre.load("s3://lake/page.json") == page_of(2), "what was reported is lost"
