@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import md5
 from types import SimpleNamespace
 from typing import Any, BinaryIO, TypeVar
@@ -323,7 +324,7 @@ class FakeBucket(Bucket):
 
     def pages(self, folder: str, after: str = "") -> Iterator[list[Listed]]:
         while True:
-            page = self._asked("LIST", f"{folder} after {after}", lambda: self._page(folder, after))
+            page = self._asked("LIST", f"{folder} after {after}", partial(self._page, folder, after))
             if page:
                 yield page
                 after = page[-1].path

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.sandbox import Sandbox
 
 from nacre import project as roots
 from nacre.cli.main import cli
 from nacre.doctor import Level, examine
-from tests.sandbox import Sandbox
 
 ONE = """
     @materialize("asset://one")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
+from tests.sandbox import Sandbox
 
 import nacre
 from nacre import project as roots
@@ -20,7 +21,6 @@ from nacre.errors import CorruptRecord, UsageError
 from nacre.store.fsck import Problem
 from nacre.store.paths import action_path, head_path
 from nacre.store.records import Head, decode, encode
-from tests.sandbox import Sandbox
 
 SHOP = """
     @materialize("shop://orders")

@@ -6,13 +6,13 @@ import json
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.sandbox import Sandbox
 
 import nacre
 from nacre import project as roots
 from nacre.checking import check_store
 from nacre.cli.main import cli
 from nacre.errors import UsageError
-from tests.sandbox import Sandbox
 
 PIPE = """
     from nacre.cache_policies import INPUTS

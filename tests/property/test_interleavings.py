@@ -1,7 +1,7 @@
 """Histories of several machines over one store, each request a point where another may go first, die, or hear nothing.
 
-``NACRE_SCHEDULES`` says how many (4,000 by default; the lane test-interleavings takes 120,000); ``NACRE_SEED`` plays one
-and shows it. What was ever violated stays in ``FOUND_BEFORE``.
+``NACRE_SCHEDULES`` says how many (4,000 by default; the lane test-interleavings takes 120,000); ``NACRE_SEED`` plays
+one and shows it. What was ever violated stays in ``FOUND_BEFORE``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ FOUND_BEFORE: dict[int, str] = {
     7: "a version named as its input what another run had made",
     9: "a version named as its input what another run had made, with another recipe",
     117: "a late publication of an old version stayed at the key",
+    408: "the mark of another file of the same size was noted",
+    1528: "a version named as its input what had been collected when it was taken",
+    1655: "the mark of another file was noted, and its machine died",
+    3266: "a result was taken that was collected and made anew",
+    3393: "a version that was collected came back with what a head spilt",
 }
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
@@ -29,16 +30,23 @@ from buckets import Service
 from machine_model import KEYS, MADE, PAGE, SOURCES, Code, Recipe
 from nacre import project as roots
 from nacre.declare.discover import load_module
-from nacre.errors import StoreError, StoreUnavailable
+from nacre.errors import CorruptObject, StoreError, StoreUnavailable
 from nacre.execute.workspace import Workspace
 from nacre.store.contents import Contents
-from nacre.store.ids import new_id
+from nacre.store.fsck import check, mend
+from nacre.store.gc import Retention, collect
+from nacre.store.ids import new_id, time_of
+from nacre.store.memory import MemoryObjects
+from nacre.store.paths import action_path
+from nacre.store.records import Action, decode
+from nacre.store.use import GRACE_S
 from nacre.store.wrap import Call, Fault, FaultyObjects, FaultyRecords
 from sandbox import Sandbox
 from stored_history import Seen
 
 TIMES = int(os.environ.get("NACRE_EXAMPLES", "1"))
 PIPELINE = "shared_pipeline"
+DAY_S = 24 * 3600.0
 
 
 class Killed(BaseException):
@@ -93,6 +101,7 @@ class Machines(RuleBasedStateMachine):
         self.maybe: set[Recipe] = set()
         self.seen = Seen()
         self.at = -1
+        self.passed_s = 0.0
         self.sandbox: Sandbox | None = None
         self.use(0)
 
@@ -115,6 +124,11 @@ class Machines(RuleBasedStateMachine):
         if data is not None:
             path.write_bytes(data)
 
+    def damage(self, name: str, data: bytes) -> None:
+        path = self.folder / "store" / "objects" / name
+        path.chmod(0o600)
+        path.write_bytes(data)
+
     def drop_catalog(self) -> None:
         file = self.folder / "store" / "records.sqlite"
         if file.exists():
@@ -132,6 +146,7 @@ class Machines(RuleBasedStateMachine):
             if self.sandbox is not None:
                 self.sandbox.close()
             self.sandbox = Sandbox(self.folders[machine])
+            self.sandbox.clock.advance(self.passed_s)
         else:
             self.reopen()
 
@@ -297,6 +312,57 @@ class Machines(RuleBasedStateMachine):
         }
         return catalog.heads("default"), histories, inputs, sorted(catalog.edges("default"))
 
+    @rule(days=st.sampled_from([4, 8, 40]))
+    def time_passes(self, days: int) -> None:
+        assert self.sandbox is not None
+        self.sandbox.clock.advance(days * DAY_S)
+        self.passed_s += days * DAY_S
+
+    @rule(data=st.data(), keep_versions=st.sampled_from([0, 0, 1, 2]))
+    def garbage_is_collected(self, data: st.DataObject, keep_versions: int) -> None:
+        """I9: what is left is reached or young; what any head, history or pin names stays whole."""
+        self.use(self._any(data))
+        workspace = self.workspace
+        records, objects, now = workspace.records, workspace.contents.objects, workspace.clock.now()
+        collect(records, objects, now=now, settings=Retention(keep_versions, cache_keep=1), delete=True)
+        # A result that no version needs may be gone now; in histories that are cut short, of a known one too.
+        if keep_versions:
+            self.seen.keeps_all = False
+            self.maybe |= self.known
+            self.known.clear()
+        self.looked_at()
+        actions = (decode(each.data, Action, each.path) for each in records.scan("ac/"))
+        used = {output.object for action in actions for output in action.outputs}
+        oldest = now - timedelta(seconds=GRACE_S)
+        for each in objects.list("data/"):
+            made = time_of(each.name.rpartition("/")[2])
+            assert each.name in used or (made is not None and made >= oldest), f"I9: {each.name}"
+
+    @rule(data=st.data())
+    def a_byte_of_a_version_flips(self, data: st.DataObject) -> None:
+        """I14: it is never taken for the value; once it is noted, it is made again, and only it."""
+        self.use(self._any(data))
+        self.built()
+        head = next(row for row in self.workspace.catalog.heads("default") if row.asset == KEYS["bulk"])
+        stored = self.workspace.records.get(action_path(head.fingerprint))
+        assert stored is not None
+        name = decode(stored.data, Action, stored.path).outputs[0].object
+        with self.workspace.contents.objects.get(name) as file:
+            whole = file.read()
+        self.damage(name, b"\xff" + whole[1:])
+        with pytest.raises(CorruptObject):
+            nacre.load(KEYS["bulk"])
+        checked = check(self.workspace.records, self.workspace.contents.objects, reads_data=True)
+        assert {each.slot for each in checked.faults} == {KEYS["bulk"]}
+        mend(self.workspace.records, checked, self.workspace.clock.now())
+        self.reopen()
+        module = self.load()
+        nacre.build("*", modules=[module])
+        broken = {"total"} if self.code[self.at].is_broken else set()
+        assert set(module.calls) == {"bulk", *SOURCES} | broken
+        self.require_values(module)
+        self.looked_at()
+
     def looked_at(self) -> None:
         """I4, I5, I13, I14: every version of every history is whole, nothing was lost or rewritten."""
         self.seen.look(self.workspace)
@@ -337,6 +403,11 @@ class InMemory(Machines):
             project._workspace = workspace
         else:
             super().reopen()
+
+    def damage(self, name: str, data: bytes) -> None:
+        objects = self.workspace.contents.objects
+        assert isinstance(objects, MemoryObjects)
+        objects._objects[name] = data
 
     def drop_catalog(self) -> None:
         """Its index is as much in memory as its records."""
@@ -381,6 +452,10 @@ class InBucket(Machines):
             self.service.client.delete_object(Bucket=self.bucket, Key=self.key)
         else:
             self.service.client.put_object(Bucket=self.bucket, Key=self.key, Body=data)
+
+    def damage(self, name: str, data: bytes) -> None:
+        key = f"store-{self.n_stores}/objects/{name}"
+        self.service.client.put_object(Bucket=self.bucket, Key=key, Body=data)
 
     def drop_catalog(self) -> None:
         shutil.rmtree(self.folders[self.at] / ".nacre", ignore_errors=True)
