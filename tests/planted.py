@@ -113,11 +113,11 @@ class NoSecondLook(Publishing):
 
 BUGS: dict[str, Bug] = {
     "record before data": Bug(Planted(objects=Later, records=RecordFirst), ("I4",), 100),
-    "last writer wins": Bug(Planted(committer=LastWins), ("I4", "I6"), 300),
+    "last writer wins": Bug(Planted(committer=LastWins), ("I4", "I6"), 1_000),
     "head without a condition": Bug(
-        Planted(takes_blindly=lambda path: "/heads/" in path), ("I5", "reported"), 300
+        Planted(takes_blindly=lambda path: "/heads/" in path), ("I5", "reported"), 1_000
     ),
-    "publication without a second look": Bug(Planted(publishing=NoSecondLook), ("I8",), 1_000),
-    "no touch": Bug(Planted(committer=NoTouch), ("I4",), 3_000),
-    "delete instead of tombstone": Bug(Planted(collected=Deleting), ("I4",), 3_000),
+    "publication without a second look": Bug(Planted(publishing=NoSecondLook), ("I8",), 10_000),
+    "no touch": Bug(Planted(committer=NoTouch), ("I4",), 10_000),
+    "delete instead of tombstone": Bug(Planted(collected=Deleting), ("I4",), 10_000),
 }
