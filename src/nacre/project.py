@@ -152,13 +152,13 @@ class Project:
     def follow(self) -> None:
         """Bring an index that follows its records up to date."""
         if self._mirror is not None:
-            self._look(self._mirror, self.workspace(creates=False).records)
+            self._look(self._mirror)
 
     def rebuild_catalog(self) -> None:
         """Make the index anew from the records. Atomic; live progress of runs is kept."""
         records = self.workspace(creates=False).records
         if self._mirror is not None:
-            self._mirror.renew(records)
+            self._mirror.renew()
         elif isinstance(records, SqliteRecords):
             stored = records.scan("")
             records.write(lambda connection: rebuild(connection, stored, is_lenient=True))

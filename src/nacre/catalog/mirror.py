@@ -117,10 +117,10 @@ class Mirror:
             if found:
                 self.apply(found)
 
-    def renew(self, records: RecordStore) -> None:
+    def renew(self) -> None:
         """Make the catalog anew from the records of the store it mirrors."""
         self._forget()
-        self.refresh(records)
+        self.refresh()
 
     def close(self) -> None:
         """Release the file. Idempotent."""

@@ -140,10 +140,10 @@ class Committer:
         made: dict[str, int | None] = {}
         for commit in group:
             start = len(writes)
-            seqs = self._plan(commit, writes, made)
-            if seqs is None:
+            expected = self._plan(commit, writes, made)
+            if expected is None:
                 made.update(dict.fromkeys(slot(move.asset, move.partition) for move in commit.moves))
-            planned.append((commit, start, len(writes), seqs))
+            planned.append((commit, start, len(writes), expected))
         tokens = self._records.batch(writes) if writes else []
         committed = []
         for commit, start, end, seqs in planned:

@@ -393,10 +393,10 @@ def _apply(
     outcomes: list[Token | None] = []
     accepted: list[Stored] = []
     execute = connection.execute
-    for write in writes:
-        path, data, expect = write[:3]
+    for path, data, expect, after, _, needs in writes:
         token = None
-        if not write.is_orphaned(outcomes):
+        # As Write.is_orphaned says, without a call for each record.
+        if (after is None or outcomes[after] is not None) and (not needs or all(outcomes[n] for n in needs)):
             new = version + 1
             if expect is None:
                 changed = execute(_CREATE, (path, data, new)).rowcount
