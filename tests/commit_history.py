@@ -58,6 +58,7 @@ class Planted:
     objects: Callable[[History, Any], Any] = lambda history, inner: inner
     records: Callable[[History, Any], Any] = lambda history, inner: inner
     collected: Callable[[Any], Any] = lambda records: records
+    collect: Callable[..., object] = collect
     takes_blindly: Callable[[str], bool] = lambda path: False
 
 
@@ -183,7 +184,7 @@ class History:
     def collect(self) -> None:
         """Collect garbage."""
         records = self.planted.collected(self.records)
-        collect(records, self.objects, now=self.time.now(), settings=self.retention, delete=True)
+        self.planted.collect(records, self.objects, now=self.time.now(), settings=self.retention, delete=True)
 
     def survey_again(self) -> None:
         """Look at what is published, and put it again where it is not so."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from commit_history import Planted
 from nacre.execute.publishing import Publishing
 from nacre.store.commit import Commit, Committer
+from nacre.store.gc import Report, Retention, _Collection
 from nacre.store.port import Write
 from nacre.store.records import Action, decode
 
@@ -103,6 +105,19 @@ class Deleting:
         return getattr(self._inner, name)
 
 
+class MarkedOnce(_Collection):
+    """A collection that does not look again, behind the list of objects, at what records name."""
+
+    def _marked_again(self, results: Any, live: Any) -> Any:
+        return {path: each for path, each in results.items() if not each.is_doomed}
+
+
+def collect_marking_once(
+    records: Any, objects: Any, *, now: datetime, settings: Retention, delete: bool
+) -> Report:
+    return MarkedOnce(records, objects, now, settings, Report(delete)).run()
+
+
 class NoSecondLook(Publishing):
     """Whoever finds that the head has moved meanwhile leaves the file as it is."""
 
@@ -119,5 +134,6 @@ BUGS: dict[str, Bug] = {
     ),
     "publication without a second look": Bug(Planted(publishing=NoSecondLook), ("I8",), 10_000),
     "no touch": Bug(Planted(committer=NoTouch), ("I4",), 10_000),
+    "no second marking": Bug(Planted(collect=collect_marking_once), ("I4",), 10_000),
     "delete instead of tombstone": Bug(Planted(collected=Deleting), ("I4",), 10_000),
 }
