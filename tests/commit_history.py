@@ -31,6 +31,7 @@ from nacre.execute.workspace import Workspace
 from nacre.keys import slot
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
+from nacre.store.claims import NoClaims
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.contents import Contents
 from nacre.store.gc import Retention, collect
@@ -107,7 +108,7 @@ class History:
             new_id=self.time.new_id,
             append_events=lambda run, events: None,
             publisher=self.publisher,
-            claims=None,  # type: ignore[arg-type]
+            claims=NoClaims(),
         )
 
     @property

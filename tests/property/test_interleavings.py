@@ -24,6 +24,7 @@ FOUND_BEFORE: dict[int, str] = {
     408: "the mark of another file of the same size was noted",
     1528: "a version named as its input what had been collected when it was taken",
     1655: "the mark of another file was noted, and its machine died",
+    67207: "a result that was made anew was published as it had been",
     3266: "a result was taken that was collected and made anew",
     3393: "a version that was collected came back with what a head spilt",
 }

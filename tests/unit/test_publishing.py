@@ -18,6 +18,7 @@ from nacre.execute.workspace import Workspace
 from nacre.store.bucket import BucketObjects
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.connect import connect
+from nacre.store.claims import NoClaims
 from nacre.store.contents import Contents
 from nacre.store.directory import DirectoryObjects
 from nacre.store.ids import new_id
@@ -108,6 +109,7 @@ class Machine:
             new_id=new_id,
             append_events=lambda run, events: None,
             publisher=Publisher((), lambda root: FaultyPlace(world.place, before)),
+            claims=NoClaims(),
         )
         self.versions = Versions(records, self.workspace.catalog, "default")
         self.publishing = Publishing(

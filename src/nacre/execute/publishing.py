@@ -23,7 +23,7 @@ from nacre.store.paths import head_path
 from nacre.store.port import Stored, Write
 from nacre.store.publish.port import Content, is_as_noted
 from nacre.store.publish.publisher import PublishedHead, has_drifted
-from nacre.store.records import Head, Output, decode, encode
+from nacre.store.records import Head, Materialization, Output, decode, encode
 from nacre.survey.gather import Versions
 
 MAX_TRIES = 8
@@ -188,16 +188,21 @@ class Publishing:
             if stored is None:
                 continue
             head = decode(stored.data, Head, path)
-            output = self._output(made, head.current.fingerprint)
+            output = self._output(made, head.current)
             if output is not None:
                 found[made] = _Try(stored, head, output)
         return found
 
-    def _output(self, made: str, fingerprint: str) -> Output | None:
+    def _output(self, made: str, current: Materialization) -> Output | None:
         known = self._outputs.pop(made, None)
-        if known is not None and known[0] == fingerprint:
+        if known is not None and known[0] == current.fingerprint and _is_of(known[1], current):
             return known[1]
-        return self._versions.output(fingerprint, made)
+        output = self._versions.output(current.fingerprint, made)
+        if output is not None and not _is_of(output, current):
+            # The result was made anew, with other content, since this run read its record.
+            self._versions.forget(current.fingerprint)
+            output = self._versions.output(current.fingerprint, made)
+        return output if output is not None and _is_of(output, current) else None
 
     def _is_done(self, made: str, head: Head) -> bool:
         """Whether another run has put and noted what is current."""
@@ -277,3 +282,7 @@ class Publishing:
         error = NotPublished(f"{named} could not be published", facts, hints)
         error.__cause__ = problem
         self.errors[made] = error
+
+
+def _is_of(output: Output, current: Materialization) -> bool:
+    return output.data_version == current.data_version
