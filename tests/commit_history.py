@@ -300,6 +300,7 @@ class Run:
         )
         if drifted := self.publishing.drifted([ABOVE], {ABOVE: row}):
             self.publishing.again(drifted)
+            self._count_errors()
 
     def commit(
         self, fingerprint: str, output: Output, seq: int, inputs: Sequence[Made], *, keeps_file: bool = False
@@ -333,8 +334,10 @@ class Run:
                     path = head_path("default", move.asset)
                     self.history.witness.reported(path, each.seqs[move.asset], each.commit.fingerprint)
         self.publishing.committed(committed)
-        if self.publishing.errors:
-            assert self.history.schedule is not None
+        self._count_errors()
+
+    def _count_errors(self) -> None:
+        if self.publishing.errors and self.history.schedule is not None:
             self.history.schedule.n_ended += 1
 
     def _take(
