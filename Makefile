@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-kill test-s3-real test-versions test-web
+LANES := test-atproto test-interleavings test-kill test-s3-real test-versions test-web
 
 .PHONY: help demo ui dashboard test check format bench changelog test-long clean venv $(LANES)
 
@@ -17,7 +17,8 @@ help:
 	@echo "make check         format, lint, types, and the house rules (tests/test_tidy.py)"
 	@echo "make test-long     every lane: $(LANES)"
 	@echo "make test-atproto  the example on Bluesky's own servers, on this machine (Node, Postgres, Redis)"
-	@echo "make test-kill     builds ended by kill -9, again and again"
+	@echo "make test-interleavings  machines that share a store, in 120,000 orders (NACRE_SCHEDULES=n)"
+	@echo "make test-kill     builds and collections ended by kill -9, at random and at each system call"
 	@echo "make test-s3-real  stores and places on Ceph's gateway, Azure's emulator and rclone, on this machine (radosgw, npm)"
 	@echo "make test-versions data versions with other Pythons and library versions (Python 3.11, 3.12 and 3.13)"
 	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
@@ -56,7 +57,12 @@ test-atproto: venv
 	@tests/lanes/atproto/install.sh
 	@$(PY) -m pytest tests/lanes/atproto $(ARGS)
 
+test-interleavings: venv
+	@NACRE_SCHEDULES=$${NACRE_SCHEDULES:-120000} NACRE_EXAMPLES=$${NACRE_EXAMPLES:-10} \
+	  $(PY) -m pytest -n auto tests/property/test_interleavings.py tests/property/test_store_machine.py $(ARGS)
+
 test-kill: venv
+	@tests/lanes/kill/install.sh
 	@$(PY) -m pytest -s tests/lanes/kill $(ARGS)
 
 test-s3-real: venv

@@ -191,6 +191,18 @@ class RecordStoreContract(ABC):
             assert [outcome is not None for outcome in outcomes] == [False, False, False, True, True]
             assert records.get("h") is None
 
+    def test_a_write_is_refused_with_any_that_it_needs(self, tmp_path: Path) -> None:
+        with closing(self.make(tmp_path)) as records:
+            records.create("h/1", b"theirs")
+            writes = [
+                Write("h/1", b""),
+                Write("h/2", b""),
+                Write("h/3", b"", needs=(0, 1)),
+                Write("h/4", b"", needs=(1,)),
+            ]
+            outcomes = records.batch(writes)
+            assert [outcome is not None for outcome in outcomes] == [False, True, False, True]
+
     def test_of_sixteen_threads_that_create_exactly_one_wins(self, tmp_path: Path) -> None:
         with closing(self.make(tmp_path)) as records:
             outcomes = _at_once(lambda n: records.create("ac/1", b"%d" % n))

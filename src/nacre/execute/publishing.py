@@ -204,12 +204,16 @@ class Publishing:
                 found[made] = _Try(stored, head, output)
         return found
 
-    def _output(self, made: str, version: Materialization) -> Output | None:
+    def _output(self, made: str, current: Materialization) -> Output | None:
         known = self._outputs.pop(made, None)
-        is_known = known is not None and known[0] == version.fingerprint
-        if known is not None and is_known and known[1].data_version == version.data_version:
+        if known is not None and known[0] == current.fingerprint and _is_of(known[1], current):
             return known[1]
-        return self._versions.output(version.fingerprint, made, version.data_version)
+        output = self._versions.output(current.fingerprint, made, current.data_version)
+        if output is None:
+            # The result was made anew, with other content, since this run read its record.
+            self._versions.forget(current.fingerprint)
+            output = self._versions.output(current.fingerprint, made, current.data_version)
+        return output
 
     def _is_done(self, made: str, head: Head) -> bool:
         """Whether another run has put and noted what is current."""
@@ -292,3 +296,7 @@ class Publishing:
         error = NotPublished(f"{named} could not be published", facts, hints)
         error.__cause__ = problem
         self.errors[made] = error
+
+
+def _is_of(output: Output, current: Materialization) -> bool:
+    return output.data_version == current.data_version

@@ -191,7 +191,7 @@ class Plan:
         return step
 
     def decide_again(self, key: str) -> list[Step]:
-        """Decide a step once more that did not run: another run made it meanwhile, or its input was to be made again.
+        """Decide a step once more: another run made it meanwhile, or what it could not read has been made again.
 
         Args:
             key: The step; it was ready.

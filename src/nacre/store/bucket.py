@@ -31,6 +31,7 @@ class BucketObjects:
     def __init__(self, bucket: Bucket, folder: str) -> None:
         self.bucket = bucket
         self._start = f"{folder}/" if folder else ""
+        self._etags: dict[str, str] = {}
 
     @contextmanager
     def put(self, name: str) -> Iterator[BinaryIO]:
@@ -42,6 +43,16 @@ class BucketObjects:
         """
         with _Upload(self.bucket, self.path(name)) as upload:
             yield cast(BinaryIO, upload)
+        if upload.etag:
+            self._etags[name] = upload.etag
+
+    def etag(self, name: str) -> str:
+        """Say by which ETag the service knows an object; asked only where it was not put here, at once. Empty: gone."""
+        known = self._etags.get(name)
+        if known is None:
+            found = self.bucket.head(self.path(name))
+            known = found.etag if found is not None else ""
+        return known
 
     def get(self, name: str) -> BinaryIO:
         """Open an object, seekable; FileNotFoundError where there is none."""
@@ -107,6 +118,8 @@ class _Upload(io.RawIOBase):
         self._waiting = bytearray()
         self._parts: BinaryIO | None = None
         self._upload = ExitStack()
+        #: What the service answered; empty before the end, and after an upload in parts.
+        self.etag = ""
 
     def writable(self) -> bool:
         return True
@@ -130,8 +143,10 @@ class _Upload(io.RawIOBase):
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None and self._parts is None:
-            if self._bucket.write(self._path, bytes(self._waiting), None) is None:
+            etag = self._bucket.write(self._path, bytes(self._waiting), None)
+            if etag is None:
                 raise FileExistsError(self._path)
+            self.etag = etag
             return
         if kind is None:
             self._send()

@@ -93,8 +93,8 @@ class BucketRecords:
         outcomes: list[Token | None] = [None] * len(writes)
 
         def apply(n: int) -> None:
-            path, data, expect, after, _ = writes[n]
-            if after is None or outcomes[after] is not None:
+            path, data, expect = writes[n][:3]
+            if not writes[n].is_orphaned(outcomes):
                 outcomes[n] = self.bucket.write(self._start + path, _marked(data), expect)
 
         try:
@@ -175,7 +175,7 @@ def _waves(writes: Sequence[Write]) -> list[list[int]]:
     last: dict[str, int] = {}
     waves: dict[int, list[int]] = {}
     for n, write in enumerate(writes):
-        before = list(write.waits)
+        before = [*write.waits, *write.needs]
         before += [m for m in (write.after, last.get(write.path)) if m is not None]
         number = max((numbers[m] + 1 for m in before), default=0)
         numbers.append(number)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from nacre.errors import SAFE, CorruptRecord, StoreUnavailable
 from nacre.keys import partition_of, slot
 from nacre.store.begun import begun
+from nacre.store.ends import End, Ends, slots
 from nacre.store.history import fitted
 from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
@@ -114,6 +115,7 @@ class Committer:
         self._group_s = group_s
         self._waiting: list[Commit] = []
         self._since = 0.0
+        self._ends = Ends()
 
     @property
     def is_due(self) -> bool:
@@ -139,28 +141,43 @@ class Committer:
         texts = {path: data for commit in group for path, data in commit.sources.items()}
         writes: list[Write] = [Write(path, data) for path, data in texts.items()]
         planned: list[tuple[Commit, int, int, Mapping[str, int] | None]] = []
-        made: dict[str, int] = {}
+        made: dict[str, int | None] = {}
         for commit in group:
             start = len(writes)
-            seqs = self._plan(commit, writes, _waits(commit, made))
-            made.update(dict.fromkeys(seqs or (), len(writes) - 1))
-            planned.append((commit, start, len(writes), seqs))
+            expected = self._plan(commit, writes, made)
+            if expected is None:
+                made.update(dict.fromkeys(slot(move.asset, move.partition) for move in commit.moves))
+            planned.append((commit, start, len(writes), expected))
         tokens = self._records.batch(writes) if writes else []
-        return [
-            Committed(
-                commit,
-                commit.action,
-                seqs,
-                written=list(zip(writes[start:end], tokens[start:end], strict=True)),
-            )
-            if seqs is not None and all(token is not None for token in tokens[start:end])
-            else self._settle(commit)
-            for commit, start, end, seqs in planned
-        ]
+        committed = []
+        for commit, start, end, seqs in planned:
+            if seqs is not None and all(token is not None for token in tokens[start:end]):
+                written = list(zip(writes[start:end], tokens[start:end], strict=True))
+                committed.append(Committed(commit, commit.action, seqs, written=written))
+            else:
+                committed.append(self._settle(commit))
+                self._note_ends(committed[-1])
+        return committed
 
-    def _plan(self, commit: Commit, writes: list[Write], waits: tuple[int, ...]) -> dict[str, int] | None:
-        """Append a commit's writes, on the assumption that nobody else is writing; None where somebody just did."""
-        after = None
+    def _note_ends(self, committed: Committed) -> None:
+        """Remember what became of moves, for what is made from them later in this run."""
+        for move in committed.commit.moves:
+            ahead = committed.superseded_by
+            seq = 0 if ahead or committed.is_gone else committed.seqs[move.asset]
+            end = End(seq, ahead, committed.held)
+            self._ends.note(slot(move.asset, move.partition), move.surveyed_seq + 1, end)
+
+    def _plan(
+        self, commit: Commit, writes: list[Write], made: dict[str, int | None]
+    ) -> dict[str, int] | None:
+        """Append a commit's writes, on the assumption that nobody else is writing; None where somebody just did.
+
+        ``made`` maps the slots that this group moves to the writes of their heads, where these are planned; added to.
+        """
+        needs = _needs(commit, made)
+        if needs is None or any(self._ends.blocking(move.inputs) for move in commit.moves):
+            return None
+        after, waits = None, needs
         path = action_path(commit.fingerprint)
         if commit.action is not None:
             known = self._records.get(path) if commit.overwrites else None
@@ -171,14 +188,16 @@ class Committer:
             after = len(writes)
             writes.append(Write(path, encode(commit.action), known.token if known else None, None, before))
         elif commit.taken is not None and touched(commit.taken, commit.at) is not None:
-            found = self._kept(path)
+            found = self._kept(commit)
             if found is None:
                 return None
             if (used := touched(found[1], commit.at)) is not None:
                 after = len(writes)
                 writes.append(Write(path, encode(used), found[0], None, waits))
-        seqs = {}
+        seqs: dict[str, int] = {}
+        heads: dict[str, int] = {}
         for move in commit.moves:
+            move = self._as_it_came(move)
             path = head_path(move.env, move.asset, move.partition)
             # One that was read from the base has no head here yet: it is created, and refused where it has by now.
             stored = self._records.get(path) if move.surveyed_seq and not move.base else None
@@ -192,8 +211,15 @@ class Committer:
             if past is not None and (move.base or token is not None):
                 before = (*waits, len(writes))
                 writes.append(past)
-            writes.append(Write(path, encode(head), token, after, before))
+            writes.append(Write(path, encode(head), token, after, before, needs))
+            heads[slot(move.asset, move.partition)] = len(writes) - 1
+        made.update(heads)
         return seqs
+
+    def _as_it_came(self, move: Move) -> Move:
+        """Give a move whose inputs have the numbers that their versions came to have."""
+        inputs = self._ends.as_they_came(move.inputs)
+        return move if inputs is move.inputs else move._replace(inputs=inputs)
 
     def _settle(self, commit: Commit) -> Committed:
         """Work out a commit of which something was refused, one write at a time."""
@@ -205,8 +231,12 @@ class Committer:
             return Committed(commit, action, seqs, action.run)
         if commit.taken is not None and not self._keep(commit):
             return Committed(commit, None, seqs, is_gone=True)
+        blocked = (self._ends.blocking(move.inputs) for move in commit.moves)
+        if (end := next(filter(None, blocked), None)) is not None:
+            # What it was made from never was a version: it stays as a known result, and no head names it.
+            return Committed(commit, action, seqs, end.run, end.held, is_gone=not end.run)
         for move in commit.moves:
-            seq, ahead, holds = self._settle_head(commit, move)
+            seq, ahead, holds = self._settle_head(commit, self._as_it_came(move))
             seqs[move.asset] = seq
             superseded, held = superseded or ahead, held or holds
         return Committed(commit, action, seqs, superseded, held)
@@ -231,19 +261,21 @@ class Committer:
                 return commit.action
         raise contended(path)
 
-    def _kept(self, path: str) -> tuple[Token, Action] | None:
-        """Read the record of a result that is to be taken; None where it was collected."""
+    def _kept(self, commit: Commit) -> tuple[Token, Action] | None:
+        """Read the record of a result that is to be taken; None where it was collected, and maybe made anew."""
+        path = action_path(commit.fingerprint)
         stored = self._records.get(path)
         if stored is None:
             return None
         present = decode(stored.data, Action, path)
-        return (stored.token, present) if present.buried_at is None else None
+        is_there = present.buried_at is None and not _differs(present, commit)
+        return (stored.token, present) if is_there else None
 
     def _keep(self, commit: Commit) -> bool:
         """Mark the result that a commit takes as used, where it is old; False where it was collected before that."""
         path = action_path(commit.fingerprint)
         for _ in range(MAX_TRIES):
-            found = self._kept(path)
+            found = self._kept(commit)
             if found is None:
                 return False
             used = touched(found[1], commit.at)
@@ -259,7 +291,8 @@ class Committer:
             present = decode(stored.data, Head, path) if stored else None
             if present is not None:
                 current = present.current
-                if current.attempt == commit.attempt or current.fingerprint == commit.fingerprint:
+                is_same = current.fingerprint == commit.fingerprint
+                if is_same and current.data_version == move.data_version:
                     return current.seq, "", ""
                 if not _may_move(move, present):
                     return current.seq, current.run, present.held
@@ -338,12 +371,12 @@ def _may_move(move: Move, present: Head) -> bool:
     return move.releases or not present.held
 
 
-def _waits(commit: Commit, made: Mapping[str, int]) -> tuple[int, ...]:
-    """The writes of the group by which the versions that this commit read came to be."""
-    if not made:
-        return ()
-    read = [asset for move in commit.moves for asset, _ in move.inputs.values()]
-    return tuple({made[asset] for asset in read if asset in made})
+def _needs(commit: Commit, made: Mapping[str, int | None]) -> tuple[int, ...] | None:
+    """The heads of the group by which the versions that this commit read become current; None where one may not."""
+    read = [name for move in commit.moves for name, _ in slots(move.inputs)]
+    found = dict.fromkeys(made[name] for name in read if name in made)
+    needs = tuple([n for n in found if n is not None])
+    return needs if len(needs) == len(found) else None
 
 
 def _dominates(move: Move, current: Materialization) -> bool:

@@ -393,9 +393,10 @@ def _apply(
     outcomes: list[Token | None] = []
     accepted: list[Stored] = []
     execute = connection.execute
-    for path, data, expect, after, _ in writes:
+    for path, data, expect, after, _, needs in writes:
         token = None
-        if after is None or outcomes[after] is not None:
+        # As Write.is_orphaned says, without a call for each record.
+        if (after is None or outcomes[after] is not None) and (not needs or all(outcomes[n] for n in needs)):
             new = version + 1
             if expect is None:
                 changed = execute(_CREATE, (path, data, new)).rowcount

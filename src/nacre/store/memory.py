@@ -61,7 +61,7 @@ class MemoryRecords:
         with self._lock:
             for write in writes:
                 now = accepted.get(write.path) or self._records.get(write.path)
-                orphaned = write.after is not None and outcomes[write.after] is None
+                orphaned = write.is_orphaned(outcomes)
                 if orphaned or (now.token if now else None) != write.expect:
                     outcomes.append(None)
                     continue

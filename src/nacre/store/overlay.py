@@ -61,7 +61,7 @@ class OverlayRecords:
         with self._lock:
             for write in writes:
                 now = self.get(write.path)
-                orphaned = write.after is not None and outcomes[write.after] is None
+                orphaned = write.is_orphaned(outcomes)
                 is_refused = orphaned or (now.token if now else None) != write.expect
                 outcomes.append(None if is_refused else self._put(write.path, write.data))
         return outcomes

@@ -33,6 +33,7 @@ class Write(NamedTuple):
         after: Index of an earlier write of the batch that must have been accepted, else this one is refused too.
         waits: Indices of earlier writes that must be settled before this one is begun, whatever came of them: it says
             what came of them, so after a crash it must not be there without them.
+        needs: Indices of earlier writes that must all have been accepted, as that of ``after``.
     """
 
     path: str
@@ -40,6 +41,13 @@ class Write(NamedTuple):
     expect: Token | None = None
     after: int | None = None
     waits: tuple[int, ...] = ()
+    needs: tuple[int, ...] = ()
+
+    def is_orphaned(self, outcomes: Sequence[Token | None]) -> bool:
+        """Whether a write that it comes after was refused."""
+        return (self.after is not None and outcomes[self.after] is None) or any(
+            outcomes[n] is None for n in self.needs
+        )
 
 
 class ObjectInfo(NamedTuple):

@@ -102,6 +102,10 @@ class Versions:
         """Take a record that was just committed."""
         self._actions[action.fingerprint] = action
 
+    def forget(self, fingerprint: str) -> None:
+        """Read the record of a fingerprint again when it is asked for."""
+        self._actions.pop(fingerprint, None)
+
     def output(self, fingerprint: str, slot: str, data_version: str = "") -> Output | None:
         """Return what a recipe made for one slot.
 

@@ -49,12 +49,14 @@ class BucketPlace:
     def put(self, path: str, content: Content, expect: str | None = None) -> str | None:
         """Put a file over the one that is there; readers see the one or the other.
 
-        A copy by the service and an upload in parts know no condition. Where others put another file over a copy at
-        the same moment, its size tells; what it does not tell is seen when places are looked at the next time.
+        A copy by the service and an upload in parts know no condition: others may put another file over it before it is
+        asked for its mark. So it must have the ETag of the version, or its bytes; of a large one the size is enough.
         """
         objects = content.objects
         if content.object and isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
-            return self.bucket.copy(objects.path(content.object), path, content.size_bytes) or None
+            etag = self.bucket.copy(objects.path(content.object), path, content.size_bytes)
+            copied = Listed(path, content.size_bytes, etag)
+            return etag if etag and self._is_copy(copied, objects, content) else None
         with content.open() as source:
             if expect is None or content.size_bytes >= PART_BYTES:
                 return self.bucket.put(path, source)
@@ -76,6 +78,13 @@ class BucketPlace:
             return open_at(self.bucket, path)
         except FileNotFoundError:
             raise FileNotFoundError(f"{self.bucket.site.url}/{path}") from None
+
+    def _is_copy(self, found: Listed, objects: BucketObjects, content: Content) -> bool:
+        if found.size_bytes != content.size_bytes:
+            return False
+        # Encryption, and services whose ETags count writes, give a copy another one.
+        is_told = found.size_bytes >= PART_BYTES or found.etag == objects.etag(content.object)
+        return is_told or self._is_same(found, content)
 
     def _is_same(self, found: Listed, content: Content) -> bool:
         done = 0

@@ -1,0 +1,89 @@
+"""Reads a whole store through its ports and compares it with what was seen of it before."""
+
+from __future__ import annotations
+
+from nacre.errors import StoreError
+from nacre.execute.workspace import Workspace
+from nacre.keys import slot
+from nacre.store import formats
+from nacre.store.paths import action_path
+from nacre.store.records import Action, Head, Materialization, Output, Past, decode
+
+
+class Seen:
+    """What was ever seen of the histories of one store.
+
+    Args:
+        keeps_all: False where a collection may drop the oldest versions.
+    """
+
+    def __init__(self, *, keeps_all: bool = True) -> None:
+        self.keeps_all = keeps_all
+        self.histories: dict[tuple[str, str], dict[int, Materialization]] = {}
+
+    def look(self, workspace: Workspace) -> None:
+        """Require that histories only grew (I5), that every version is whole (I4), and made of versions (I13)."""
+        now = self._read(workspace)
+        for name, before in self.histories.items():
+            first = 1 if self.keeps_all else min(now.get(name, {0: None}))
+            kept = {seq: version for seq, version in before.items() if seq >= first}
+            assert kept.items() <= now.get(name, {}).items(), f"I5: {name} lost or rewrote a version"
+        for (env, made), history in now.items():
+            first = 1 if self.keeps_all else min(history)
+            assert sorted(history) == list(range(first, first + len(history))), f"I5: {made} has gaps"
+            known = self.histories.get((env, made), {})
+            for version in history.values():
+                if version.seq not in known:
+                    try:
+                        self._require_whole(workspace, now, env, made, version)
+                    except (AssertionError, StoreError):
+                        # Others go on meanwhile: what was collected since is no loss, what was made since is there.
+                        again = self._read(workspace)
+                        if version.seq in again[env, made]:
+                            self._require_whole(workspace, again, env, made, version)
+        self.histories = now
+
+    def _read(self, workspace: Workspace) -> dict[tuple[str, str], dict[int, Materialization]]:
+        """All histories; heads first, so that what leaves one meanwhile is found behind it."""
+        found: dict[tuple[str, str], dict[int, Materialization]] = {}
+        for area, kind in (("heads/", Head), ("hist/", Past)):
+            for stored in workspace.records.scan(area):
+                part = decode(stored.data, kind, stored.path)
+                name = part.env, slot(part.asset, part.partition)
+                found.setdefault(name, {}).update({each.seq: each for each in part.history})
+        return found
+
+    def _require_whole(
+        self,
+        workspace: Workspace,
+        now: dict[tuple[str, str], dict[int, Materialization]],
+        env: str,
+        made: str,
+        version: Materialization,
+    ) -> None:
+        output = self.output(workspace, made, version)
+        workspace.contents.open(output).close()  # I14: raises where a byte is not as it was
+        for asset, seq in version.inputs.values():
+            above = now.get((env, asset), {})
+            assert seq in above or (not self.keeps_all and seq < min(above, default=0)), (
+                f"I13: {made} was made from {asset}@v{seq}"
+            )
+
+    def values(self, workspace: Workspace, made: str) -> list[object]:
+        """What an asset was ever worth."""
+        history: dict[int, Materialization] = {}
+        for stored in workspace.records.scan("heads/"):
+            head = decode(stored.data, Head, stored.path)
+            if head.asset == made:
+                history.update({each.seq: each for each in head.history})
+        outputs = [self.output(workspace, made, each) for each in history.values()]
+        return [formats.load(each.format, workspace.contents.open(each), None) for each in outputs]
+
+    def output(self, workspace: Workspace, made: str, version: Materialization) -> Output:
+        """Find what a version of a history is; there always is such a record."""
+        stored = workspace.records.get(action_path(version.fingerprint))
+        assert stored is not None, f"I4: v{version.seq} of {made} has no record"
+        outputs = decode(stored.data, Action, stored.path).outputs
+        found = [each for each in outputs if each.asset == made and each.data_version == version.data_version]
+        assert found, f"I4: v{version.seq} of {made} is not what its record says"
+        return found[0]

@@ -1,0 +1,220 @@
+"""Watches every change of a store and judges it by the invariants of the commit protocol.
+
+It reads what is stored with the product's own records and knows nothing of the code that writes them. The numbers are
+those of docs/explanation/commit.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from interleaving import Violation
+from nacre.encoding import digest_bytes
+from nacre.keys import slot
+from nacre.store.records import Action, Head, Materialization, Output, Past, Pin, Record, decode
+
+KINDS: dict[str, type[Record]] = {"heads": Head, "hist": Past, "ac": Action, "pins": Pin}
+
+
+class Witness:
+    """What a store holds at this instant, and what it ever held.
+
+    Args:
+        may_drop: Says of a version that left a history, and of when it ceased to be current, whether that is right.
+    """
+
+    def __init__(self, may_drop: Callable[[Head, Materialization, datetime], bool]) -> None:
+        self._may_drop = may_drop
+        self.heads: dict[str, Head] = {}
+        self.pasts: dict[str, Past] = {}
+        self.pins: dict[str, Pin] = {}
+        self.actions: dict[str, Action] = {}
+        self.objects: dict[str, str] = {}
+        self.files: dict[str, bytes] = {}
+        #: Path of a head and seq to the version that became current then; never changes once it is there.
+        self.versions: dict[tuple[str, int], Materialization] = {}
+        self._dropped: set[tuple[str, int]] = set()
+        self._adopted: dict[str, str] = {}
+        self._contents: dict[str, set[str]] = {}
+        #: Path of a file to the slot it belongs to.
+        self.owners: dict[str, str] = {}
+        self.n_changes = 0
+
+    def saw(self, area: str, name: str, data: bytes | None) -> None:
+        """Take one change, and judge it.
+
+        Raises:
+            Violation: An invariant does not hold any more.
+        """
+        self.n_changes += 1
+        if area == "object":
+            self._object(name, data)
+        elif area == "file":
+            self._file(name, data)
+        elif (folder := name.partition("/")[0]) in KINDS:
+            record = decode(data, KINDS[folder], name) if data is not None else None
+            {"heads": self._head, "hist": self._past, "ac": self._action, "pins": self._pin}[folder](
+                name, record
+            )  # type: ignore[operator]
+
+    def reported(self, path: str, seq: int, fingerprint: str) -> None:
+        """Judge what a commit says of itself: that a version is current, or was since."""
+        found = self.versions.get((path, seq))
+        if found is None or found.fingerprint != fingerprint:
+            raise Violation(
+                f"reported as durable, and lost: v{seq} of {path} by {fingerprint}, there is {found}"
+            )
+
+    def current(self, made: str) -> Output | None:
+        """What is current of a slot, as its action record says."""
+        for head in self.heads.values():
+            if slot(head.asset, head.partition) == made and head.env == "default":
+                return self.output(head, head.current)
+        return None
+
+    def output(self, head: Head | Past | Pin, version: Materialization) -> Output | None:
+        """The output that a version of a history is."""
+        action = self.actions.get(f"ac/{version.fingerprint}")
+        outputs = action.outputs if action is not None else ()
+        return next(
+            (
+                each
+                for each in outputs
+                if each.asset == head.asset and each.data_version == version.data_version
+            ),
+            None,
+        )
+
+    def kept(self) -> Iterator[tuple[str, Head | Past, Materialization]]:
+        """All versions that histories list.
+
+        One that a collection dropped may come back in a record of the past: a writer that was about to spill it did not
+        know. It is dropped again by the next collection, and whoever asks for it is told that it was collected.
+        """
+        for path, head in (*self.heads.items(), *self.pasts.items()):
+            at = path if path in self.heads else _head_of(path)
+            for version in head.history:
+                if (at, version.seq) not in self._dropped:
+                    yield path, head, version
+
+    def unreachable(self, is_old: float, age_s: dict[str, float]) -> list[str]:
+        """Objects that nothing leads to though they are old enough to be collected."""
+        used = {output.object for action in self.actions.values() for output in action.outputs}
+        return [name for name in self.objects if name not in used and age_s[name] > is_old]
+
+    # ── one kind of change each ───────────────────────────────────────────────────────────────────────────────────
+
+    def _head(self, path: str, head: Head | None) -> None:
+        before = self.heads.get(path)
+        if head is None:
+            raise Violation(f"I5: {path} was deleted")
+        current, last = head.current.seq, before.current.seq if before else 0
+        if current not in (last, last + 1) and before is not None:
+            raise Violation(f"I5: {path} went from v{last} to v{current}")
+        for version in head.history:
+            known = self.versions.setdefault((path, version.seq), version)
+            if known != version:
+                raise Violation(
+                    f"I5: v{version.seq} of {path} was {known.fingerprint}, is {version.fingerprint}"
+                )
+        self.heads[path] = head
+        self._require_history(path, head)
+        new = [each for each in head.history if before is None or each.seq > last]
+        for version in new:
+            self._require_whole(path, head, version)
+            self._require_closed(path, head, version)
+            output = self.output(head, version)
+            if output is not None:
+                self._contents.setdefault(slot(head.asset, head.partition), set()).add(output.digest)
+
+    def _past(self, path: str, past: Past | None) -> None:
+        if past is None:
+            self.pasts.pop(path, None)
+        else:
+            self.pasts[path] = past
+            for version in past.history:
+                if (_head_of(path), version.seq) not in self._dropped:
+                    self._require_whole(path, past, version)
+        if _head_of(path) in self.heads:
+            self._require_history(_head_of(path), self.heads[_head_of(path)])
+
+    def _pin(self, path: str, pin: Pin | None) -> None:
+        if pin is None:
+            self.pins.pop(path, None)
+        else:
+            self.pins[path] = pin
+
+    def _action(self, path: str, action: Action | None) -> None:
+        if action is None:
+            self.actions.pop(path, None)
+            self._adopted.pop(path, None)
+        else:
+            self.actions[path] = action
+            if action.buried_at is not None:
+                self._adopted.pop(path, None)
+            else:
+                versions = " ".join(each.data_version for each in action.outputs)
+                if self._adopted.setdefault(path, versions) != versions:
+                    raise Violation(f"I6: two values under {path}: {self._adopted[path]} and {versions}")
+        fingerprint = path.removeprefix("ac/")
+        for head_path, head, version in self.kept():
+            if version.fingerprint == fingerprint:
+                self._require_whole(head_path, head, version)
+
+    def _object(self, name: str, data: bytes | None) -> None:
+        if data is not None:
+            self.objects[name] = digest_bytes(data)
+            return
+        self.objects.pop(name, None)
+        for path, head, version in self.kept():
+            output = self.output(head, version)
+            if output is not None and output.object == name:
+                raise Violation(f"I4: {name} was deleted, and v{version.seq} of {path} needs it")
+
+    def _file(self, path: str, data: bytes | None) -> None:
+        if data is None:
+            raise Violation(f"I7: the file {path} was deleted")
+        self.files[path] = data
+        owner = self.owners.get(path, "")
+        if digest_bytes(data) not in self._contents.get(owner, ()):
+            raise Violation(f"I7: {path} holds what never was a version of {owner}")
+
+    # ── what must hold of one version ─────────────────────────────────────────────────────────────────────────────
+
+    def _require_history(self, path: str, head: Head) -> None:
+        start = f"hist/{path.removeprefix('heads/')}/"
+        parts = [head, *(past for name, past in self.pasts.items() if name.startswith(start))]
+        kept = {each.seq for part in parts for each in part.history}
+        for seq in range(1, head.current.seq):
+            if seq not in kept and (path, seq) not in self._dropped:
+                version, after = self.versions[path, seq], self.versions[path, seq + 1]
+                if not self._may_drop(head, version, after.at):
+                    raise Violation(f"I5: {path} lost v{seq}")
+                self._dropped.add((path, seq))
+
+    def _require_whole(self, path: str, head: Head | Past, version: Materialization) -> None:
+        output = self.output(head, version)
+        what = f"v{version.seq} of {path}"
+        if output is None:
+            raise Violation(f"I4: {what} has no record: ac/{version.fingerprint}")
+        if output.object and self.objects.get(output.object) != output.digest:
+            raise Violation(f"I4: {what} has no bytes: {output.object}")
+
+    def _require_closed(self, path: str, head: Head, version: Materialization) -> None:
+        """I13: what a version was made from was a version of its input, with that very content."""
+        action = self.actions[f"ac/{version.fingerprint}"]
+        read = {slot(each.asset, each.partition): each.data_version for each in action.inputs}
+        for asset, seq in version.inputs.values():
+            above = [p for p, each in self.heads.items() if each.asset == asset and each.env == head.env]
+            found = self.versions.get((above[0], seq)) if above else None
+            if found is None or found.data_version != read.get(asset, found.data_version):
+                raise Violation(
+                    f"I13: v{version.seq} of {path} was made from {asset}@v{seq} as {read.get(asset)}, "
+                    f"which is {found.data_version if found else 'not there'}"
+                )
+
+
+def _head_of(path: str) -> str:
+    """The path of the head that a record of the past belongs to."""
+    return f"heads/{path.removeprefix('hist/').rpartition('/')[0]}"
