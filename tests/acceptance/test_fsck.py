@@ -222,6 +222,29 @@ def test_versions_that_are_found_again_are_no_longer_lost(shop: Sandbox) -> None
     assert shop.ran(shop.module(SHOP), reuse_sources=True) == []
 
 
+def test_bytes_that_come_back_from_a_backup_are_a_version_again(shop: Sandbox) -> None:
+    """Nothing that could tell them is thrown away when they are noted as lost."""
+    path = object_of(shop, "copy")
+    data = path.read_bytes()
+    shop.build(shop.edit(shop.module(SHOP), 'orders + "!"', 'orders + "?"'))
+    path.unlink()
+    assert told(check(shop, repair=True)) == [("missing object", "shop://copy", "v1")]
+    known = run("fsck")
+    assert (known.exit_code, "known to be lost" in known.stdout) == (0, True)
+    assert "but for 1 version" in known.stdout
+    path.write_bytes(data)
+    assert run("gc", "--grace", "0", "--delete").exit_code == 0
+    assert check(shop, repair=True).repaired == ("1 version noted as lost, and whole again",)
+    shop.reopen()
+    assert str(nacre.load("shop://copy", at="v1")).endswith("!")
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "1e400", "-1"])
+def test_gc_takes_no_grace_that_is_no_number_of_days(shop: Sandbox, days: str) -> None:
+    done = run("gc", "--grace", days)
+    assert (done.exit_code, "Traceback" in done.output) == (2, False)
+
+
 def test_there_is_nothing_to_check_where_nothing_is_stored(project: Sandbox) -> None:
     with pytest.raises(UsageError, match="no store yet"):
         check(project)

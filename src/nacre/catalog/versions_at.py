@@ -115,6 +115,10 @@ def moment(at: date, zone: tzinfo | None = None) -> datetime:
     return at.astimezone(UTC)
 
 
+#: What could be the beginning of a content or fingerprint, or of a run's id.
+_DIGITS_OR_RUN = r"[0-9a-f]{6,}|[0-7][0-9a-hjkmnp-tv-z]{5,25}"
+
+
 def require_pin_name(name: str) -> str:
     """Check the name of a pin: one that could be anything else would mean two things.
 
@@ -124,7 +128,7 @@ def require_pin_name(name: str) -> str:
     rule = "lower-case letters, digits, - and _, such as before-backfill"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UsageError(f"A pin cannot be called {name!r}", {}, rule)
-    if re.fullmatch(_NUMBER, name) or is_moment(name):
+    if re.fullmatch(_NUMBER, name) or is_moment(name) or re.fullmatch(_DIGITS_OR_RUN, name):
         raise UsageError(f"A pin cannot be called {name!r}: that names a version already", {}, rule)
     return name
 

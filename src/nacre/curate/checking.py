@@ -122,6 +122,8 @@ def _mend(workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]
     if n_lost := sum(not each.is_noted for each in of_versions):
         noted = count(n_lost, "lost version")
         done.append(f"{noted} noted for the next build, which makes again what is current")
+    if n_found := sum(map(len, checked.found.values())):
+        done.append(f"{count(n_found, 'version')} noted as lost, and whole again")
     lost = {each.slot for each in of_versions}
     if again := [each for each in stale if each and each not in lost]:
         publishing = _publishing(workspace)

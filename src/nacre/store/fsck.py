@@ -110,7 +110,7 @@ class Checked:
         n_objects: How many objects there are.
         lost: Environment, asset and partition to the numbers of versions whose bytes are gone.
         found: Likewise, versions that were noted as lost and are whole.
-        spoilt: Paths of action records of which nothing can be read any more.
+        spoilt: Paths of action records that cannot be read, or lie in the place of another.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -148,7 +148,10 @@ def check(records: RecordStore, objects: ObjectStore, *, reads_data: bool = Fals
 
 
 def mend(records: RecordStore, checked: Checked, now: datetime) -> None:
-    """Note what is lost, so that the next build makes it again; removes nothing. Idempotent.
+    """Note what is lost, so that the next build makes it again, and what was noted and is whole again. Idempotent.
+
+    Records that can be read stay as they are, whatever became of the bytes they name. One that cannot is replaced by a
+    tombstone, so that its result may be recorded again.
 
     Args:
         records: The store's records.
@@ -308,14 +311,11 @@ class _Check:
             return
 
     def _look_at_results(self) -> None:
-        """Look at the results that no version names, and choose the records of which nothing can be read any more."""
+        """Look at the results that no version names. Their records stay: the bytes may come back, from a backup."""
         told = {each.place for each in self._found.findings}
         for path, outputs in self._kept.items():
-            problems = [(self._problem_of(each), each) for each in outputs]
-            if outputs and all(problem is not None for problem, _ in problems):
-                self._found.spoilt.add(path)
-            for problem, each in problems:
-                place = each.object or path
+            for each in outputs:
+                problem, place = self._problem_of(each), each.object or path
                 if problem is not None and place not in told:
                     told.add(place)
                     self._found.findings.append(
