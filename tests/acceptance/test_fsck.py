@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tests.sandbox import Sandbox
 
 import nacre
+from buckets import Lake
 from nacre import project as roots
 from nacre.cli.main import cli
 from nacre.curate.checking import CheckResult, check_store
@@ -36,6 +37,9 @@ SHOP = """
         calls.append("copy")
         return orders + "!"
 """
+
+
+SHOP_KEYS = ["shop://copy", "shop://orders", "shop://total"]
 
 
 @pytest.fixture
@@ -152,6 +156,46 @@ def test_a_record_in_the_place_of_another_is_found_and_never_taken(shop: Sandbox
     assert ("unreadable record", "shop://copy", "v1") in told(check(shop, repair=True))
     assert shop.ran(shop.module(SHOP), reuse_sources=True) == ["copy"]
     assert nacre.load("shop://copy") == "x" * 100_000 + "!"
+
+
+def test_a_head_that_cannot_be_read_stops_nobody_and_is_put_together_again(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    module = project.module(SHOP)
+    project.build(module).raise_for_failure()
+    project.build(project.edit(module, "len(orders)", "len(orders) + 1")).raise_for_failure()
+    before = nacre.history("shop://total")
+    (key,) = [each for each in lake.names() if "heads/default/shop-total" in each]
+    lake.write(key, b'{"env": "defa')
+    project.reopen()
+    assert [row.asset for row in project.workspace.catalog.heads("default")] == SHOP_KEYS
+    assert nacre.load("shop://copy")
+    assert told(check(project)) == [("unreadable record", "", "")]
+    failed = project.build(project.edit(module, "len(orders)", "len(orders) + 2"), "copy")
+    failed.raise_for_failure()
+    result = check(project, repair=True)
+    assert "the head of total was put together again from this machine's index" in result.repaired
+    assert check(project).ok
+    project.reopen()
+    assert nacre.history("shop://total") == before
+    again = project.build(project.edit(module, "len(orders)", "len(orders) + 3"))
+    assert again["shop://total"].version == 3
+
+
+def test_a_head_that_somebody_deleted_is_missed(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    module = project.module(SHOP)
+    project.build(module).raise_for_failure()
+    project.build(project.edit(module, "len(orders)", "len(orders) + 1")).raise_for_failure()
+    assert check(project).ok
+    (key,) = [each for each in lake.names() if "heads/default/shop-total" in each]
+    lake.service.client.delete_object(Bucket=lake.bucket, Key=key)
+    assert told(check(project)) == [("missing head", "shop://total", "v2")]
 
 
 def test_an_index_that_differs_is_found_and_made_anew(shop: Sandbox) -> None:
