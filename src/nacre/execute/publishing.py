@@ -36,10 +36,13 @@ class Taken(NamedTuple):
     Args:
         digest: Of its bytes.
         mark: What its place said of it.
+        base: The environment its head is read from, where the own has none: what was seen there is noted there. The file
+            of others lies at one place for all environments.
     """
 
     digest: str
     mark: str
+    base: str = ""
 
 
 class _Try(NamedTuple):
@@ -153,7 +156,7 @@ class Publishing:
         has_put: set[str] = set()
         for n_try in range(MAX_TRIES):
             # What lies at the places first, the heads second: a head that is read first may be older than the file.
-            unseen = waiting if n_try else [each for each in waiting if each not in self._seen]
+            unseen = waiting if n_try else [each for each in waiting if not self._is_known(each)]
             if unseen and not self._look_again(unseen):
                 return
             tries = self._tries(waiting)
@@ -179,6 +182,9 @@ class Publishing:
             problem = StoreUnavailable("It is being changed by others all the time", {}, ("run again", SAFE))
             self._fail(made, problem)
 
+    def _is_known(self, made: str) -> bool:
+        return made in self._seen or made in self.taken
+
     def _look_again(self, waiting: Iterable[str]) -> bool:
         placed = self._workspace.publisher.placed(waiting)
         try:
@@ -191,18 +197,24 @@ class Publishing:
         return True
 
     def _tries(self, waiting: Mapping[str, Stored | None]) -> dict[str, _Try]:
-        """Find what is current of each slot; one whose record is gone is left out."""
+        """Find what is current of each slot; one whose record is gone, or that is a file of others, is left out."""
         found = {}
         for made, known in waiting.items():
-            path = head_path(self._workspace.env, key_of(made), partition_of(made))
-            stored = known or self._workspace.records.get(path)
+            stored = known or self._head(made, self._workspace.env)
+            if stored is None and made in self.taken and self.taken[made].base:
+                stored = self._head(made, self.taken[made].base)
             if stored is None:
                 continue
-            head = decode(stored.data, Head, path)
+            head = decode(stored.data, Head, stored.path)
+            if made not in self.taken and is_seen_outside(made, head.current):
+                continue
             output = self._output(made, head.current)
             if output is not None:
                 found[made] = _Try(stored, head, output)
         return found
+
+    def _head(self, made: str, env: str) -> Stored | None:
+        return self._workspace.records.get(head_path(env, key_of(made), partition_of(made)))
 
     def _output(self, made: str, current: Materialization) -> Output | None:
         known = self._outputs.pop(made, None)

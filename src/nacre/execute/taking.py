@@ -40,11 +40,13 @@ class Taking:
     Args:
         workspace: The places and the store.
         publishing: Knows what lay there when the run looked, and notes what is taken.
+        heads: What is current.
     """
 
-    def __init__(self, workspace: Workspace, publishing: Publishing) -> None:
+    def __init__(self, workspace: Workspace, publishing: Publishing, heads: Mapping[str, HeadFact]) -> None:
         self._workspace = workspace
         self._publishing = publishing
+        self._heads = heads
 
     def written(self, step: StepRun, made: str) -> Output | None:
         """Give what a step wrote to its place itself, in a function that returned ``None``.
@@ -127,5 +129,6 @@ class Taking:
             )
             what = f"{short(made)} is made by nobody, and there is no file"
             raise NotMaterialized(what, facts, hints) from None
-        self._publishing.taken[made] = Taken(found.output.digest, found.mark)
+        base = self._heads[made].base if made in self._heads else ""
+        self._publishing.taken[made] = Taken(found.output.digest, found.mark, base)
         return found.output
