@@ -304,3 +304,49 @@ def test_a_plan_says_what_would_be_looked_at_and_a_key_without_place_is_still_un
     other = project.module(PIPELINE.replace("s3://lake/raw", "demo://raw"))
     with pytest.raises(UnknownName, match="nobody makes"):
         project.build(other)
+
+
+def test_one_can_be_asked_for_by_its_key_and_by_its_name(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    seen = "observed, not made here:"
+    assert nacre.why("rain", modules=[module]).reason == f"{seen} not seen before"
+    result = project.build(module, "s3://lake/raw/rain.csv")
+    assert [(step.asset, step.action) for step in result.steps] == [("s3://lake/raw/rain.csv", "built")]
+    at = f"{project.clock.now():%Y-%m-%d %H:%M} UTC"
+    assert nacre.plan("rain", modules=[module])["rain"].reason == f"{seen} last seen {at}, unchanged"
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n6\n")
+    answer = nacre.why("rain", modules=[module])
+    assert (answer.action, answer.reason) == ("check", f"{seen} last seen {at}, changed")
+    assert str(answer).splitlines()[0].endswith(str(lake / "raw/rain.csv"))
+    assert (answer.code, answer.n_parts) == ((), 0)
+    project.reopen()
+    changed = project.build(module, "rain")["rain"]
+    assert (changed.version, changed.reason) == (2, "rain changed: +2 bytes")
+    assert module.calls == []
+
+
+def test_what_is_made_from_one_can_be_selected_by_it(project: Sandbox, lake: Path) -> None:
+    other = '\n@materialize("demo://other")\ndef other() -> int: return 1\n'
+    module = project.module(PIPELINE + other)
+    assert {step.name for step in project.build(module, "rain+").steps} == {"rain", "total"}
+    with pytest.raises(UnknownName, match="rian") as raised:
+        nacre.plan("rian", modules=[module])
+    assert "'rain'" in str(raised.value)
+
+
+def test_a_hold_on_one_ends_when_it_is_built_by_its_name(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    project.ran(module)
+    nacre.rollback("rain", "v1")
+    project.ran(module, "rain")
+    assert nacre.load("rain") == "mm\n5\n5\n"
+    assert not any(entry.held for entry in nacre.history("rain"))
+
+
+def test_a_refreshed_one_is_read_again(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    assert project.build(module, "rain", refresh=True)["rain"].checked
+    assert len(project.history("s3://lake/raw/rain.csv")) == 1

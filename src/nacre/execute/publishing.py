@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from nacre.errors import SAFE, NotPublished, StoreError, StoreUnavailable
+from nacre.errors import SAFE, CorruptObject, CorruptRecord, NotPublished, StoreError, StoreUnavailable
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Committed
+from nacre.store.losses import note_lost
 from nacre.store.paths import head_path
 from nacre.store.port import Stored, Write
 from nacre.store.publish.port import Content, is_as_noted
@@ -36,8 +37,8 @@ class Taken(NamedTuple):
     Args:
         digest: Of its bytes.
         mark: What its place said of it.
-        base: The environment its head is read from, where the own has none: what was seen there is noted there. The file
-            of others lies at one place for all environments.
+        base: The environment its head is read from, where the own has none. A file of others lies at one place for all
+            environments, so what was seen of it is noted there.
     """
 
     digest: str
@@ -205,12 +206,19 @@ class Publishing:
                 stored = self._head(made, self.taken[made].base)
             if stored is None:
                 continue
-            head = decode(stored.data, Head, stored.path)
-            if made not in self.taken and is_seen_outside(made, head.current):
+            try:
+                head = decode(stored.data, Head, stored.path)
+                if made not in self.taken and is_seen_outside(made, head.current):
+                    continue
+                output = self._output(made, head.current)
+            except CorruptRecord as error:
+                self._fail(made, error)
                 continue
-            output = self._output(made, head.current)
             if output is not None:
                 found[made] = _Try(stored, head, output)
+            else:
+                problem = CorruptObject("A stored value cannot be read", {"problem": "its record is gone"})
+                self._fail(made, problem, head.current.seq)
         return found
 
     def _head(self, made: str, env: str) -> Stored | None:
@@ -283,8 +291,8 @@ class Publishing:
             text = f"There was a file that this store had not put there: {place}; {told}{more}"
             self._log(logging.WARNING, text)
             # A second name changes what the place says of a file.
-            marks = self._workspace.publisher.marks(found)
-            self._seen.update({each: marks.get(each, "") for each in found})
+            if not self._look_again(found):
+                again.update(found)
         return again
 
     def _ours(self, made: str, head: Head) -> Sequence[Content]:
@@ -303,7 +311,11 @@ class Publishing:
         facts = {"asset": made, "place": self._workspace.publisher.location(made), **problem.facts}
         facts.pop("key", None)  # the asset says it
         facts["problem"] = facts.get("problem") or problem.what
-        hints = (*problem.hint, "the version is stored; the next build publishes it")
+        if isinstance(problem, CorruptObject) and seq:
+            note_lost(self._workspace.records, self._workspace.env, key_of(made), partition_of(made), [seq])
+            hints = (*problem.hint, "the next build makes it again and publishes it: nacre build")
+        else:
+            hints = (*problem.hint, "the version is stored; the next build publishes it")
         named = f"v{seq} of {short(made)}" if seq else f"What is current of {short(made)}"
         error = NotPublished(f"{named} could not be published", facts, hints)
         error.__cause__ = problem

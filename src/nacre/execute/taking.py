@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nacre.errors import NotMaterialized, OutputMismatch
+from nacre.errors import NotMaterialized, OutputMismatch, StoreUnavailable
 from nacre.execute.effects import Effects
 from nacre.execute.made import MISSING
 from nacre.execute.publishing import Publishing, Taken
@@ -69,9 +69,14 @@ class Taking:
         before, now = self._publishing.seen(made), publisher.marks([made]).get(made, "")
         present = step.previous.get(made)
         if now and now != before:
-            found = take(
-                publisher, self._workspace.contents, made, keeps=True, is_written=True, present=present
-            )
+            contents = self._workspace.contents
+            try:
+                found = take(publisher, contents, made, keeps=True, is_written=True, present=present)
+            except FileNotFoundError:
+                facts = {"asset": resolved(made), "place": publisher.location(made)}
+                hint = "somebody else removes files there: find out who, then build again"
+                what = f"The file that {step.task.name} wrote was gone before it was read"
+                raise StoreUnavailable(what, facts, hint) from None
             self._publishing.taken[made] = Taken(found.output.digest, found.mark)
             return found.output
         if present is not None and present.is_written:

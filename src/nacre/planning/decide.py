@@ -188,9 +188,16 @@ def decide_external(recipe: Recipe, facts: Facts) -> Decision:
     if head is not None and head.held and (holding := held_head([asset], facts)) is not None:
         return Decision(Action.REUSE, _held(holding), fingerprint, recipe, {asset: head.data_version})
     asked = "*" in facts.refresh or asset in facts.refresh
-    if head is not None and not asked and (facts.reuse_sources or asset not in facts.drifted):
-        return Decision(Action.REUSE, _UNCHANGED, fingerprint, recipe, {asset: head.data_version})
-    return Decision(Action.CHECK, Reason(Cause.FIRST if head is None else Cause.SOURCE), fingerprint, recipe)
+    if head is None:
+        return Decision(Action.CHECK, Reason(Cause.OUTSIDE, asset), fingerprint, recipe)
+    if asked:
+        return Decision(Action.CHECK, Reason(Cause.ASKED), fingerprint, recipe)
+    if facts.reuse_sources or asset not in facts.drifted:
+        reason = Reason(Cause.OUTSIDE, asset, old=head.at, new="" if facts.reuse_sources else "unchanged")
+        return Decision(Action.REUSE, reason, fingerprint, recipe, {asset: head.data_version})
+    return Decision(
+        Action.CHECK, Reason(Cause.OUTSIDE, asset, old=head.at, new="changed"), fingerprint, recipe
+    )
 
 
 def _from_known(
