@@ -200,10 +200,18 @@ def location(key: str | Asset, *, partition: Partition = "") -> str:
         partition: One partition of it.
 
     Returns:
-        An absolute path or a URL, by the project's ``places``; empty where the key names no place.
+        An absolute path or a URL, by the project's ``places``, of a file of others in any environment; empty where the
+        key names no place.
     """
     name = key.key if isinstance(key, Asset) else key
-    return current_project().publisher.location(slot(name, str(partition)))
+    project, made = current_project(), slot(name, str(partition))
+    own = project.publisher.location(made)
+    if own == project.outside.location(made):
+        return own
+    # In an environment that publishes elsewhere it depends on who makes it.
+    workspace = project.workspace(creates=False)
+    rows = workspace.catalog.heads_of(workspace.env, name)
+    return workspace.place_of(made, next((row for row in rows if row.slot == made), None))
 
 
 def lineage(key: str | Asset) -> Lineage:

@@ -13,6 +13,7 @@ from nacre.errors import UsageError
 from nacre.execute.report import duration
 from nacre.keys import resolved
 from nacre.loading import find_version, load_stored, naming, require_output
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.store.records import Head
 from nacre.values import Preview, preview
@@ -64,8 +65,10 @@ def command(asset: str, wanted: str | None, partition: str, rows: int, modules: 
     if current.held:
         _row("held", f"at {current.held}, {ago(current.held_since, session.now)}; builds leave it so")
     head = current_head(session, key, partition)
-    if head is not None and head.published:
-        _row("published", f"{session.workspace.publisher.location(made)}{_behind(head)}")
+    if is_seen_outside(made, current):
+        _row("lies at", f"{session.workspace.place_of(made, current)}; made by others")
+    elif head is not None and head.published:
+        _row("published", f"{session.workspace.place_of(made)}{_behind(head)}")
     for name, text in (head.metadata if head is not None else {}).items():
         _row("metadata", f"{name}: {text}")
     _neighbours(session, key, version)
