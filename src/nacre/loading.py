@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import At, is_moment, version_at
-from nacre.errors import CorruptObject, NotMaterialized, UsageError
+from nacre.errors import CorruptObject, NacreError, NotMaterialized, UsageError
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
@@ -115,7 +115,7 @@ def load_stored(
 
 @contextmanager
 def naming(current: HeadRow, row: HeadRow | HistoryRow) -> Iterator[None]:
-    """Run a block that reads a version; where its bytes are damaged, the error names it and says what helps.
+    """Run a block that reads a version; an error names it and, where its bytes are damaged, says what helps.
 
     Args:
         current: What is current of its slot.
@@ -123,9 +123,10 @@ def naming(current: HeadRow, row: HeadRow | HistoryRow) -> Iterator[None]:
     """
     try:
         yield
-    except CorruptObject as error:
+    except NacreError as error:
         error.about("version", f"v{row.seq}")
-        if (row.fingerprint, row.data_version) != (current.fingerprint, current.data_version):
+        is_current = (row.fingerprint, row.data_version) == (current.fingerprint, current.data_version)
+        if isinstance(error, CorruptObject) and not is_current:
             # Making the asset again gives a new version, and brings an old one back only by chance.
             name = short(current.slot)
             others = (
