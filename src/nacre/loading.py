@@ -41,9 +41,9 @@ def find_stored(workspace: Workspace, name: str) -> str:
         raise NotMaterialized(
             f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build"
         )
-    raise NotMaterialized(
-        f"{name!r} is not stored", facts, unknown(name, [*filter(None, map(key_name, keys)), *keys]).hint
-    )
+    close = unknown(name, [*filter(None, map(key_name, keys)), *keys])
+    hint = close.hint or "give a key, or the last part of one without its extension: nacre ls"
+    raise NotMaterialized(f"{name!r} is not stored", {**facts, "stored": close.facts["known"]}, hint)
 
 
 def find_version(workspace: Workspace, row: HeadRow, at: At | None) -> HeadRow | HistoryRow:
