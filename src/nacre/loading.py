@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import At, is_moment, version_at
-from nacre.errors import CorruptObject, NotMaterialized, UsageError
+from nacre.errors import CorruptObject, CorruptRecord, NotMaterialized, UsageError
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
@@ -181,11 +181,14 @@ def require_output(workspace: Workspace, versions: Versions, slot: str, row: Hea
 
     Raises:
         NotMaterialized: There is none any more.
+        CorruptRecord: It cannot be read.
     """
     output = versions.output(row.fingerprint, slot, row.data_version)
     if output is None:
         name = short(key_of(slot))
         facts = {"asset": resolved(slot), "version": f"v{row.seq}", "store": workspace.location}
         hints = (f"another one: nacre history {name}", f"make it again: nacre build {name} --refresh")
+        if row.fingerprint in versions.damaged:
+            raise CorruptRecord(f"The record of {short(slot)} v{row.seq} cannot be read", facts, hints)
         raise NotMaterialized(f"The record of {short(slot)} v{row.seq} is gone", facts, hints)
     return output

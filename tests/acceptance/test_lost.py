@@ -12,7 +12,7 @@ import pytest
 from tests.sandbox import Sandbox
 
 import nacre
-from nacre.errors import CorruptObject, NacreError, NotMaterialized, StepFailed
+from nacre.errors import CorruptObject, CorruptRecord, NacreError, StepFailed
 from nacre.store.paths import action_path
 from nacre.store.records import Action, decode, encode
 
@@ -247,7 +247,7 @@ def test_a_source_that_brings_the_same_again_mends_what_is_stored_of_it(project:
         (now,) = [each for each in records.scan("ac/") if "/was-" not in each.path]
         assert records.replace(now.path, damaged, now.token)
         project.reopen()
-        with pytest.raises((CorruptObject, NotMaterialized)):
+        with pytest.raises((CorruptObject, CorruptRecord)):
             nacre.load("demo://small")
         project.build(module).raise_for_failure()
         assert nacre.load("demo://small") == {"n": 12345}
