@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import At, is_moment, version_at
-from nacre.errors import CorruptObject, NacreError, NotMaterialized, UsageError
+from nacre.errors import CorruptObject, CorruptRecord, NacreError, NotMaterialized, UsageError
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
@@ -41,9 +41,9 @@ def find_stored(workspace: Workspace, name: str) -> str:
         raise NotMaterialized(
             f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build"
         )
-    raise NotMaterialized(
-        f"{name!r} is not stored", facts, unknown(name, [*filter(None, map(key_name, keys)), *keys]).hint
-    )
+    close = unknown(name, [*filter(None, map(key_name, keys)), *keys])
+    hint = close.hint or "give a key, or the last part of one without its extension: nacre ls"
+    raise NotMaterialized(f"{name!r} is not stored", {**facts, "stored": close.facts["known"]}, hint)
 
 
 def find_version(workspace: Workspace, row: HeadRow, at: At | None) -> HeadRow | HistoryRow:
@@ -62,7 +62,7 @@ def find_version(workspace: Workspace, row: HeadRow, at: At | None) -> HeadRow |
         return row
     pin = pin_called(workspace, at.strip()) if isinstance(at, str) else None
     is_here = pin is not None and (pin.asset, pin.partition) == (row.asset, row.partition)
-    named = {pin.name: pin.fingerprint} if pin is not None and is_here else {}
+    named = {pin.name: (pin.fingerprint, pin.seq)} if pin is not None and is_here else {}
     rows = workspace.catalog.history(workspace.env, row.asset, row.partition)
     return version_at(rows, at, row.slot, pins=named, run=workspace.catalog.run)
 
@@ -182,11 +182,14 @@ def require_output(workspace: Workspace, versions: Versions, slot: str, row: Hea
 
     Raises:
         NotMaterialized: There is none any more.
+        CorruptRecord: It cannot be read.
     """
     output = versions.output(row.fingerprint, slot, row.data_version)
     if output is None:
         name = short(key_of(slot))
         facts = {"asset": resolved(slot), "version": f"v{row.seq}", "store": workspace.location}
         hints = (f"another one: nacre history {name}", f"make it again: nacre build {name} --refresh")
+        if row.fingerprint in versions.damaged:
+            raise CorruptRecord(f"The record of {short(slot)} v{row.seq} cannot be read", facts, hints)
         raise NotMaterialized(f"The record of {short(slot)} v{row.seq} is gone", facts, hints)
     return output

@@ -184,6 +184,22 @@ def test_a_head_that_cannot_be_read_stops_nobody_and_is_put_together_again(
     assert again["shop://total"].version == 3
 
 
+def test_a_head_that_cannot_be_read_on_disk_is_put_together_again(shop: Sandbox) -> None:
+    shop.build(shop.edit(shop.module(SHOP), "len(orders)", "len(orders) + 1")).raise_for_failure()
+    before = nacre.history("shop://total")
+    stored = shop.workspace.records.get(head_path("default", "shop://total"))
+    assert stored is not None
+    sql(
+        shop,
+        f"UPDATE records SET data = replace(CAST(data AS TEXT), '\"seq\":2', '\"seQ\":2') WHERE path = '{stored.path}'",
+    )
+    assert told(check(shop)) == [("unreadable record", "", "")]
+    assert check(shop, repair=True).repaired
+    assert check(shop).ok
+    shop.reopen()
+    assert nacre.history("shop://total") == before
+
+
 def test_a_head_that_somebody_deleted_is_missed(
     project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
