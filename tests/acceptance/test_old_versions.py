@@ -45,6 +45,22 @@ def built(shell: Shell) -> Shell:
 # ── in Python ──
 
 
+def test_a_version_is_pinned_listed_moved_and_let_go(built: Shell) -> None:
+    assert nacre.pins() == ()
+    first = nacre.pin("posts", "v1", "good")
+    assert (first.name, first.asset, first.version, first.env) == ("good", "demo://posts", 1, "default")
+    assert nacre.pin("posts", 1, "good") == first
+    with pytest.raises(UsageError, match="pinned as 'good'"):
+        nacre.pin("posts", "v2", "good")
+    assert nacre.pin("posts", None, "good", move=True).version == 3
+    assert [(each.name, each.version) for each in nacre.pins()] == [("good", 3)]
+    assert nacre.load("posts", at="good") == [0, 1, 2]
+    assert nacre.unpin("good").version == 3
+    assert nacre.pins() == ()
+    with pytest.raises(UsageError, match="no pin 'good'"):
+        nacre.unpin("good")
+
+
 def test_a_version_is_loaded_by_whatever_names_it(built: Shell) -> None:
     third, second, first = nacre.history("posts")
     assert nacre.load("posts") == [0, 1, 2]
