@@ -274,8 +274,9 @@ def as_selectors(select: Selector | Iterable[Selector]) -> tuple[str, ...]:
 
 def as_partitions(partition: Partition | Sequence[Partition]) -> tuple[str, ...]:
     """Turn one partition or several into several; the empty one stands for none."""
-    several = isinstance(partition, Iterable) and not isinstance(partition, str)
-    return tuple(filter(None, map(str, partition if several else (partition,))))
+    if isinstance(partition, str) or not isinstance(partition, Iterable):
+        partition = (partition,)
+    return tuple(filter(None, map(str, partition)))
 
 
 def as_modules(modules: Sequence[Module] | Module | None) -> tuple[Module, ...]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import require_pin_name
 from nacre.errors import SAFE, UsageError
+from nacre.execute.process import person
 from nacre.execute.workspace import Workspace
 from nacre.keys import resolved, slot
 from nacre.store.commit import MAX_TRIES, contended
@@ -89,7 +90,7 @@ def pin_version(
         seq=row.seq,
         fingerprint=row.fingerprint,
         at=workspace.clock.now(),
-        by=_who(),
+        by=person(),
     )
     path = pin_path(name)
     for _ in range(MAX_TRIES):
@@ -136,13 +137,3 @@ def _taken(there: Pin) -> UsageError:
     }
     hints = (f"free it first: nacre pin --remove {there.name}", SAFE)
     return UsageError(f"Another version is pinned as {there.name!r}", facts, hints)
-
-
-def _who() -> str:
-    """Name the person; empty where the system does not know."""
-    from getpass import getuser  # late: only who pins pays for it
-
-    try:
-        return getuser()
-    except (OSError, KeyError, ImportError):  # no such user, as in some containers
-        return ""
