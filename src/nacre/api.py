@@ -254,10 +254,7 @@ def _request(
     missing: bool,
 ) -> Request:
     mode = "selected" if refresh else ""
-    partitions = (
-        partition if isinstance(partition, Iterable) and not isinstance(partition, str) else (partition,)
-    )
-    chosen = tuple(filter(None, map(str, partitions)))
+    chosen = as_partitions(partition)
     names, given = as_selectors(select), as_modules(modules)
     return Request(names, given, mode, reuse_sources, chosen, missing, releases=True)
 
@@ -273,6 +270,13 @@ def as_selectors(select: Selector | Iterable[Selector]) -> tuple[str, ...]:
         else:
             texts.append(each.key if isinstance(each, Asset) else each)
     return tuple(texts)
+
+
+def as_partitions(partition: Partition | Sequence[Partition]) -> tuple[str, ...]:
+    """Turn one partition or several into several; the empty one stands for none."""
+    if isinstance(partition, str) or not isinstance(partition, Iterable):
+        partition = (partition,)
+    return tuple(filter(None, map(str, partition)))
 
 
 def as_modules(modules: Sequence[Module] | Module | None) -> tuple[Module, ...]:

@@ -11,6 +11,7 @@ import msgspec
 from nacre.catalog.history import HeadRow
 from nacre.environments import chain_of, require_known
 from nacre.errors import SAFE, NacreError, NotPublished, PromotionConflict, UsageError
+from nacre.execute.process import person
 from nacre.execute.publishing import Publishing, Taken
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import select_stored
@@ -242,6 +243,8 @@ def _commit(sides: _Sides, versions: Versions, promoted: Promoted) -> Commit:
         partition=head.partition,
         base=there.base if there is not None else "",
         releases=there is not None and bool(there.held),
+        reason=f"promoted from {ours.env} v{head.seq}",
+        by=person(),
     )
     # The run stays the one that made it: its log is what a person looks for.
     return Commit(
