@@ -13,6 +13,7 @@ from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
 from nacre.keys import key_name, key_of, resolved
 from nacre.pinning import pin_called
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.store.records import Output
 from nacre.survey.gather import Versions
@@ -126,7 +127,7 @@ def naming(current: HeadRow, row: HeadRow | HistoryRow) -> Iterator[None]:
     except NacreError as error:
         error.about("version", f"v{row.seq}")
         is_current = (row.fingerprint, row.data_version) == (current.fingerprint, current.data_version)
-        if isinstance(error, CorruptObject) and not is_current:
+        if isinstance(error, CorruptObject) and not (is_current or is_seen_outside(current.slot, row)):
             # Making the asset again gives a new version, and brings an old one back only by chance.
             name = short(current.slot)
             others = (
