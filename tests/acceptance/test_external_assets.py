@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 import nacre
+from browsing import serving
 from nacre.curate.checking import check_store
 from nacre.curate.promoting import promote_versions
 from nacre.errors import CorruptObject, NotMaterialized, UnknownName
 from nacre.project import current_project
+from nacre.web.figure import asset_href
 from sandbox import Sandbox
+from shell import HEAD, Shell
 
 PIPELINE = """
 import polars as pl
@@ -350,3 +353,15 @@ def test_a_refreshed_one_is_read_again(project: Sandbox, lake: Path) -> None:
     project.build(module)
     assert project.build(module, "rain", refresh=True)["rain"].checked
     assert len(project.history("s3://lake/raw/rain.csv")) == 1
+
+
+def test_the_page_and_show_say_where_one_lies(shell: Shell, project: Sandbox, lake: Path) -> None:
+    shell.write(HEAD + PIPELINE.replace("import polars as pl", "").replace('    calls.append("total")\n', ""))
+    shell("build")
+    assert f"lies at   {lake / 'raw/rain.csv'}" in shell("show", "rain").stdout
+    assert "made by others, and only looked at" in shell("show", "rain").stdout
+    assert "observed, not made here: last seen" in shell("ls").stdout + shell("plan").stdout
+    with serving() as served:
+        page = served.page(asset_href("s3://lake/raw/rain.csv")).text
+        assert str(lake / "raw/rain.csv") in page
+        assert "Others make it; it is only looked at." in page

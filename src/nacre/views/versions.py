@@ -12,6 +12,7 @@ from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
 from nacre.execute.workspace import Workspace
 from nacre.pinning import pins
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import lineage_unknown
 from nacre.store.paths import head_path, past_path
 from nacre.store.records import Action, Head, Output, Past, decode
@@ -163,6 +164,11 @@ def current_head(session: Session, key: str, partition: str = "") -> Head | None
     head = decode(stored.data, Head, path) if stored else None
     # What is read through the base is published and held there, not here.
     return structs.replace(head, published=0, mark="", held="") if head is not None and base else head
+
+
+def seen_at(session: Session, row: HeadRow) -> str:
+    """Say where a file of others lies; empty for whatever is made here."""
+    return session.workspace.outside.location(row.slot) if is_seen_outside(row.slot, row) else ""
 
 
 @dataclass(frozen=True, slots=True)
