@@ -161,15 +161,7 @@ def remove(workspace: Workspace, settings: Settings, name: str) -> int:
     Raises:
         UsageError: It is the default one, another reads through it, or there is none.
     """
-    if name == DEFAULT_ENV:
-        raise UsageError("The environment 'default' cannot be removed", {}, "its key is what others read")
-    require_known(workspace, settings, name)
-    over = [each.name for each in environments(workspace, settings) if each.base == name and each.is_begun]
-    if over:
-        facts = {"environment": name, "read through by": ", ".join(over)}
-        raise UsageError(
-            "An environment that others read through cannot be removed", facts, f"nacre env rm {over[0]}"
-        )
+    require_removable(workspace, settings, name)
     records = workspace.records
     n_heads = 0
     for prefix in (f"hist/{name}/", f"heads/{name}/", env_path(name)):
@@ -177,6 +169,24 @@ def remove(workspace: Workspace, settings: Settings, name: str) -> int:
             if prefix != env_path(name) or stored.path == prefix:
                 n_heads += _deleted(records, stored.path) and prefix.startswith("heads/")
     return n_heads
+
+
+def require_removable(workspace: Workspace, settings: Settings, name: str) -> None:
+    """Find out whether an environment can be removed.
+
+    Raises:
+        UsageError: It is the default one, another reads through it, or there is none.
+    """
+    if name == DEFAULT_ENV:
+        hint = "what all others read through is there; a whole store is removed with its folder or prefix"
+        raise UsageError("The environment 'default' cannot be removed", {}, hint)
+    require_known(workspace, settings, name)
+    over = [each.name for each in environments(workspace, settings) if each.base == name and each.is_begun]
+    if over:
+        facts = {"environment": name, "read through by": ", ".join(over)}
+        raise UsageError(
+            "An environment that others read through cannot be removed", facts, f"nacre env rm {over[0]}"
+        )
 
 
 def _deleted(records: RecordStore, path: str) -> bool:

@@ -356,7 +356,11 @@ def test_a_refreshed_one_is_read_again(project: Sandbox, lake: Path) -> None:
 
 
 def test_the_page_and_show_say_where_one_lies(shell: Shell, project: Sandbox, lake: Path) -> None:
-    shell.write(HEAD + PIPELINE.replace("import polars as pl", "").replace('    calls.append("total")\n', ""))
+    shell.write(
+        HEAD
+        + "from typing import Annotated\n"
+        + PIPELINE.replace("import polars as pl", "").replace('    calls.append("total")\n', "")
+    )
     shell("build")
     assert f"lies at   {lake / 'raw/rain.csv'}" in shell("show", "rain").stdout
     assert "made by others, and only looked at" in shell("show", "rain").stdout

@@ -358,7 +358,8 @@ class ActiveRun:
             self.commits.report(record)
         else:
             commit = self._recording().made(task, decision, receipt, fingerprint, derived)
-            if fingerprint in self.versions.damaged:
+            is_mended = all(head is not None and head.fingerprint == fingerprint for head in heads)
+            if is_mended or fingerprint in self.versions.damaged:
                 commit = commit._replace(overwrites=True)
             self.commits.add(commit, record)
         return made
@@ -393,7 +394,7 @@ class ActiveRun:
         fingerprint = observed_fingerprint(decision.fingerprint, versions)
         heads = [self.facts.heads.get(each) for each in made]
         is_new = any(head is None or head.fingerprint != fingerprint for head in heads)
-        if not is_new and decision.overwrites:
+        if not is_new:  # what is stored of the same content may be damaged: then this takes its place
             is_new = len(self.stored.whole(decision, self.facts.heads)) < len(made)
         return fingerprint, is_new
 
