@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 import nacre
+from browsing import serving
 from nacre.curate.checking import check_store
 from nacre.curate.promoting import promote_versions
 from nacre.errors import CorruptObject, NotMaterialized, TypeMismatch, UnknownName
 from nacre.project import current_project
+from nacre.web.figure import asset_href
 from sandbox import Sandbox
+from shell import HEAD, Shell
 
 PIPELINE = """
 import polars as pl
@@ -415,3 +418,19 @@ def test_a_file_that_cannot_be_decoded_is_named_by_who_wants_its_value(project: 
     assert facts == ["s3://lake/raw/few.json", "v1", "json"]
     assert "JSON is malformed" in str(error)
     assert nacre.load("size") == 5
+
+
+def test_the_page_and_show_say_where_one_lies(shell: Shell, project: Sandbox, lake: Path) -> None:
+    shell.write(
+        HEAD
+        + "from typing import Annotated\n"
+        + PIPELINE.replace("import polars as pl", "").replace('    calls.append("total")\n', "")
+    )
+    shell("build")
+    assert f"lies at   {lake / 'raw/rain.csv'}" in shell("show", "rain").stdout
+    assert "made by others, and only looked at" in shell("show", "rain").stdout
+    assert "observed, not made here: last seen" in shell("ls").stdout + shell("plan").stdout
+    with serving() as served:
+        page = served.page(asset_href("s3://lake/raw/rain.csv")).text
+        assert str(lake / "raw/rain.csv") in page
+        assert "Others make it; it is only looked at." in page

@@ -257,7 +257,8 @@ def test_the_page_of_an_asset_says_what_is_held_and_pinned_and_leads_to_each_ver
     built("rollback", "posts@v1")
     with serving() as served:
         page = served.page(asset_href("demo://posts"))
-        assert "posts is held at v1 since" in page.text
+        assert "held at v1 since" in page.text
+        assert "Builds and flows leave it so" in page.text
         assert "nacre rollback posts --release" in page.text
         assert "pinned as second" in page.text
         assert f"{asset_href('demo://posts')}?version=2" in page.links()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +11,10 @@ from msgspec import structs
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
+from nacre.errors import CorruptRecord
 from nacre.execute.workspace import Workspace
 from nacre.pinning import pins
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import lineage_unknown
 from nacre.store.paths import head_path, past_path
 from nacre.store.records import Action, Head, Output, Past, decode
@@ -101,17 +104,17 @@ def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
 
 def _moved_by_hand(workspace: Workspace, row: HeadRow) -> dict[int, tuple[str, str]]:
     """Find the versions that no run made current: number to what did, and who. Only people ask, so no index has it."""
-    env = row.base or workspace.env
-    path = head_path(env, row.asset, row.partition)
-    stored = workspace.records.get(path)
-    kept: list[Head | Past] = [decode(stored.data, Head, path)] if stored is not None else []
-    earlier = past_path(env, row.asset, row.partition, 0).rpartition("/")[0]
-    kept += [
-        decode(each.data, Past, each.path)
-        for each in workspace.records.scan(f"{earlier}/")
-        if each.path.rpartition("/")[0] == earlier
+    path = head_path(row.base or workspace.env, row.asset, row.partition)
+    earlier = past_path(row.base or workspace.env, row.asset, row.partition, 0).rpartition("/")[0]
+    stored = [each for each in (workspace.records.get(path),) if each is not None]
+    stored += [
+        each for each in workspace.records.scan(f"{earlier}/") if each.path.rpartition("/")[0] == earlier
     ]
-    return {each.seq: (each.reason, each.by) for part in kept for each in part.history if each.reason}
+    kept: list[Head | Past] = []
+    for each in stored:
+        with suppress(CorruptRecord):  # the index knows all else
+            kept.append(decode(each.data, Head if each.path == path else Past, each.path))
+    return {entry.seq: (entry.reason, entry.by) for part in kept for entry in part.history if entry.reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,11 @@ def current_head(session: Session, key: str, partition: str = "") -> Head | None
     head = decode(stored.data, Head, path) if stored else None
     # What is read through the base is published and held there, not here.
     return structs.replace(head, published=0, mark="", held="") if head is not None and base else head
+
+
+def seen_at(session: Session, row: HeadRow) -> str:
+    """Say where a file of others lies; empty for whatever is made here."""
+    return session.workspace.outside.location(row.slot) if is_seen_outside(row.slot, row) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from nacre.views.versions import (
     history,
     metadata,
     partitions,
+    seen_at,
     unknown_lineage,
     used_by,
 )
@@ -195,6 +196,7 @@ def _stored(request: Request, page: Page, key: str) -> Values:
         "preview_problem": problem,
         "first": versions[-1].seq,
         "elsewhere": elsewhere(page.session, found),
+        "seen_at": seen_at(page.session, found),
         "versions": [(each, uses(each.inputs)) for each in shown],
         "n_versions": len(versions),
         "marks": {each.version: each for each in entries(page.session.workspace, found)},
