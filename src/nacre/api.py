@@ -254,7 +254,7 @@ def _request(
     missing: bool,
 ) -> Request:
     mode = "selected" if refresh else ""
-    chosen = as_partitions(partition)
+    chosen = as_partitions(partition) if partition else ()
     names, given = as_selectors(select), as_modules(modules)
     return Request(names, given, mode, reuse_sources, chosen, missing, releases=True)
 

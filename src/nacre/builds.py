@@ -135,11 +135,11 @@ def make_plan(project: Project, request: Request, *, looks_at_places: bool = Tru
 
 def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_places: bool = True) -> Plan:
     """Load, infer, validate, survey and plan; everything that is wrong is found here, before the run begins."""
-    inferred = declared(project, request.modules)
+    inferred, names_outside = declared(project, request.modules), False
     try:
         steps = select_steps(inferred, request.select)
     except UnknownName:
-        inferred = with_outside(project, inferred)
+        inferred, names_outside = with_outside(project, inferred), True
         steps = select_steps(inferred, request.select)
     if request.is_lenient and inferred.missing:
         steps = [step for step in steps if step not in inferred.graph.descendants(inferred.missing)]
@@ -157,7 +157,9 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
         run.shared.producers.update(graph.tasks)
     readers = graph.unmade()
     external = external_keys(project.outside, readers, facts.heads) if readers else []
-    looked_at = [*(key for key, task in graph.tasks.items() if task.fn is outside), *external]
+    looked_at = external
+    if names_outside:
+        looked_at = [key for key, task in graph.tasks.items() if task.fn is outside] + external
     if readers:
         require_known(inferred, readers, {*facts.heads, *external})
     if has_partitions(graph, facts.heads):

@@ -113,7 +113,8 @@ def _moved_by_hand(workspace: Workspace, row: HeadRow) -> dict[int, tuple[str, s
     kept: list[Head | Past] = []
     for each in stored:
         with suppress(CorruptRecord):  # the index knows all else
-            kept.append(decode(each.data, Head if each.path == path else Past, each.path))
+            is_head = each.path == path
+            kept.append(decode(each.data, Head, path) if is_head else decode(each.data, Past, each.path))
     return {entry.seq: (entry.reason, entry.by) for part in kept for entry in part.history if entry.reason}
 
 
