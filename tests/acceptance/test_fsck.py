@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -209,24 +210,25 @@ def test_a_head_that_somebody_deleted_is_missed(
     project.build(module).raise_for_failure()
     project.build(project.edit(module, "len(orders)", "len(orders) + 1")).raise_for_failure()
     assert check(project).ok
+    project.close()
+    for index in (project.folder / ".nacre").glob("*.sqlite"):
+        shutil.copy(index, index.with_name(index.name + ".kept"))
     (key,) = [each for each in lake.names() if "heads/default/shop-total" in each]
     lake.service.client.delete_object(Bucket=lake.bucket, Key=key)
     assert told(check(project)) == [("missing head", "shop://total", "v2")]
     # Another machine, which knows nothing of it, begins it anew.
     project.clock.advance(60)
-    for index in (project.folder / ".nacre").glob("*.sqlite*"):
-        index.rename(index.with_name(index.name + ".kept"))
+    project.close()
+    for index in (project.folder / ".nacre").glob("*.sqlite"):
+        index.unlink()
     project.reopen()
     project.build(project.edit(module, "len(orders)", "len(orders) + 2")).raise_for_failure()
     assert [each.version for each in nacre.history("shop://total")] == [1]
     known = check(project, repair=True)
     assert [each.is_noted for each in known.checked.findings] == [True], "nobody can bring it back here"
     project.close()
-    for index in (project.folder / ".nacre").glob("*.sqlite*"):
-        if not index.name.endswith(".kept"):
-            index.unlink()
     for index in (project.folder / ".nacre").glob("*.kept"):
-        index.rename(index.with_name(index.name.removesuffix(".kept")))
+        index.replace(index.with_name(index.name.removesuffix(".kept")))
     check(project, repair=True)
     project.reopen()
     assert [each.version for each in nacre.history("shop://total")] == [3, 2, 1]
