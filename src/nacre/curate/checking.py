@@ -14,6 +14,7 @@ from nacre.errors import StoreError, UsageError, said
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
 from nacre.keys import slot
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.project import Project
 from nacre.store.fsck import Checked, Finding, Problem, check, mend
@@ -104,7 +105,11 @@ def _index(project: Project, workspace: Workspace, checked: Checked) -> list[Fin
 def _stale(workspace: Workspace) -> list[Finding]:
     """Find the published files that are not what is current; a place that cannot be reached is a finding too."""
     heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
-    placed = [each for each in workspace.publisher.placed(heads) if heads[each].published]
+    placed = [
+        each
+        for each in workspace.publisher.placed(heads)
+        if heads[each].published and not is_seen_outside(each, heads[each])
+    ]
     if not placed:
         return []
     try:

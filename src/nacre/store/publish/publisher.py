@@ -190,9 +190,8 @@ class Publisher:
                 with self._told(slot):
                     return action(self._place(file.place), file.path, slot)
             except FileNotFoundError as error:
-                facts = {"object": str(error), "problem": "the object is missing"}
-                hint = f"make it again: nacre build {key_of(slot)} --refresh"
-                return CorruptObject("A stored value cannot be read", facts, hint)
+                facts = {"object": str(error), "problem": "the object is gone"}
+                return CorruptObject("A stored value cannot be read", facts)
             except StoreError as error:
                 return error
 
