@@ -10,6 +10,7 @@ from typing import NamedTuple
 from nacre.config import Settings
 from nacre.errors import SAFE, UsageError
 from nacre.execute.workspace import Workspace
+from nacre.pinning import pins
 from nacre.store.paths import env_path
 from nacre.store.port import RecordStore
 from nacre.store.publish.places import SCHEMES, Places
@@ -175,12 +176,17 @@ def require_removable(workspace: Workspace, settings: Settings, name: str) -> No
     """Find out whether an environment can be removed.
 
     Raises:
-        UsageError: It is the default one, another reads through it, or there is none.
+        UsageError: It is the default one, another reads through it, versions of it are pinned, or there is none.
     """
     if name == DEFAULT_ENV:
         hint = "what all others read through is there; a whole store is removed with its folder or prefix"
         raise UsageError("The environment 'default' cannot be removed", {}, hint)
     require_known(workspace, settings, name)
+    pinned = [each.name for each in pins(workspace) if each.env == name]
+    if pinned:
+        facts = {"environment": name, "pins": ", ".join(pinned)}
+        hint = f"free them first: nacre pin --remove {pinned[0]}"
+        raise UsageError("An environment of which versions are pinned cannot be removed", facts, hint)
     over = [each.name for each in environments(workspace, settings) if each.base == name and each.is_begun]
     if over:
         facts = {"environment": name, "read through by": ", ".join(over)}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from nacre.catalog.history import HeadRow, HistoryRow
-from nacre.catalog.versions_at import At, is_moment, version_at
+from nacre.catalog.versions_at import KEPT, REMOVED, At, is_moment, version_at
 from nacre.errors import CorruptObject, CorruptRecord, NacreError, NotMaterialized, UsageError
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
@@ -157,6 +157,8 @@ def _whole_at(
         try:
             chosen[row] = find_version(workspace, row, at)
         except NotMaterialized as error:
+            if REMOVED in error.facts or KEPT in error.facts:
+                raise  # there was one then, and without it the whole would be another
             missing = error
     if not chosen and missing is not None:
         raise missing

@@ -10,6 +10,8 @@ import pytest
 import nacre
 from browsing import serving
 from buckets import Lake
+from nacre import project as roots
+from nacre.curate.collecting import collect_garbage
 from nacre.errors import CorruptObject, NotMaterialized, UsageError
 from nacre.web.figure import asset_href
 from sandbox import Sandbox
@@ -130,6 +132,30 @@ def test_all_partitions_are_loaded_as_they_were(project: Sandbox) -> None:
         nacre.load("sales", at="v1")
     with pytest.raises(NotMaterialized, match="had no version at"):
         nacre.load("sales", at="1999-01-01")
+
+
+def test_partitions_of_which_one_was_removed_are_not_loaded_without_it(project: Sandbox) -> None:
+    (project.folder / "nacre.toml").write_text("keep_versions = 1\ncache_keep = 0\n")
+    project.reopen()
+    module = project.module("""
+        from nacre import StaticPartitions
+
+        @materialize("demo://sales/{region}", partitions=StaticPartitions(["eu", "us"], "region"))
+        def sales(region: str) -> str:
+            return f"{region} {world['n']}"
+    """)
+    for n in (1, 2):
+        module.turn(n=n)
+        project.build(module).raise_for_failure()
+        project.clock.advance(3600)
+    early = project.clock.now() - timedelta(hours=2)
+    nacre.build("sales", modules=[module], partition="us").raise_for_failure()
+    collect_garbage(roots.current_project(), delete=True, grace_s=0)
+    project.reopen()
+    assert nacre.load("sales") == {"eu": "eu 2", "us": "us 2"}
+    with pytest.raises(NotMaterialized, match="had no version at") as caught:
+        nacre.load("sales", at=early)
+    assert "the oldest version that is kept" in caught.value.facts
 
 
 # ── on the command line ──
