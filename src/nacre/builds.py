@@ -15,6 +15,7 @@ from nacre.declare.discover import assets_beside, assets_in, load_module
 from nacre.declare.task import Task, outside
 from nacre.errors import UnknownName, UsageError
 from nacre.execute.active import ActiveRun
+from nacre.execute.held import require_held
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.run import PlanRun
 from nacre.execute.taking import external_keys
@@ -74,6 +75,8 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
     run = ActiveRun(project.workspace(), _run_name(request), "build", reporter)
     with long_lived():
         plan = _planned(project, request, run)
+        if run.held_outside:
+            require_held(run, plan)
         if placed := project.publisher.placed(_may_run(plan)):
             run.publishing.check(placed)
             _tell_left_behind(project, plan, run, placed)

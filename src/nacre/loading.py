@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import KEPT, REMOVED, At, is_moment, version_at
-from nacre.errors import CorruptObject, CorruptRecord, NotMaterialized, UsageError
+from nacre.errors import CorruptObject, CorruptRecord, NacreError, NotMaterialized, UsageError
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
 from nacre.keys import key_name, key_of, resolved
 from nacre.pinning import pin_called
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.store.records import Output
 from nacre.survey.gather import Versions
@@ -115,7 +116,7 @@ def load_stored(
 
 @contextmanager
 def naming(current: HeadRow, row: HeadRow | HistoryRow) -> Iterator[None]:
-    """Run a block that reads a version; where its bytes are damaged, the error names it and says what helps.
+    """Run a block that reads a version; an error names it and, where its bytes are damaged, says what helps.
 
     Args:
         current: What is current of its slot.
@@ -123,9 +124,10 @@ def naming(current: HeadRow, row: HeadRow | HistoryRow) -> Iterator[None]:
     """
     try:
         yield
-    except CorruptObject as error:
+    except NacreError as error:
         error.about("version", f"v{row.seq}")
-        if (row.fingerprint, row.data_version) != (current.fingerprint, current.data_version):
+        is_current = (row.fingerprint, row.data_version) == (current.fingerprint, current.data_version)
+        if isinstance(error, CorruptObject) and not (is_current or is_seen_outside(current.slot, row)):
             # Making the asset again gives a new version, and brings an old one back only by chance.
             name = short(current.slot)
             others = (

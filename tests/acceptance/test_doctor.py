@@ -66,6 +66,26 @@ def test_a_place_that_cannot_be_written_fails(project: Sandbox) -> None:
     assert text
 
 
+def test_a_place_where_only_files_of_others_lie_need_not_be_written(project: Sandbox) -> None:
+    partner, own = project.folder / "partner", project.folder / "own"
+    places = '[places]\n"s3://partner" = "./partner"\n"s3://part" = "./own"\n'
+    (project.folder / "nacre.toml").write_text(places)
+    project.reopen()
+    partner.mkdir()
+    (partner / "rain.csv").write_text("1")
+    project.build(
+        project.module("""
+        @materialize("demo://n")
+        def n(rain: Annotated[str, Asset("s3://partner/rain.csv")]) -> int:
+            return int(rain)
+        """)
+    ).raise_for_failure()
+    found = lines(project)
+    places = [each.text for each in examine(roots.current_project(), {}) if each.what == "place"]
+    assert places == [os.path.realpath(own)]
+    assert found[f"file {os.path.realpath(partner)}/rain.csv"][1] == "made by others; it can be seen"
+
+
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [

@@ -11,7 +11,7 @@ import nacre
 from browsing import serving
 from nacre.curate.checking import check_store
 from nacre.curate.promoting import promote_versions
-from nacre.errors import CorruptObject, NotMaterialized, UnknownName
+from nacre.errors import CorruptObject, NotMaterialized, TypeMismatch, UnknownName
 from nacre.project import current_project
 from nacre.web.figure import asset_href
 from sandbox import Sandbox
@@ -353,6 +353,71 @@ def test_a_refreshed_one_is_read_again(project: Sandbox, lake: Path) -> None:
     project.build(module)
     assert project.build(module, "rain", refresh=True)["rain"].checked
     assert len(project.history("s3://lake/raw/rain.csv")) == 1
+
+
+def beside(folder: Path) -> list[tuple[str, int]]:
+    return sorted((path.name, path.stat().st_nlink) for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("repair", [False, True], ids=["looked at", "mended"])
+def test_a_check_of_the_store_says_what_others_did_and_mends_nothing_of_theirs(
+    project: Sandbox, lake: Path, repair: bool
+) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    for spoil, text in (
+        (lambda path: path.write_text("mm\n9\n"), "changed since it was seen: the next build reads it"),
+        (lambda path: path.unlink(), "gone: what reads it would fail"),
+    ):
+        spoil(lake / "raw/rain.csv")
+        left = beside(lake / "raw")
+        project.reopen()
+        result = check_store(current_project(), repair=repair)
+        assert result.ok
+        assert result.repaired == ()
+        assert [(str(each.problem), each.text) for each in result.checked.findings] == [
+            ("file of others", text)
+        ]
+        assert beside(lake / "raw") == left
+
+
+def test_a_rollback_and_its_release_leave_the_folder_of_others_alone(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    project.ran(module)
+    (lake / "raw/rain.csv").write_text("mm\n6\n6\n6\n")
+    lake.joinpath("raw").chmod(0o555)
+    try:
+        nacre.rollback("rain", "v1")
+        assert check_store(current_project(), repair=True).checked.findings == []
+        nacre.release("rain")
+        project.reopen()
+        assert check_store(current_project(), repair=True).ok
+    finally:
+        lake.joinpath("raw").chmod(0o755)
+    assert beside(lake / "raw") == [("rain.csv", 1)]
+
+
+def test_a_file_that_cannot_be_decoded_is_named_by_who_wants_its_value(project: Sandbox, lake: Path) -> None:
+    (lake / "raw/few.json").write_text("{oops")
+    module = project.module("""
+    from pathlib import Path
+
+    @materialize("demo://n")
+    def n(few: Annotated[dict, Asset("s3://lake/raw/few.json")]) -> int:
+        return len(few)
+
+    @materialize("demo://size")
+    def size(few: Annotated[Path, Asset("s3://lake/raw/few.json")]) -> int:
+        return few.stat().st_size
+    """)
+    error = project.build(module).errors["demo://n"]
+    assert isinstance(error, TypeMismatch)
+    facts = [error.facts[name] for name in ("asset", "version", "format")]
+    assert facts == ["s3://lake/raw/few.json", "v1", "json"]
+    assert "JSON is malformed" in str(error)
+    assert nacre.load("size") == 5
 
 
 def test_the_page_and_show_say_where_one_lies(shell: Shell, project: Sandbox, lake: Path) -> None:

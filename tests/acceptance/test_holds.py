@@ -151,7 +151,13 @@ def test_a_rollback_while_a_build_runs_wins(project: Sandbox) -> None:
     assert current("posts").held == "v1"
     assert nacre.load("posts", at="v3") == [1]
     log = project.log()
-    assert any("was rolled back meanwhile and is held at v1" in line for line in log)
+    told = "demo://posts was rolled back meanwhile and is held at v1"
+    assert [line.partition("; ")[0] for line in log if told in line] == [
+        told,
+        f"demo://report is left as it was, since {told}",
+    ]
+    assert all("nacre rollback posts --release" in line for line in log if told in line)
+    assert (result["posts"].version, result["report"].version) == (0, 0)  # what was made is no version
     project.build(module).raise_for_failure()
     assert nacre.load("report") == 1
 

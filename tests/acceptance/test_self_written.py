@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 import nacre
+from nacre.curate.checking import check_store
 from nacre.errors import OutputMismatch, UnserialisableValue
+from nacre.project import current_project
 from sandbox import Sandbox
 
 PIPELINE = """
@@ -231,3 +235,122 @@ def test_verifying_does_not_run_what_would_write_its_file(project: Sandbox, lake
     found = {each.name: each.outcome for each in nacre.verify(modules=[module], sample="all").checked}
     assert found == {"total": "not run", "n": "same"}
     assert module.calls == ["n"]
+
+
+WRITES = """
+from pathlib import Path
+world.update(data=b'{"a": 1}')
+
+@materialize("s3://lake/x.NAME")
+def x() -> None:
+    file = Path(nacre.location("s3://lake/x.NAME"))
+    data = world["data"]
+    if data is None:
+        file.unlink()
+    elif data == b"folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+
+@materialize("demo://below")
+def below(x: Path) -> int:
+    calls.append("below")
+    return x.stat().st_size
+"""
+
+
+def table() -> bytes:
+    sink = io.BytesIO()
+    pl.DataFrame({"a": [1]}).write_parquet(sink)
+    return sink.getvalue()
+
+
+def array() -> bytes:
+    sink = io.BytesIO()
+    np.save(sink, np.arange(3))
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad", "problem"),
+    [
+        ("json", b'{"a": 1}', b"{oops", "it is no JSON"),
+        ("json", b'{"a": 1}', b"", "it is no JSON"),
+        ("json", b'{"a": 1}', b'{"$nacre": "typed/1"}', "it is no JSON"),
+        ("parquet", table(), b"PAR1 and then nothing PAR1", "it is no Parquet"),
+        ("parquet", table(), b"", "it is no Parquet"),
+        ("csv", b"a\n1\n", b"a\n\xff\xfe\n", "it is no UTF-8 text"),
+        ("npy", array(), array()[:-3], "it is no NumPy array"),
+    ],
+)
+def test_what_is_not_what_its_key_says_is_no_version_and_the_file_of_before_is_put_back(
+    project: Sandbox, lake: Path, name: str, good: bytes, bad: bytes, problem: str
+) -> None:
+    module = project.module(WRITES.replace("NAME", name))
+    module.turn(data=good)
+    project.build(module).raise_for_failure()
+    first = project.history(f"s3://lake/x.{name}")
+    module.turn(data=bad)
+    module.calls.clear()
+    error = project.build(module).errors[f"s3://lake/x.{name}"]
+    assert isinstance(error, UnserialisableValue)
+    assert problem in str(error)
+    assert error.facts["function"].startswith("x at ")  # type: ignore[attr-defined]  # a text
+    assert error.facts["place"] == str(lake / f"x.{name}")
+    assert module.calls == []
+    assert project.history(f"s3://lake/x.{name}") == first
+    assert (lake / f"x.{name}").read_bytes() == good
+    module.turn(data=good)
+    assert project.build(module)["x"].checked
+
+
+def test_a_first_file_that_is_no_value_is_no_version_and_stays_to_be_looked_at(
+    project: Sandbox, lake: Path
+) -> None:
+    module = project.module(WRITES.replace("NAME", "json"))
+    module.turn(data=b"{oops")
+    assert not project.build(module).ok
+    assert project.history("s3://lake/x.json") == []
+    assert (lake / "x.json").read_bytes() == b"{oops"
+
+
+@pytest.mark.parametrize("name", ["json", "txt"])
+def test_a_function_that_removes_its_file_fails_and_the_file_of_before_is_put_back(
+    project: Sandbox, lake: Path, name: str
+) -> None:
+    module = project.module(WRITES.replace("NAME", name))
+    project.build(module).raise_for_failure()
+    module.turn(data=None)
+    for _ in range(2):
+        result = project.build(module)
+        error = result.errors[f"s3://lake/x.{name}"]
+        assert isinstance(error, OutputMismatch)
+        assert "x returned nothing, and its file is gone" in str(error)
+        assert (lake / f"x.{name}").read_bytes() == b'{"a": 1}'
+    project.reopen()
+    assert check_store(current_project()).ok
+
+
+def test_a_folder_in_the_place_of_the_file_is_an_error_too(project: Sandbox, lake: Path) -> None:
+    module = project.module(WRITES.replace("NAME", "json"))
+    project.build(module).raise_for_failure()
+    module.turn(data=b"folder")
+    error = project.build(module).errors["s3://lake/x.json"]
+    assert "its file is gone" in str(error)
+    assert any("there is a folder of that name" in line for line in project.log())
+    assert nacre.load("s3://lake/x.json") == {"a": 1}
+    (lake / "x.json").rmdir()
+    module.turn(data=b'{"a": 2}')
+    project.build(module).raise_for_failure()
+    assert nacre.load("s3://lake/x.json") == {"a": 2}
+
+
+def test_a_call_in_a_flow_puts_the_file_of_before_back_as_well(project: Sandbox, lake: Path) -> None:
+    module = project.module(WRITES.replace("NAME", "json") + "\n@flow\ndef week(): return below()\n")
+    assert module.week() == 8
+    module.turn(data=b"{oops")
+    with pytest.raises(UnserialisableValue, match="it is no JSON"):
+        module.week()
+    assert (lake / "x.json").read_bytes() == b'{"a": 1}'

@@ -12,6 +12,7 @@ from nacre.catalog.mirror import SCHEDULED, USUAL
 from nacre.catalog.restore import restored_head
 from nacre.errors import StoreError, UsageError, said
 from nacre.execute.publishing import Publishing
+from nacre.execute.taking import changed_outside
 from nacre.execute.workspace import Workspace
 from nacre.keys import slot
 from nacre.planning.decide import is_seen_outside
@@ -28,6 +29,8 @@ from nacre.views.words import count
 _BEING_PUT_S = 60.0
 #: So often the index is compared before a difference counts as one.
 _LOOKS = 3
+#: What concerns the files at places, and no bytes of the store.
+_OF_FILES = (Problem.STALE, Problem.OUTSIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
     # An index that differs would say the wrong thing of files.
     stale = _stale(workspace) if repair or not index else []
     checked.findings += stale
+    checked.findings += _of_others(workspace)
     if repair:
         done += _mend(workspace, checked, [each.slot for each in stale])
     return CheckResult(checked, tuple(done))
@@ -131,6 +135,25 @@ def _stale(workspace: Workspace) -> list[Finding]:
     return found
 
 
+def _of_others(workspace: Workspace) -> list[Finding]:
+    """Tell which external files are not as they were seen: others may change them, and nothing is to be mended."""
+    heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
+    seen = [each for each, row in heads.items() if is_seen_outside(each, row) and not row.held]
+    try:
+        changed = changed_outside(workspace, seen, heads) if seen else {}
+    except StoreError as error:
+        text = said(error).splitlines()[0]
+        return [Finding(Problem.OUTSIDE, str(error.facts.get("place", "")), text=text)]
+    found = []
+    for made, mark in sorted(changed.items()):
+        text = (
+            "changed since it was seen: the next build reads it" if mark else "gone: what reads it would fail"
+        )
+        where, seq = workspace.outside.location(made), f"v{heads[made].seq}"
+        found.append(Finding(Problem.OUTSIDE, where, made, seq, workspace.env, text))
+    return found
+
+
 def _publishing(workspace: Workspace) -> Publishing:
     versions = Versions(workspace.records, workspace.catalog, workspace.env)
     return Publishing(workspace, versions, lambda level, text: None)
@@ -172,7 +195,7 @@ def _with_newer(head: Head, begun: Head) -> Head | None:
 def _mend(workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]:
     done = []
     mend(workspace.records, checked, workspace.clock.now())
-    of_versions = [each for each in checked.findings if each.version and each.problem is not Problem.STALE]
+    of_versions = [each for each in checked.findings if each.version and each.problem not in _OF_FILES]
     if n_lost := sum(not each.is_noted for each in of_versions):
         noted = count(n_lost, "lost version")
         done.append(f"{noted} noted for the next build, which makes again what is current")

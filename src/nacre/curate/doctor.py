@@ -6,7 +6,7 @@ import enum
 import os
 import platform
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -208,13 +208,15 @@ def _advice(store: str) -> Iterator[Examined]:
 
 def _places(project: Project) -> Iterator[Examined]:
     publisher = project.publisher
-    slots = [f"{start.rstrip('/')}/nacre-doctor.txt" for start, _ in project.settings.places]
     try:
         heads = project.workspace(creates=False).catalog.heads(project.settings.env)
     except StoreError:
         heads = []  # told with the store
     published: dict[str, str] = {}
     made = [row.slot for row in heads if not is_seen_outside(row.slot, row)]
+    seen = [row.slot for row in heads if is_seen_outside(row.slot, row)]
+    starts = [f"{start.rstrip('/')}/" for start, _ in project.settings.places]
+    slots = [f"{start}nacre-doctor.txt" for start in starts if not _is_of_others(start, made, seen)]
     for slot in (*slots, *publisher.placed(made)):
         where = publisher.location(slot)
         published.setdefault(where.rpartition("/")[0] if where else key_of(slot), slot)
@@ -226,9 +228,13 @@ def _places(project: Project) -> Iterator[Examined]:
             yield Examined(Level.OK, "place", folder)
         except NacreError as error:
             yield _failed(f"place {folder}", error)
-    for row in heads:
-        if is_seen_outside(row.slot, row):
-            yield _file_of_others(project.outside, row.slot)
+    for slot in seen:
+        yield _file_of_others(project.outside, slot)
+
+
+def _is_of_others(start: str, made: Sequence[str], seen: Sequence[str]) -> bool:
+    """Whether a place is one of others, as far as is known: files of theirs were seen there, and none put."""
+    return any(slot.startswith(start) for slot in seen) and not any(slot.startswith(start) for slot in made)
 
 
 def _file_of_others(outside: Publisher, slot: str) -> Examined:

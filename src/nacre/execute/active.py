@@ -12,7 +12,6 @@ from typing import cast
 import msgspec
 
 from nacre import context
-from nacre.catalog.history import HeadRow
 from nacre.errors import StoreError, said
 from nacre.execute.asking import Asking
 from nacre.execute.committing import Committing
@@ -26,12 +25,12 @@ from nacre.execute.reading import readings_of
 from nacre.execute.recording import Recording, failing, reused
 from nacre.execute.step import Receipt, StepRun
 from nacre.execute.stored import Stored
-from nacre.execute.taking import Taking
+from nacre.execute.taking import Taking, changed_outside
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.graph import AnyTask
-from nacre.keys import key_of, partition_of
+from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
-from nacre.planning.decide import Decision
+from nacre.planning.decide import Decision, held_head
 from nacre.planning.explain import short, unfollowed
 from nacre.planning.facts import Facts, nothing_released
 from nacre.planning.plan import outline_in
@@ -40,7 +39,6 @@ from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.losses import note_lost
 from nacre.store.paths import run_path
 from nacre.store.port import Token
-from nacre.store.publish.publisher import has_drifted
 from nacre.store.records import Output, Run, StepRecord, encode
 from nacre.survey.gather import Versions, gather
 from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
@@ -101,6 +99,8 @@ class ActiveRun:
         )
         #: Keys that somebody makes, selected or not.
         self.declared: Container[str] = ()
+        #: External assets that are held: their files are not looked at.
+        self.held_outside: set[str] = set()
         self.error: BaseException | None = None
         self.futures: list[TaskFuture[object]] = []
         self.started_at: datetime = workspace.clock.now()
@@ -264,22 +264,16 @@ class ActiveRun:
         return Taking(self.workspace, self.publishing, self.facts.heads)
 
     def look_outside(self, keys: Sequence[str]) -> Facts:
-        """Add to the facts which external assets are no longer as they were seen.
+        """Add to the facts which external assets are no longer as they were seen; at those held, nobody looks.
 
         Raises:
             StoreError: A place cannot be reached.
         """
-        marks, catalog = self.workspace.outside.marks(keys), self.workspace.catalog
-        found = set()
-        for each in keys:
-            head = cast("HeadRow | None", self.facts.heads.get(each))
-            if head is not None and head.base:
-                # Where a file of others lies is the same for all environments, and so is what was seen of it.
-                head = next(iter(catalog.over({}).heads_of(head.base, each)), None)
-            if head is None or has_drifted(head, marks.get(each, "")):
-                found.add(each)
+        held = [each for each in keys if held_head([each], self.facts) is not None]
+        found = changed_outside(self.workspace, [each for each in keys if each not in held], self.facts.heads)
         with self.shared.lock:
-            self._facts = self.facts._replace(drifted=self.facts.drifted | found)
+            self.held_outside.update(held)
+            self._facts = self.facts._replace(drifted=self.facts.drifted | found.keys())
             return self._facts
 
     def log(self, level: int, text: str) -> None:
@@ -418,8 +412,10 @@ class ActiveRun:
         self.log(logging.WARNING, f"{short(lost.slot)}: {problem}; it is made again")
 
     def fail(self, task: AnyTask, receipt: Receipt, reason: Reason) -> None:
-        """Report a step that made nothing."""
+        """Report a step that made nothing; a file of its own that it spoilt is put back as it was."""
         keys = tuple(asset.key for asset in task.assets)
+        if self.publishing.spoilt:
+            self._put_back([slot(key, partition_of(receipt.key)) for key in keys])
         self.commits.report(
             StepRecord(
                 step=receipt.key,
@@ -434,6 +430,19 @@ class ActiveRun:
                 failing=failing(receipt.error) if receipt.error else None,
             )
         )
+
+    def _put_back(self, slots: Sequence[str]) -> None:
+        """Put what is current back where a step that failed left something else."""
+        publishing = self.publishing
+        if publishing.spoilt.isdisjoint(slots):
+            return
+        publishing.spoilt.difference_update(slots)
+        publishing.again(each for each in slots if each in self.facts.heads)
+        for each in slots:
+            if (
+                error := publishing.errors.pop(each, None)
+            ) is not None:  # the step's own error is what counts
+                self.log(logging.WARNING, said(error))
 
     def make(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:
         """Give the versions that a receipt stands for; nothing is recorded."""

@@ -177,17 +177,20 @@ class Committing:
                 error = self.errors[record.step] = _gone(record.step)
                 self._show(msgspec.structs.replace(record, action="failed", error=said(error)))
                 continue
-            record = msgspec.structs.replace(record, seq=next(iter(each.seqs.values()), 0))
+            seq = 0 if each.held else next(iter(each.seqs.values()), 0)  # that of a hold is not what was made
+            record = msgspec.structs.replace(record, seq=seq)
             self._show(self.published(record))
 
     def _tell_of_other(self, step: str, each: Committed) -> None:
         """Say who was ahead: another run, or a person who rolled it back."""
-        text = f"{step} was superseded by run {each.superseded_by}"
+        ahead = each.behind or step
+        text = f"{ahead} was superseded by run {each.superseded_by}"
         if each.held:
-            hint = f"nacre rollback {short(key_of(step))} --release"
-            text = (
-                f"{step} was rolled back meanwhile and is held at {each.held}; what was made is kept: {hint}"
-            )
+            text = f"{ahead} was rolled back meanwhile and is held at {each.held}"
+        if each.behind:
+            text = f"{step} is left as it was, since {text}"
+        if each.held:
+            text = f"{text}; what was made is kept: nacre rollback {short(key_of(ahead))} --release"
         self._journal.log(logging.WARNING, text)
 
     def _show(self, record: StepRecord) -> None:

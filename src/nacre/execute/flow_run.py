@@ -15,7 +15,7 @@ from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects
 from nacre.execute.flight import decided
 from nacre.execute.futures import TaskFuture
-from nacre.execute.lost import InputLost, or_lost, read_parts
+from nacre.execute.lost import InputLost, cannot_be_read, or_lost, read_parts
 from nacre.execute.made import Made
 from nacre.execute.missing import MissingFailed, ensure, ensure_read, forget_lost
 from nacre.execute.origins import Origins
@@ -175,8 +175,10 @@ class Called:
                 bound.update(load_arguments(self.task, self.origins.partition, edges, load, whole))
                 break
             except InputLost as lost:
-                if lost.slot in asked_again:  # nobody here makes it, or it is held
-                    raise lost.error from None
+                head = self.run.facts.heads.get(lost.slot)
+                held = head.held if head is not None else ""
+                if held or lost.slot in asked_again:  # nobody here makes it
+                    raise cannot_be_read(lost, held) from None
                 asked_again.add(lost.slot)
                 forget_lost(self.run, lost)
                 edges = ensure(self.run, self.task, wanted, self.origins.partition)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar
 
-from nacre.errors import CorruptObject, CorruptRecord
-from nacre.keys import partition_of
+from nacre.errors import SAFE, CorruptObject, CorruptRecord
+from nacre.keys import key_of, partition_of
+from nacre.planning.explain import short
 from nacre.store.contents import Contents
 from nacre.store.records import Output
 
@@ -44,6 +45,21 @@ def or_lost(slot: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
         return read(*args, **kwargs)
     except (CorruptObject, CorruptRecord) as error:
         raise InputLost(slot, error) from error
+
+
+def cannot_be_read(lost: InputLost, held: str = "") -> CorruptObject | CorruptRecord:
+    """Give the error of an input that cannot be read and that nobody makes again.
+
+    Args:
+        lost: Which, and why.
+        held: The version it is held at; empty where it is not held.
+    """
+    error = lost.error
+    if held:
+        error.about("held", f"at {held}")
+        name = short(key_of(lost.slot))
+        error.advise((f"go on with what is newest: nacre rollback {name} --release", *error.hint[1:], SAFE))
+    return error
 
 
 def read_parts(outputs: Mapping[str, Output], contents: Contents, as_type: object | None) -> object:

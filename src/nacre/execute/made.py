@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from nacre.declare.task import Task
-from nacre.errors import CyclicAssets, InputMutated
+from nacre.errors import CyclicAssets, InputMutated, NacreError
 from nacre.store.claims import Claim
 from nacre.store.commit import Commit
 from nacre.store.contents import Contents
@@ -51,7 +51,7 @@ class Made:
         """
         with self.lock:
             is_free, self.lent_to = not self.lent_to, self.lent_to or reader
-        return self.load(contents, as_type, reader) if is_free else contents.read(self.output, as_type)
+        return self.load(contents, as_type, reader) if is_free else self._read(contents, as_type)
 
     def give_back(self, reader: str) -> None:
         """Take back what a reader was lent."""
@@ -70,12 +70,20 @@ class Made:
             CorruptObject: The stored bytes are missing or damaged.
         """
         if self.value is MISSING or not self.output.object or not _is_instance(self.value, as_type):
-            return contents.read(self.output, as_type)
+            return self._read(contents, as_type)
         with self.lock:
             if self.is_mutable and self.taken_by and identify(self.value).digest != self.digest:
                 raise self._mutated(reader)
             self.taken_by = reader
         return self.value
+
+    def _read(self, contents: Contents, as_type: object | None) -> object:
+        try:
+            return contents.read(self.output, as_type)
+        except NacreError as error:
+            if self.version.seq:
+                error.about("version", f"v{self.version.seq}")
+            raise
 
     def forget(self) -> None:
         """Let go of the object in memory; the store still has it."""

@@ -13,6 +13,7 @@ from nacre.declare.parameters import Parameter
 from nacre.declare.task import outside
 from nacre.errors import MissingArgument
 from nacre.execute.active import ActiveRun
+from nacre.execute.held import require_held
 from nacre.execute.lost import InputLost
 from nacre.execute.made import Made
 from nacre.execute.run import PlanRun
@@ -143,7 +144,10 @@ def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Collection
             run.look_at_places(placed)
         shared.producers.update(open_graph.tasks)
         given = {asset: made.version for asset, made in shared.made.items()}
-        plan = PlanRun(run, build(open_graph, run.facts, given))
+        planned = build(open_graph, run.facts, given)
+        if run.held_outside:
+            require_held(run, planned)
+        plan = PlanRun(run, planned)
         plan.execute()
         for step, error in plan.errors.items():
             raise MissingFailed(step, error)

@@ -75,6 +75,8 @@ class Publishing:
         self._outputs: dict[str, tuple[str, Output]] = {}
         #: Slot to the file that a step took as its version.
         self.taken: dict[str, Taken] = {}
+        #: Slots at whose place a step that failed left what is no version.
+        self.spoilt: set[str] = set()
         #: Slot to why its version is stored and not published.
         self.errors: dict[str, NotPublished] = {}
 

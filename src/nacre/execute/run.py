@@ -15,7 +15,7 @@ from nacre.execute.arguments import load_arguments
 from nacre.execute.effects import drive
 from nacre.execute.executor import Growing, Inline
 from nacre.execute.flight import LONG_AGO, claimed, patience, say_waiting
-from nacre.execute.lost import InputLost, or_lost, read_parts
+from nacre.execute.lost import InputLost, cannot_be_read, or_lost, read_parts
 from nacre.execute.made import Made
 from nacre.execute.recording import reused
 from nacre.execute.report import remedy_line
@@ -165,7 +165,8 @@ class PlanRun:
             except InputLost as lost:
                 if self._may_make_again(lost.slot):
                     raise
-                raise lost.error from None
+                head = self._run.facts.heads.get(lost.slot)
+                raise cannot_be_read(lost, head.held if head is not None else "") from None
 
         return load
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
-from nacre.errors import NotMaterialized, OutputMismatch, StoreUnavailable
+from nacre.catalog.history import HeadRow
+from nacre.errors import NotMaterialized, OutputMismatch, StoreUnavailable, UnserialisableValue
 from nacre.execute.effects import Effects
 from nacre.execute.made import MISSING
 from nacre.execute.publishing import Publishing, Taken
@@ -15,7 +17,7 @@ from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 from nacre.store import formats
-from nacre.store.publish.publisher import Publisher
+from nacre.store.publish.publisher import Publisher, has_drifted
 from nacre.store.publish.taking import take
 from nacre.store.records import Output
 
@@ -32,6 +34,33 @@ def external_keys(outside: Publisher, unmade: Iterable[str], heads: Mapping[str,
     """
     placed = outside.placed(each for each in unmade if not dimensions(each) and not partition_of(each))
     return [each for each in placed if each not in heads or is_seen_outside(each, heads[each])]
+
+
+def changed_outside(
+    workspace: Workspace, keys: Sequence[str], heads: Mapping[str, HeadFact]
+) -> dict[str, str]:
+    """Find the external assets that are not as they were seen.
+
+    Args:
+        workspace: Where they lie.
+        keys: Of external assets.
+        heads: What is current.
+
+    Returns:
+        Each that changed, to what its place says of it now; empty where it is gone.
+
+    Raises:
+        StoreError: A place cannot be reached.
+    """
+    marks, found = workspace.outside.marks(keys), {}
+    for each in keys:
+        head = cast("HeadRow | None", heads.get(each))
+        if head is not None and head.base:
+            # Where a file of others lies is the same for all environments, and so is what was seen of it.
+            head = next(iter(workspace.catalog.over({}).heads_of(head.base, each)), None)
+        if head is None or has_drifted(head, marks.get(each, "")):
+            found[each] = marks.get(each, "")
+    return found
 
 
 class Taking:
@@ -77,9 +106,16 @@ class Taking:
                 hint = "somebody else removes files there: find out who, then build again"
                 what = f"The file that {step.task.name} wrote was gone before it was read"
                 raise StoreUnavailable(what, facts, hint) from None
+            except UnserialisableValue as error:
+                self._publishing.spoilt.add(made)
+                error.about("function", f"{step.task.name} at {step.task.place}")
+                raise
             self._publishing.taken[made] = Taken(found.output.digest, found.mark)
             return found.output
         if present is not None and present.is_written:
+            if before and not now:
+                self._publishing.spoilt.add(made)
+                raise _gone(step, made, publisher.location(made))
             return present
         if formats.holds_none(key_of(made)):
             return None
@@ -137,3 +173,17 @@ class Taking:
         base = self._heads[made].base if made in self._heads else ""
         self._publishing.taken[made] = Taken(found.output.digest, found.mark, base)
         return found.output
+
+
+def _gone(step: StepRun, made: str, place: str) -> OutputMismatch:
+    facts = {
+        "asset": resolved(made),
+        "function": f"{step.task.name} at {step.task.place}",
+        "place": place,
+        "returned": "None",
+    }
+    hints = (
+        "write the file, under another name and renamed; or leave the one that is there, where nothing is new",
+        "the version that is current stays",
+    )
+    return OutputMismatch(f"{step.task.name} returned nothing, and its file is gone", facts, hints)

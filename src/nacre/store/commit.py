@@ -88,7 +88,8 @@ class Commit(NamedTuple):
 class Committed(NamedTuple):
     """What became of a commit: the record that holds, each asset's seq, and which run was ahead of us, if any.
 
-    ``held`` says at which version an asset is held, where that is why its head did not move.
+    ``held`` says at which version an asset is held, where that is why its head did not move; ``behind`` which input it
+    is that was held or that the other run was ahead at, where it is not the asset itself.
     ``is_gone`` is true where a known result was to be taken that was collected at the same moment: no head moved.
     ``written`` are its writes with their tokens, where all were accepted: who goes on from there need not read them.
     """
@@ -98,6 +99,7 @@ class Committed(NamedTuple):
     seqs: Mapping[str, int]
     superseded_by: str = ""
     held: str = ""
+    behind: str = ""
     is_gone: bool = False
     written: Sequence[tuple[Write, Token | None]] = ()
 
@@ -168,7 +170,7 @@ class Committer:
         for move in committed.commit.moves:
             ahead = committed.superseded_by
             seq = 0 if ahead or committed.is_gone else committed.seqs[move.asset]
-            end = End(seq, ahead, committed.held)
+            end = End(seq, ahead, committed.held, committed.behind)
             self._ends.note(slot(move.asset, move.partition), move.surveyed_seq + 1, end)
 
     def _plan(
@@ -238,7 +240,7 @@ class Committer:
         blocked = (self._ends.blocking(move.inputs) for move in commit.moves)
         if (end := next(filter(None, blocked), None)) is not None:
             # What it was made from never was a version: it stays as a known result, and no head names it.
-            return Committed(commit, action, seqs, end.run, end.held, is_gone=not end.run)
+            return Committed(commit, action, seqs, end.run, end.held, end.slot, is_gone=not end.run)
         for move in commit.moves:
             seq, ahead, holds = self._settle_head(commit, self._as_it_came(move))
             seqs[move.asset] = seq

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from blake3 import blake3
 
 from nacre.encoding import digest_bytes, digest_chunks
-from nacre.errors import CorruptObject, NacreError
+from nacre.errors import CorruptObject, NacreError, TypeMismatch
 from nacre.keys import key_path
 from nacre.store import formats
 from nacre.store.port import ObjectStore
@@ -96,7 +96,7 @@ class Contents:
 
         Raises:
             CorruptObject: The bytes are missing or are not the ones that were stored.
-            TypeMismatch: It cannot become that type.
+            TypeMismatch: It cannot become that type, or is no value of its format.
         """
         source = self.open(output)
         reads_on = False
@@ -106,6 +106,10 @@ class Contents:
         except NacreError as error:
             error.about("asset", output.asset)
             raise
+        except Exception as error:  # each library has its own
+            if isinstance(error, MemoryError) or getattr(error, "errno", None):
+                raise
+            raise self._undecodable(output, error) from error
         finally:
             if not reads_on:
                 source.close()
@@ -189,6 +193,22 @@ class Contents:
             )
             raise CorruptObject("A version of an external file can no longer be read", facts, hints)
         return source
+
+    def _undecodable(self, output: Output, error: Exception) -> TypeMismatch:
+        """Make the error of bytes that are the ones that were stored, and no value of their format."""
+        where = output.object or ("the file of others" if output.is_outside else "inline in its record")
+        text = str(error).strip() or type(error).__name__
+        facts = {
+            "asset": output.asset,
+            "format": output.format,
+            "object": where,
+            "problem": text.splitlines()[0],
+        }
+        hints = (
+            f"look at the file: nacre.load({output.asset!r}, as_type=Path)",
+            "or annotate the parameter with Path or bytes, and read it yourself",
+        )
+        return TypeMismatch("A version's bytes are no value of its format", facts, hints)
 
     def _corrupt(self, output: Output, problem: str) -> CorruptObject:
         facts = {

@@ -21,11 +21,13 @@ class End(NamedTuple):
         seq: The version it became; 0 where its content never was current.
         run: Which run was ahead then.
         held: The version that a hold leaves current then.
+        slot: Where that was, if not at the slot that was moved but at something that it was made from.
     """
 
     seq: int
     run: str = ""
     held: str = ""
+    slot: str = ""
 
 
 class Ends:
@@ -43,8 +45,9 @@ class Ends:
         """Find an input whose version never was current, so that nothing made from it may be; None where all were."""
         if not self._ends:
             return None
-        found = (self._ends.get(each) for each in slots(inputs))
-        return next((end for end in found if end is not None and not end.seq), None)
+        found = ((each[0], self._ends.get(each)) for each in slots(inputs))
+        ends = (end._replace(slot=end.slot or name) for name, end in found if end is not None and not end.seq)
+        return next(ends, None)
 
     def as_they_came(self, inputs: Inputs) -> Inputs:
         """Give the inputs with the numbers that their versions came to have."""

@@ -61,6 +61,7 @@ class Problem(enum.StrEnum):
     INDEX = "index differs"
     FILE = "damaged file"
     FOREIGN = "not ours"
+    OUTSIDE = "file of others"
 
 
 class Finding(NamedTuple):
@@ -87,7 +88,7 @@ class Finding(NamedTuple):
     @property
     def is_fault(self) -> bool:
         """Whether something is to be done about it: not where it is known already, or others left it there."""
-        return self.problem is not Problem.FOREIGN and not self.is_noted
+        return self.problem not in (Problem.FOREIGN, Problem.OUTSIDE) and not self.is_noted
 
 
 class _Kept(NamedTuple):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple
 
 from blake3 import blake3
 
 from nacre.encoding import digest
-from nacre.errors import StoreUnavailable, UnserialisableValue
-from nacre.keys import key_of
+from nacre.errors import NacreError, StoreError, StoreUnavailable, UnserialisableValue
+from nacre.keys import key_of, resolved
 from nacre.store import formats
 from nacre.store.contents import Contents
 from nacre.store.publish.publisher import Publisher
@@ -45,6 +46,8 @@ def take(
 ) -> TakenFile:
     """Take the file at the place of a slot as a version. Reads it once, whatever its size, in constant memory.
 
+    What a step wrote itself must be what its key says it is, so it is opened as such, and JSON and arrays are loaded.
+
     Args:
         publisher: Knows the place.
         contents: Where its bytes are kept; invisible until the record that names them is committed.
@@ -63,6 +66,8 @@ def take(
         if not before:
             raise FileNotFoundError(publisher.location(slot))
         seen = _read(publisher, slot)
+        if is_written and (problem := _unfit(publisher, slot, seen)):
+            raise _no_value(publisher, slot, seen.size_bytes, problem)
         name = ""
         if present is not None and present.digest == seen.digest and present.object:
             name = present.object
@@ -103,10 +108,60 @@ def _read(publisher: Publisher, slot: str) -> _Seen:
     if kind == "text" and not _is_text(decoder, b"", final=True):
         kind = formats.FILE  # as bytes of another encoding are kept, so that nothing is lost
     if kind == "parquet" and (bytes(start[:4]), end) != (b"PAR1", b"PAR1"):
-        facts = {"asset": slot, "place": publisher.location(slot), "size": f"{size:,} bytes"}
-        hint = "write the whole file under another name and rename it, or end the key in what it is"
-        raise UnserialisableValue("The file does not fit its key: it is no Parquet", facts, hint)
+        raise _no_value(publisher, slot, size, _Unfit("Parquet"))
     return _Seen(hasher.hexdigest(), size, bytes(start), kind)
+
+
+class _Unfit(NamedTuple):
+    """What a file is not, and what told so."""
+
+    format: str
+    problem: str = ""
+
+
+def _unfit(publisher: Publisher, slot: str, seen: _Seen) -> _Unfit | None:
+    """Say why a file is not what its key says it is; None where it is."""
+    wanted = formats.of_file(key_of(slot))
+    if wanted == "text" and seen.format != "text":
+        return _Unfit("UTF-8 text", "it has bytes that UTF-8 has not")
+    if wanted not in _LOADED:
+        return None
+    with publisher.open(slot) as source:
+        try:
+            _LOADED[wanted](source)
+        except (MemoryError, StoreError):
+            raise
+        except NacreError as error:
+            return _Unfit(_NAMES[wanted], error.what)
+        except Exception as error:  # each library has its own
+            return _Unfit(_NAMES[wanted], str(error).splitlines()[0] if str(error) else type(error).__name__)
+    return None
+
+
+def _open_parquet(source: BinaryIO) -> object:
+    import pyarrow.parquet as pq  # heavy, so imported when a table is met
+
+    return pq.ParquetFile(source).metadata
+
+
+#: What opens or loads a file of a format, and fails where it is none.
+_LOADED: dict[str, Callable[[BinaryIO], object]] = {
+    "json": lambda source: formats.load("json", source),
+    "npy": lambda source: formats.load("npy", source),
+    "parquet": _open_parquet,
+}
+_NAMES = {"json": "JSON", "npy": "NumPy array", "parquet": "Parquet"}
+
+
+def _no_value(publisher: Publisher, slot: str, size_bytes: int, found: _Unfit) -> UnserialisableValue:
+    facts = {
+        "asset": resolved(slot),
+        "place": publisher.location(slot),
+        "size": f"{size_bytes:,} bytes",
+        "problem": found.problem,
+    }
+    hint = "write the whole file under another name and rename it, or end the key in what it is"
+    return UnserialisableValue(f"The file does not fit its key: it is no {found.format}", facts, hint)
 
 
 def _is_text(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
