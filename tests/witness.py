@@ -87,15 +87,10 @@ class Witness:
         )
 
     def kept(self) -> Iterator[tuple[str, Head | Past, Materialization]]:
-        """All versions that histories list.
-
-        One that a collection dropped may come back in a record of the past: a writer that was about to spill it did not
-        know. It is dropped again by the next collection, and whoever asks for it is told that it was collected.
-        """
+        """All versions that histories list: none that a part of its history tells of without listing it."""
         for path, head in (*self.heads.items(), *self.pasts.items()):
-            at = path if path in self.heads else _head_of(path)
             for version in head.history:
-                if (at, version.seq) not in self._dropped:
+                if not self._is_hidden(path, version.seq):
                     yield path, head, version
 
     def unreachable(self, is_old: float, age_s: dict[str, float]) -> list[str]:
@@ -134,7 +129,7 @@ class Witness:
         else:
             self.pasts[path] = past
             for version in past.history:
-                if (_head_of(path), version.seq) not in self._dropped:
+                if not self._is_hidden(path, version.seq):
                     self._require_whole(path, past, version)
         if _head_of(path) in self.heads:
             self._require_history(_head_of(path), self.heads[_head_of(path)])
@@ -183,15 +178,38 @@ class Witness:
     # ── what must hold of one version ─────────────────────────────────────────────────────────────────────────────
 
     def _require_history(self, path: str, head: Head) -> None:
-        start = f"hist/{path.removeprefix('heads/')}/"
-        parts = [head, *(past for name, past in self.pasts.items() if name.startswith(start))]
-        kept = {each.seq for part in parts for each in part.history}
+        kept = {
+            each.seq
+            for _, part in self._parts(path)
+            for each in part.history
+            if not self._is_hidden(path, each.seq)
+        }
         for seq in range(1, head.current.seq):
             if seq not in kept and (path, seq) not in self._dropped:
                 version, after = self.versions[path, seq], self.versions[path, seq + 1]
                 if not self._may_drop(head, version, after.at):
                     raise Violation(f"I5: {path} lost v{seq}")
                 self._dropped.add((path, seq))
+
+    def _parts(self, path: str) -> list[tuple[int, Head | Past]]:
+        """The parts of a history, each with the number up to which it tells."""
+        at = path if path.startswith("heads/") else _head_of(path)
+        start = f"hist/{at.removeprefix('heads/')}/"
+        found: list[tuple[int, Head | Past]] = [
+            (int(name.removeprefix(start)), past)
+            for name, past in self.pasts.items()
+            if name.startswith(start)
+        ]
+        head = self.heads.get(at)
+        return [*found, (head.current.seq, head)] if head is not None else found
+
+    def _is_hidden(self, path: str, seq: int) -> bool:
+        """Whether a part of a history tells of a number, and does not list it."""
+        return any(
+            part.first and part.first <= seq <= last and all(each.seq != seq for each in part.history)
+            for last, part in self._parts(path)
+            if not (isinstance(part, Past) and seq > last)
+        )
 
     def _require_whole(self, path: str, head: Head | Past, version: Materialization) -> None:
         output = self.output(head, version)
