@@ -207,6 +207,8 @@ class Committer:
             stored = self._records.get(path) if move.surveyed_seq and not move.base else None
             present = decode(stored.data, Head, path) if stored else self._begun(move)
             head, past = fitted(_moved(commit, move, present))
+            if stored is None and head.current.seq != move.surveyed_seq + 1:
+                return None  # its environment was removed meanwhile: what is made from it must know its new number
             seqs[move.asset] = head.current.seq
             # A head that moved on since our survey, or is held, is created, not replaced: refused, and then settled.
             is_surveyed = stored and present and present.current.seq == move.surveyed_seq
