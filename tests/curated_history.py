@@ -66,8 +66,10 @@ class CuratedHistory(History):
         draw, chance = self.chance.random(), self.chance
         recipe = chance.choice(RECIPES)
         back = chance.choice((1, 1, 2, 3))
-        if draw < 0.4:
+        if draw < 0.3:
             return super()._kind()
+        if draw < 0.4:
+            return self.collect
         if draw < 0.5:
             return lambda: self.refresh(recipe)
         if draw < 0.66:

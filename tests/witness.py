@@ -40,6 +40,8 @@ class Witness:
         #: Path of a file to the slot it belongs to.
         self.owners: dict[str, str] = {}
         self.n_changes = 0
+        #: Pins that were reported: their versions are listed for as long as they are.
+        self._confirmed: dict[str, Pin] = {}
         #: Attempts that may replace a record by one with other content.
         self.refreshes: set[str] = set()
         #: Recipe to its records by path: the one that holds, and those that a refresh replaced.
@@ -89,11 +91,10 @@ class Witness:
 
     def pinned(self, pin: Pin) -> None:
         """Judge what a pin says of itself: that its version is there, and stays."""
-        path = next(
-            (p for p, each in self.heads.items() if (each.env, each.asset) == (pin.env, pin.asset)), ""
-        )
-        if pin.name in {each.name for each in self.pins.values() if each == pin}:
-            self._require_pinned(path, pin)
+        if pin in self.pins.values():
+            self._confirmed[pin.name] = pin
+            for path, head in self.heads.items():
+                self._require_pinned(path, head)
 
     def listed(self) -> Iterator[tuple[str, Head | Past, Materialization]]:
         """All versions that histories list, also those that an environment should not have begun with."""
@@ -102,10 +103,12 @@ class Witness:
                 if not self._is_hidden(path, version.seq):
                     yield path, head, version
 
-    def _require_pinned(self, path: str, pin: Pin) -> None:
-        seqs = {v.seq for p, part, v in self.listed() if (part.env, part.asset) == (pin.env, pin.asset)}
-        if pin.seq not in seqs:
-            raise Violation(f"I15: v{pin.seq} of {path} is pinned as {pin.name}, and not there any more")
+    def _require_pinned(self, path: str, head: Head) -> None:
+        for pin in self._confirmed.values():
+            if (pin.env, pin.asset, pin.partition) == (head.env, head.asset, head.partition):
+                seqs = {each.seq for _, part in self._parts(path) for each in part.history}
+                if pin.seq not in seqs or self._is_hidden(path, pin.seq):
+                    raise Violation(f"I15: v{pin.seq} of {path} is pinned as {pin.name}, and not there any more")
 
     def kept(self) -> Iterator[tuple[str, Head | Past, Materialization]]:
         """All versions that histories list: none that a part of its history tells of without listing it."""
@@ -172,6 +175,7 @@ class Witness:
             self.pins.pop(path, None)
         else:
             self.pins[path] = pin
+        self._confirmed = {each.name: each for each in self._confirmed.values() if each in self.pins.values()}
 
     def _action(self, path: str, action: Action | None) -> None:
         fingerprint = path.removeprefix("ac/").partition("/was-")[0]
@@ -223,10 +227,15 @@ class Witness:
         }
         for seq in range(1, head.current.seq):
             if seq not in kept and (path, seq) not in self._dropped:
-                version, after = self.versions[path, seq], self.versions[path, seq + 1]
+                version = self.versions[path, seq]
+                later = (self.versions.get((path, n)) for n in range(seq + 1, head.current.seq + 1))
+                after = next(filter(None, later))
                 if not self._may_drop(head, version, after.at):
                     raise Violation(f"I5: {path} lost v{seq}")
                 self._dropped.add((path, seq))
+
+        if self._confirmed:
+            self._require_pinned(path, head)
 
     def _parts(self, path: str) -> list[tuple[int, Head | Past]]:
         """The parts of a history, each with the number up to which it tells."""

@@ -72,10 +72,18 @@ def pin_version(
         raise record_gone(workspace.location, made, row.seq)
     before = _put(workspace, pin, moves=moves)
     # A collection that did not see the pin trims histories as it read them, and this one is another by then.
-    if before is None and not list_again(workspace.records, pin.env, asset, partition, row.seq):
-        remove_pin(workspace, name)
+    if not list_again(workspace.records, pin.env, asset, partition, row.seq):
+        if before is None:
+            _take_back(workspace, pin)
         raise record_gone(workspace.location, made, row.seq)
     return before or pin
+
+
+def _take_back(workspace: Workspace, pin: Pin) -> None:
+    path = pin_path(pin.name)
+    stored = workspace.records.get(path)
+    if stored is not None and decode(stored.data, Pin, path) == pin:
+        workspace.records.delete(path, stored.token)
 
 
 def _put(workspace: Workspace, pin: Pin, *, moves: bool) -> Pin | None:

@@ -1,8 +1,8 @@
 """Histories of several machines over one store, each request a point where another may go first, die, or hear nothing.
 
-In some, people also go back, pin, promote, refresh, and remove an environment. ``NACRE_SCHEDULES`` says how many (4,000 by
-default; the lane test-interleavings takes 120,000), and a quarter as many with people; ``NACRE_SEED`` plays one and shows
-it, ``NACRE_SEED=people-7`` one with people. What was ever violated stays in ``FOUND_BEFORE`` and ``FOUND_WITH_PEOPLE``.
+In some, people also go back, pin, promote, refresh, and remove an environment. ``NACRE_SCHEDULES`` says how many (4,000
+by default; the lane test-interleavings takes 120,000), and a quarter as many with people; ``NACRE_SEED`` plays one and
+shows it, ``NACRE_SEED=people-7`` one with people. What was ever violated stays as a test.
 """
 
 from __future__ import annotations

@@ -260,8 +260,9 @@ def _upstream_first(
     """
 
     def above(slot: str) -> list[str]:
-        found = {each.slot: each.fingerprint for each in used[slot]}
-        return [name for name in found if name in wanted and wanted[name].fingerprint == found[name]]
+        # By content: the recipe of a version that a collection dropped is not kept.
+        found = {each.slot: each.data_version for each in used[slot]}
+        return [name for name in found if name in wanted and wanted[name].data_version == found[name]]
 
     try:
         return list(TopologicalSorter({slot: above(slot) for slot in wanted}).static_order())
