@@ -108,7 +108,9 @@ class Witness:
             if (pin.env, pin.asset, pin.partition) == (head.env, head.asset, head.partition):
                 seqs = {each.seq for _, part in self._parts(path) for each in part.history}
                 if pin.seq not in seqs or self._is_hidden(path, pin.seq):
-                    raise Violation(f"I15: v{pin.seq} of {path} is pinned as {pin.name}, and not there any more")
+                    raise Violation(
+                        f"I15: v{pin.seq} of {path} is pinned as {pin.name}, and not there any more"
+                    )
 
     def kept(self) -> Iterator[tuple[str, Head | Past, Materialization]]:
         """All versions that histories list: none that a part of its history tells of without listing it."""

@@ -1,8 +1,8 @@
 """A head keeps the newest part of its history; what no longer fits goes into a record of its own. Pure.
 
 A whole history is the ``hist/`` records of a slot in their order, then its head. After a crash an entry may stand in
-both; it is the same there, so a reader takes entries by their seq. A part with ``first`` tells of all numbers from there
-to its last one: what it does not list was dropped, also where a writer that did not know brings it back in another part.
+both; it is the same there, so a reader takes entries by their seq. A part with ``first`` tells of all numbers from
+there to its last: what it does not list was dropped, also where a writer that did not know brings it back elsewhere.
 """
 
 from __future__ import annotations
