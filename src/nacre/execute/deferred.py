@@ -38,8 +38,8 @@ def contents_of(action: Action | None) -> dict[str, str]:
 def chosen(waiting: Mapping[str, Sequence[Deferred]], last: Mapping[str, str]) -> list[Commit]:
     """Choose the version that each head moves to, what others were made from first.
 
-    A head moves once, to the content of the last call. A version that was made from the content of an earlier call names
-    that with the number 0: it never was a version, and the next number becomes that of other content.
+    A head moves once, to the content of the last call. A version that was made from the content of an earlier call
+    names that with the number 0: it never was a version, and the next number becomes that of other content.
 
     Args:
         waiting: Slot to the moves of its calls, in call order.
