@@ -35,7 +35,7 @@ FOUND_BEFORE: dict[int, str] = {
 
 #: Likewise, of the histories in which people work too.
 FOUND_WITH_PEOPLE: dict[int, str] = {
-    2694: "a version named as its input a number of an environment that was removed meanwhile",
+    1791: "a promotion moved a version before the one that it names as its input",
 }
 PEOPLE = "people-"
 
