@@ -243,9 +243,10 @@ class Made:
 class Run:
     """One run: what it saw at its start, and what it commits."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, workspace: Workspace | None = None) -> None:
         self.history = history
-        self.workspace = workspace = history.workspace
+        self.workspace = workspace = workspace or history.workspace
+        self.env = workspace.env
         self.id = workspace.new_id()
         self.versions = Versions(workspace.records, workspace.catalog, workspace.env)
         self.publishing = history.planted.publishing(workspace, self.versions, lambda level, text: None)
@@ -255,14 +256,17 @@ class Run:
     def survey(self, made: str) -> Head | None:
         """What is current; looked up once in a run."""
         if made not in self._heads:
-            path = head_path("default", made)
-            stored = self.workspace.records.get(path)
-            self._heads[made] = decode(stored.data, Head, path) if stored else None
+            head = self._read(self.env, made)
+            self._heads[made] = head or (self._read("default", made) if self.env != "default" else None)
         return self._heads[made]
 
+    def _read(self, env: str, made: str) -> Head | None:
+        path = head_path(env, made)
+        stored = self.workspace.records.get(path)
+        return decode(stored.data, Head, path) if stored else None
+
     def output(self, head: Head, made: str) -> Output | None:
-        found = self.versions.output(head.current.fingerprint, made)
-        return found if found is not None and found.data_version == head.current.data_version else None
+        return self.versions.output(head.current.fingerprint, made, head.current.data_version)
 
     def step(self, made: str, fingerprint: str, data: bytes, inputs: Sequence[Made]) -> Made:
         """Reuse, take or make one asset."""
@@ -285,7 +289,7 @@ class Run:
     def repair(self) -> None:
         """Publish again what does not lie where it belongs."""
         head = self.survey(ABOVE)
-        if head is None:
+        if head is None or self.env != "default":
             return
         now = head.current
         row = HeadRow(
@@ -304,10 +308,19 @@ class Run:
             self._count_errors()
 
     def commit(
-        self, fingerprint: str, output: Output, seq: int, inputs: Sequence[Made], *, keeps_file: bool = False
+        self,
+        fingerprint: str,
+        output: Output,
+        seq: int,
+        inputs: Sequence[Made],
+        *,
+        keeps_file: bool = False,
+        overwrites: bool = False,
     ) -> None:
         """Let a new result wait to be committed."""
         attempt = self.workspace.new_id()
+        if overwrites:
+            self.history.witness.refreshes.add(attempt)
         now = self.workspace.clock.now()
         action = Action(
             fingerprint=fingerprint,
@@ -324,7 +337,7 @@ class Run:
             ),
         )
         move = self._move(output, seq, inputs)._replace(keeps_file=keeps_file)
-        self._committer.add(Commit(fingerprint, self.id, attempt, now, action, (move,)))
+        self._committer.add(Commit(fingerprint, self.id, attempt, now, action, (move,), overwrites))
 
     def end(self) -> None:
         """Make all that waits durable, publish it, and report it."""
@@ -332,7 +345,7 @@ class Run:
         for each in committed:
             if not each.superseded_by and not each.is_gone:
                 for move in each.commit.moves:
-                    path = head_path("default", move.asset)
+                    path = head_path(self.env, move.asset)
                     self.history.witness.reported(path, each.seqs[move.asset], each.commit.fingerprint)
         self.publishing.committed(committed)
         self._count_errors()
@@ -350,7 +363,9 @@ class Run:
 
     def _move(self, output: Output, seq: int, inputs: Sequence[Made]) -> Move:
         names = {"x": (each.slot, each.seq) for each in inputs[:1]}  # noqa: B035  # at most one
-        return Move("default", output.asset, output.data_version, names, seq)
+        head = self.survey(output.asset)
+        base = head.env if head is not None and head.env != self.env else ""
+        return Move(self.env, output.asset, output.data_version, names, seq, base=base)
 
     def _output(self, made: str, data: bytes) -> Output:
         name = ""
@@ -371,9 +386,9 @@ class Run:
         )
 
 
-def played(seed: int, planted: Planted | None = None) -> str:
+def played(seed: int, planted: Planted | None = None, kind: type[History] = History) -> str:
     """Play one history; what was violated, with its last requests, or nothing."""
-    history = History(seed, planted or Planted())
+    history = kind(seed, planted or Planted())
     with in_turn(history.chance):
         try:
             history.play()

@@ -264,6 +264,8 @@ class FakeBucket(Bucket):
         self.ask = ask
         self.saw = saw
         self._takes_blindly = takes_blindly
+        # Before the processes the driver tries the service out with threads of its own.
+        self._one_at_a_time = threading.Lock()
         self.kept: dict[str, bytes] = {}
 
     def read(self, path: str) -> tuple[bytes, str] | None:
@@ -290,10 +292,11 @@ class FakeBucket(Bucket):
 
     def try_write(self, path: str, data: bytes, expect: str | None) -> str | StoreError | None:
         def write() -> str | None:
-            found = self._found(path)
-            if (found[1] if found else None) != expect and not self._takes_blindly(path):
-                return None
-            return self._keep(path, data)
+            with self._one_at_a_time:
+                found = self._found(path)
+                if (found[1] if found else None) != expect and not self._takes_blindly(path):
+                    return None
+                return self._keep(path, data)
 
         try:
             return self.ask("PUT?", path, write, writes=True)  # type: ignore[no-any-return]

@@ -40,6 +40,14 @@ class Witness:
         #: Path of a file to the slot it belongs to.
         self.owners: dict[str, str] = {}
         self.n_changes = 0
+        #: Pins that were reported: their versions are listed for as long as they are.
+        self._confirmed: dict[str, Pin] = {}
+        #: Attempts that may replace a record by one with other content.
+        self.refreshes: set[str] = set()
+        #: Recipe to its records by path: the one that holds, and those that a refresh replaced.
+        self._by_recipe: dict[str, dict[str, Action]] = {}
+        #: What an environment began with although its base had dropped it: path of a head and seq.
+        self._late: set[tuple[str, int]] = set()
 
     def saw(self, area: str, name: str, data: bytes | None) -> None:
         """Take one change, and judge it.
@@ -75,27 +83,41 @@ class Witness:
 
     def output(self, head: Head | Past | Pin, version: Materialization) -> Output | None:
         """The output that a version of a history is."""
-        action = self.actions.get(f"ac/{version.fingerprint}")
-        outputs = action.outputs if action is not None else ()
-        return next(
-            (
-                each
-                for each in outputs
-                if each.asset == head.asset and each.data_version == version.data_version
-            ),
-            None,
-        )
+        for action in self._by_recipe.get(version.fingerprint, {}).values():
+            for each in action.outputs:
+                if each.asset == head.asset and each.data_version == version.data_version:
+                    return each
+        return None
+
+    def pinned(self, pin: Pin) -> None:
+        """Judge what a pin says of itself: that its version is there, and stays."""
+        if pin in self.pins.values():
+            self._confirmed[pin.name] = pin
+            for path, head in self.heads.items():
+                self._require_pinned(path, head)
+
+    def listed(self) -> Iterator[tuple[str, Head | Past, Materialization]]:
+        """All versions that histories list, also those that an environment should not have begun with."""
+        for path, head in (*self.heads.items(), *self.pasts.items()):
+            for version in head.history:
+                if not self._is_hidden(path, version.seq):
+                    yield path, head, version
+
+    def _require_pinned(self, path: str, head: Head) -> None:
+        for pin in self._confirmed.values():
+            if (pin.env, pin.asset, pin.partition) == (head.env, head.asset, head.partition):
+                seqs = {each.seq for _, part in self._parts(path) for each in part.history}
+                if pin.seq not in seqs or self._is_hidden(path, pin.seq):
+                    raise Violation(
+                        f"I15: v{pin.seq} of {path} is pinned as {pin.name}, and not there any more"
+                    )
 
     def kept(self) -> Iterator[tuple[str, Head | Past, Materialization]]:
-        """All versions that histories list.
-
-        One that a collection dropped may come back in a record of the past: a writer that was about to spill it did not
-        know. It is dropped again by the next collection, and whoever asks for it is told that it was collected.
-        """
+        """All versions that histories list: none that a part of its history tells of without listing it."""
         for path, head in (*self.heads.items(), *self.pasts.items()):
-            at = path if path in self.heads else _head_of(path)
             for version in head.history:
-                if (at, version.seq) not in self._dropped:
+                at = path if path in self.heads else _head_of(path)
+                if not self._is_hidden(path, version.seq) and (at, version.seq) not in self._late:
                     yield path, head, version
 
     def unreachable(self, is_old: float, age_s: dict[str, float]) -> list[str]:
@@ -108,7 +130,11 @@ class Witness:
     def _head(self, path: str, head: Head | None) -> None:
         before = self.heads.get(path)
         if head is None:
-            raise Violation(f"I5: {path} was deleted")
+            self._require_removable(path)
+            self._forget(path)
+            return
+        if before is None and head.env != "default":
+            self._begun(path, head)
         current, last = head.current.seq, before.current.seq if before else 0
         if current not in (last, last + 1) and before is not None:
             raise Violation(f"I5: {path} went from v{last} to v{current}")
@@ -122,19 +148,26 @@ class Witness:
         self._require_history(path, head)
         new = [each for each in head.history if before is None or each.seq > last]
         for version in new:
+            if (path, version.seq) in self._late:
+                continue
             self._require_whole(path, head, version)
-            self._require_closed(path, head, version)
+            if before is not None or version is head.current:
+                self._require_closed(path, head, version)
             output = self.output(head, version)
             if output is not None:
                 self._contents.setdefault(slot(head.asset, head.partition), set()).add(output.digest)
 
     def _past(self, path: str, past: Past | None) -> None:
         if past is None:
-            self.pasts.pop(path, None)
+            gone = self.pasts.pop(path, None)
+            if gone is not None and gone.env != "default":  # its environment is being removed
+                self._dropped.update((_head_of(path), each.seq) for each in gone.history)
         else:
             self.pasts[path] = past
+            if past.env != "default" and _head_of(path) not in self.heads:
+                self._copied(_head_of(path), past)
             for version in past.history:
-                if (_head_of(path), version.seq) not in self._dropped:
+                if not self._is_hidden(path, version.seq) and (_head_of(path), version.seq) not in self._late:
                     self._require_whole(path, past, version)
         if _head_of(path) in self.heads:
             self._require_history(_head_of(path), self.heads[_head_of(path)])
@@ -144,20 +177,25 @@ class Witness:
             self.pins.pop(path, None)
         else:
             self.pins[path] = pin
+        self._confirmed = {each.name: each for each in self._confirmed.values() if each in self.pins.values()}
 
     def _action(self, path: str, action: Action | None) -> None:
+        fingerprint = path.removeprefix("ac/").partition("/was-")[0]
+        records = self._by_recipe.setdefault(fingerprint, {})
         if action is None:
             self.actions.pop(path, None)
+            records.pop(path, None)
             self._adopted.pop(path, None)
         else:
-            self.actions[path] = action
+            self.actions[path] = records[path] = action
             if action.buried_at is not None:
                 self._adopted.pop(path, None)
             else:
                 versions = " ".join(each.data_version for each in action.outputs)
-                if self._adopted.setdefault(path, versions) != versions:
-                    raise Violation(f"I6: two values under {path}: {self._adopted[path]} and {versions}")
-        fingerprint = path.removeprefix("ac/")
+                known = self._adopted.setdefault(path, versions)
+                if known != versions and action.attempt not in self.refreshes:
+                    raise Violation(f"I6: two values under {path}: {known} and {versions}")
+                self._adopted[path] = versions
         for head_path, head, version in self.kept():
             if version.fingerprint == fingerprint:
                 self._require_whole(head_path, head, version)
@@ -183,15 +221,43 @@ class Witness:
     # ── what must hold of one version ─────────────────────────────────────────────────────────────────────────────
 
     def _require_history(self, path: str, head: Head) -> None:
-        start = f"hist/{path.removeprefix('heads/')}/"
-        parts = [head, *(past for name, past in self.pasts.items() if name.startswith(start))]
-        kept = {each.seq for part in parts for each in part.history}
+        kept = {
+            each.seq
+            for _, part in self._parts(path)
+            for each in part.history
+            if not self._is_hidden(path, each.seq)
+        }
         for seq in range(1, head.current.seq):
             if seq not in kept and (path, seq) not in self._dropped:
-                version, after = self.versions[path, seq], self.versions[path, seq + 1]
+                version = self.versions[path, seq]
+                later = (self.versions.get((path, n)) for n in range(seq + 1, head.current.seq + 1))
+                after = next(filter(None, later))
                 if not self._may_drop(head, version, after.at):
                     raise Violation(f"I5: {path} lost v{seq}")
                 self._dropped.add((path, seq))
+
+        if self._confirmed:
+            self._require_pinned(path, head)
+
+    def _parts(self, path: str) -> list[tuple[int, Head | Past]]:
+        """The parts of a history, each with the number up to which it tells."""
+        at = path if path.startswith("heads/") else _head_of(path)
+        start = f"hist/{at.removeprefix('heads/')}/"
+        found: list[tuple[int, Head | Past]] = [
+            (int(name.removeprefix(start)), past)
+            for name, past in self.pasts.items()
+            if name.startswith(start)
+        ]
+        head = self.heads.get(at)
+        return [*found, (head.current.seq, head)] if head is not None else found
+
+    def _is_hidden(self, path: str, seq: int) -> bool:
+        """Whether a part of a history tells of a number, and does not list it."""
+        return any(
+            part.first and part.first <= seq <= last and all(each.seq != seq for each in part.history)
+            for last, part in self._parts(path)
+            if not (isinstance(part, Past) and seq > last)
+        )
 
     def _require_whole(self, path: str, head: Head | Past, version: Materialization) -> None:
         output = self.output(head, version)
@@ -203,16 +269,55 @@ class Witness:
 
     def _require_closed(self, path: str, head: Head, version: Materialization) -> None:
         """I13: what a version was made from was a version of its input, with that very content."""
-        action = self.actions[f"ac/{version.fingerprint}"]
+        records = self._by_recipe[version.fingerprint].values()
+        action = next(
+            each
+            for each in records
+            if any(output.data_version == version.data_version for output in each.outputs)
+        )
         read = {slot(each.asset, each.partition): each.data_version for each in action.inputs}
         for asset, seq in version.inputs.values():
-            above = [p for p, each in self.heads.items() if each.asset == asset and each.env == head.env]
-            found = self.versions.get((above[0], seq)) if above else None
-            if found is None or found.data_version != read.get(asset, found.data_version):
+            # A number is that of the environment, or of what it reads through.
+            envs = {head.env, "default"}
+            above = [p for p, each in self.heads.items() if each.asset == asset and each.env in envs]
+            found = [each for p in above if (each := self.versions.get((p, seq))) is not None]
+            if not any(each.data_version == read.get(asset, each.data_version) for each in found):
                 raise Violation(
                     f"I13: v{version.seq} of {path} was made from {asset}@v{seq} as {read.get(asset)}, "
-                    f"which is {found.data_version if found else 'not there'}"
+                    f"which is {', '.join(each.data_version for each in found) or 'not there'}"
                 )
+
+    # ── environments ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _require_removable(self, path: str) -> None:
+        if path.startswith("heads/default/"):
+            raise Violation(f"I5: {path} was deleted")
+
+    def _forget(self, path: str) -> None:
+        """An environment is removed: what one of its name has later is none of its own."""
+        self.heads.pop(path, None)
+        for known in (self.versions, self._dropped, self._late):
+            for each in [each for each in known if each[0] == path]:
+                known.pop(each) if isinstance(known, dict) else known.discard(each)
+
+    def _begun(self, path: str, head: Head) -> None:
+        """A head begins with its base's history: what the base has dropped of it since is known to be gone."""
+        listed = {each.seq for each in head.history}
+        self._dropped.update((path, seq) for seq in range(1, head.current.seq) if seq not in listed)
+        self._copied(path, head)
+
+    def _copied(self, path: str, part: Head | Past) -> None:
+        base = f"heads/default/{path.split('/', 2)[2]}"
+        there = {
+            each.seq
+            for _, part in self._parts(base)
+            for each in part.history
+            if not self._is_hidden(base, each.seq)
+        }
+        own = part.current.seq if isinstance(part, Head) else 0
+        self._late.update(
+            (path, each.seq) for each in part.history if each.seq not in there and each.seq != own
+        )
 
 
 def _head_of(path: str) -> str:

@@ -165,7 +165,9 @@ def remove(workspace: Workspace, settings: Settings, name: str) -> int:
     require_removable(workspace, settings, name)
     records = workspace.records
     n_heads = 0
-    for prefix in (f"hist/{name}/", f"heads/{name}/", env_path(name)):
+    # Histories once more behind the heads: a run that was at work may have added to one, and what begins under this
+    # name later has histories of its own.
+    for prefix in (f"hist/{name}/", f"heads/{name}/", f"hist/{name}/", env_path(name)):
         for stored in list(records.scan(prefix)):
             if prefix != env_path(name) or stored.path == prefix:
                 n_heads += _deleted(records, stored.path) and prefix.startswith("heads/")

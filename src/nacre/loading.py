@@ -11,12 +11,13 @@ from nacre.errors import CorruptObject, CorruptRecord, NacreError, NotMaterializ
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
-from nacre.keys import key_name, key_of, resolved
+from nacre.keys import key_name
 from nacre.pinning import pin_called
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.store.records import Output
 from nacre.survey.gather import Versions
+from nacre.survey.gone import record_gone
 from nacre.version.fingerprint import InputVersion
 
 Taken = Callable[[Sequence[tuple[InputVersion, Output]], object], None]
@@ -189,10 +190,10 @@ def require_output(workspace: Workspace, versions: Versions, slot: str, row: Hea
     """
     output = versions.output(row.fingerprint, slot, row.data_version)
     if output is None:
-        name = short(key_of(slot))
-        facts = {"asset": resolved(slot), "version": f"v{row.seq}", "store": workspace.location}
-        hints = (f"another one: nacre history {name}", f"make it again: nacre build {name} --refresh")
+        gone = record_gone(workspace.location, slot, row.seq)
         if row.fingerprint in versions.damaged:
-            raise CorruptRecord(f"The record of {short(slot)} v{row.seq} cannot be read", facts, hints)
-        raise NotMaterialized(f"The record of {short(slot)} v{row.seq} is gone", facts, hints)
+            raise CorruptRecord(
+                f"The record of {short(slot)} v{row.seq} cannot be read", gone.facts, gone.hint
+            )
+        raise gone
     return output

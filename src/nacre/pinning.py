@@ -12,9 +12,12 @@ from nacre.errors import SAFE, UsageError
 from nacre.execute.process import person
 from nacre.execute.workspace import Workspace
 from nacre.keys import resolved, slot
-from nacre.store.commit import MAX_TRIES, contended
+from nacre.store.keeping import keep
+from nacre.store.listing import list_again
 from nacre.store.paths import pin_path
 from nacre.store.records import Pin, decode, encode
+from nacre.store.tries import MAX_TRIES, contended
+from nacre.survey.gone import record_gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ def pin_version(
 ) -> Pin:
     """Pin a version. Atomic; pinning the same one again changes nothing.
 
+    Safe beside a collection: it either sees the pin, or has collected the version before, and then nothing is pinned.
+
     Args:
         workspace: Where.
         name: What it is called.
@@ -79,12 +84,13 @@ def pin_version(
 
     Raises:
         UsageError: The name is taken, or means something else.
+        NotMaterialized: The version was collected.
         StoreError: The store refused.
     """
     require_pin_name(name)
     pin = Pin(
         name=name,
-        env=workspace.env,
+        env=_env_of(workspace, asset, partition),
         asset=asset,
         partition=partition,
         seq=row.seq,
@@ -92,21 +98,46 @@ def pin_version(
         at=workspace.clock.now(),
         by=person(),
     )
-    path = pin_path(name)
+    made = slot(asset, partition)
+    if not keep(workspace.records, row.fingerprint, asset, row.data_version, pin.at):
+        raise record_gone(workspace.location, made, row.seq)
+    before = _put(workspace, pin, moves=moves)
+    # A collection that did not see the pin trims histories as it read them, and this one is another by then.
+    if not list_again(workspace.records, pin.env, asset, partition, row.seq):
+        if before is None:
+            _take_back(workspace, pin)
+        raise record_gone(workspace.location, made, row.seq)
+    return before or pin
+
+
+def _take_back(workspace: Workspace, pin: Pin) -> None:
+    path = pin_path(pin.name)
+    stored = workspace.records.get(path)
+    if stored is not None and decode(stored.data, Pin, path) == pin:
+        workspace.records.delete(path, stored.token)
+
+
+def _put(workspace: Workspace, pin: Pin, *, moves: bool) -> Pin | None:
+    """Write a pin; the one of this name that keeps the version already, if there is one.
+
+    Raises:
+        UsageError: The name is taken.
+    """
+    path = pin_path(pin.name)
     for _ in range(MAX_TRIES):
         stored = workspace.records.get(path)
         if stored is None:
             token = workspace.records.create(path, encode(pin))
         else:
             there = decode(stored.data, Pin, path)
-            is_same_slot = (there.asset, there.partition, there.env) == (asset, partition, workspace.env)
-            if is_same_slot and there.seq == row.seq:
+            is_same_slot = (there.asset, there.partition, there.env) == (pin.asset, pin.partition, pin.env)
+            if is_same_slot and there.seq == pin.seq:
                 return there
             if not (moves and is_same_slot):
                 raise _taken(there)
             token = workspace.records.replace(path, encode(pin), stored.token)
         if token is not None:
-            return pin
+            return None
     raise contended(path)
 
 
@@ -127,6 +158,12 @@ def remove_pin(workspace: Workspace, name: str) -> Pin:
         if workspace.records.delete(path, stored.token):
             return found
     raise contended(path)
+
+
+def _env_of(workspace: Workspace, asset: str, partition: str) -> str:
+    """Name the environment whose history is read: its base, where it has no version of its own."""
+    rows = workspace.catalog.heads_of(workspace.env, asset)
+    return next((row.base for row in rows if row.partition == partition), "") or workspace.env
 
 
 def _taken(there: Pin) -> UsageError:

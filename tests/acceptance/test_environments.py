@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -12,10 +14,15 @@ from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, pr
 from buckets import Lake, Relay
 from nacre import project as roots
 from nacre.curate.rolling_back import roll_back
+from nacre.encoding import digest_bytes
 from nacre.environments import remove
 from nacre.errors import InvalidKey, PromotionConflict, UsageError
+from nacre.store.commit import Commit, Committed, Committer, Move
+from nacre.store.fsck import check
 from nacre.store.paths import env_path, pin_path
-from nacre.store.records import Environment, Pin, decode, encode
+from nacre.store.port import Token, Write
+from nacre.store.records import Action, Environment, Output, Pin, decode, encode
+from nacre.version.outline import Outline
 from sandbox import Sandbox
 
 
@@ -266,3 +273,80 @@ def test_an_environment_whose_versions_are_pinned_is_not_removed(home: Sandbox, 
     with pytest.raises(UsageError, match="pinned") as caught:
         remove(roots.current_project().workspace(), roots.current_project().settings, "dev")
     assert caught.value.facts["pins"] == "best"
+
+
+def test_a_run_goes_on_in_an_environment_that_is_removed_meanwhile(home: Sandbox, use: Use) -> None:
+    """What it makes begins the environment anew: whole, numbered from there, and made from versions that are there."""
+    module = begin(home, use)
+    inner = home.workspace.records
+
+    class Removing:
+        """Removes the environment just before the run's first group is written."""
+
+        is_done = False
+
+        def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+            if not self.is_done and any(each.path.startswith("heads/dev/") for each in writes):
+                self.is_done = True
+                remove(home.workspace._replace(records=inner), project.settings, "dev")
+            return inner.batch(writes)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+    project = roots.current_project()
+    project._workspace = home.workspace._replace(records=Removing())  # type: ignore[arg-type]
+    module.turn(rain=[7])
+    home.build(module).raise_for_failure()
+    home.reopen()
+    assert (nacre.load(TOTAL), nacre.load(REPORT)) == (70, "70 mm")
+    catalog = home.workspace.catalog
+    for asset in (TOTAL, REPORT):
+        row = next(row for row in catalog.heads("dev") if row.asset == asset)
+        for each in catalog.inputs("dev", asset, row.seq):
+            made = catalog.history(each.env or "dev", each.upstream)
+            assert each.upstream_seq in {version.seq for version in made}
+    assert check(home.workspace.records, home.workspace.contents.objects, reads_data=True).faults == []
+    use("default")
+    assert nacre.load(TOTAL) == 3
+
+
+def test_two_runs_in_an_environment_whose_base_moves_between_them_lose_nothing(
+    home: Sandbox, use: Use
+) -> None:
+    """One began the history at the base's older version: the other is told of it, and what it made is kept."""
+    begin(home, use)
+    head = record("default", RAIN)
+    assert head is not None
+
+    def commit(fingerprint: str, seen: int) -> Committed:
+        """Make a version of the source in dev, over what this run saw of its base."""
+        output = Output(
+            asset=RAIN, data_version=fingerprint, format="json", size_bytes=1, digest=digest_bytes(b"1"),
+            outline=Outline("int"), inline=b"1",
+        )  # fmt: skip
+        action = Action(
+            fingerprint=fingerprint, task="rain", code="", outputs=(output,), attempt=fingerprint,
+            run=f"run {fingerprint}", started_at=clock.now(), duration_s=1.0,
+        )  # fmt: skip
+        move = Move("dev", RAIN, fingerprint, {}, seen, base="default")
+        committer = Committer(records, clock.monotonic)
+        committer.add(Commit(fingerprint, action.run, fingerprint, clock.now(), action, (move,)))
+        return committer.flush()[0]
+
+    use("default")
+    home.build(home.module(PIPELINE.replace("[1, 2]", "[9]")), "rain").raise_for_failure()
+    use("dev")
+    records, clock = home.workspace.records, home.workspace.clock
+    assert commit("early", 1).superseded_by == ""
+    late = commit("late", 2)
+    assert late.superseded_by == "run early"
+    assert late.action is not None
+    assert late.action.run == "run late"
+    own = record("dev", RAIN)
+    assert own is not None
+    assert [(each.seq, each.fingerprint) for each in own.history] == [
+        (1, head.current.fingerprint),
+        (2, "early"),
+    ]
+    assert check(records, home.workspace.contents.objects, reads_data=True).faults == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 import nacre
+from nacre.project import current_project
+from nacre.views.neighbours import made_from
 from sandbox import Sandbox
 
 BASE = """
@@ -230,3 +232,45 @@ def changed():
     assert module.calls == ["report"]
     assert module.changed() == 5
     assert project.inputs("asset://report") == {"weather": ("asset://raw", True)}
+
+
+CALLS = """
+@materialize("asset://counted")
+def counted(n: int): return [n]
+"""
+
+
+def numbers(asset: str) -> dict[str, int]:
+    """What the current version was made from, by parameter, as its history says: the number."""
+    workspace = current_project().workspace()
+    head = workspace.catalog.heads_of("default", asset)[0]
+    return {row.parameter: row.upstream_seq for row in workspace.catalog.inputs("default", asset, head.seq)}
+
+
+def test_what_was_made_from_an_earlier_call_names_no_version(project: Sandbox) -> None:
+    """The head moves to the last call alone; the number that it gets is never said of other content."""
+    run(project, "below(counted(1))\ncounted(2)", CALLS)
+    assert nacre.load("asset://counted") == [2]
+    assert nacre.load("asset://below") == "[1]"
+    assert numbers("asset://below") == {"value": 0}
+    assert nacre.lineage("asset://below").upstream == {"asset://counted"}
+    catalog = current_project().workspace().catalog
+    assert made_from(catalog.inputs("default", "asset://below", 1)) == "counted (no version)"
+
+
+def test_what_was_made_from_the_last_call_names_its_version(project: Sandbox) -> None:
+    run(project, "counted(1)\nbelow(counted(2))", CALLS)
+    assert numbers("asset://below") == {"value": 1}
+
+
+def test_an_earlier_call_of_equal_content_is_the_version_of_the_last(project: Sandbox) -> None:
+    run(project, "below(counted(1))\ncounted(2)\ncounted(1)", CALLS)
+    assert nacre.load("asset://counted") == [1]
+    assert numbers("asset://below") == {"value": 1}
+
+
+def test_a_call_that_is_not_the_last_beside_one_that_is_current_names_no_version(project: Sandbox) -> None:
+    run(project, "counted(1)", CALLS)
+    run(project, "below(counted(2))\ncounted(1)", CALLS)
+    assert nacre.load("asset://counted") == [1]
+    assert numbers("asset://below") == {"value": 0}

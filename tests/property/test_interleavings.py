@@ -1,7 +1,8 @@
 """Histories of several machines over one store, each request a point where another may go first, die, or hear nothing.
 
-``NACRE_SCHEDULES`` says how many (4,000 by default; the lane test-interleavings takes 120,000); ``NACRE_SEED`` plays
-one and shows it. What was ever violated stays in ``FOUND_BEFORE``.
+In some, people also go back, pin, promote, refresh, and remove an environment. ``NACRE_SCHEDULES`` says how many (4,000
+by default; the lane test-interleavings takes 120,000), and a quarter as many with people; ``NACRE_SEED`` plays one and
+shows it, ``NACRE_SEED=people-7`` one with people. What was ever violated stays as a test.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import os
 
 import pytest
 
-from commit_history import Planted, played
+from commit_history import History, Planted, played
+from curated_history import CuratedHistory
 from planted import BUGS
 
 N_SCHEDULES = int(os.environ.get("NACRE_SCHEDULES", "4000"))
@@ -31,12 +33,22 @@ FOUND_BEFORE: dict[int, str] = {
 }
 
 
-def violations(seeds: range, planted: Planted | None = None, at_most: int = 1) -> list[str]:
+#: Likewise, of the histories in which people work too.
+FOUND_WITH_PEOPLE: dict[int, str] = {
+    1791: "a promotion moved a version before the one that it names as its input",
+}
+PEOPLE = "people-"
+
+
+def violations(
+    seeds: range, planted: Planted | None = None, kind: type[History] = History, at_most: int = 1
+) -> list[str]:
     found = []
     for seed in seeds:
-        if told := played(seed, planted):
+        if told := played(seed, planted, kind):
+            name = f"{PEOPLE if kind is CuratedHistory else ''}{seed}"
             found.append(
-                f"{told}\nreplay: NACRE_SEED={seed} pytest {os.path.relpath(__file__)} -k one_history"
+                f"{told}\nreplay: NACRE_SEED={name} pytest {os.path.relpath(__file__)} -k one_history"
             )
         if len(found) >= at_most:
             break
@@ -48,6 +60,22 @@ def test_no_interleaving_breaks_an_invariant(part: int) -> None:
     each = -(-N_SCHEDULES // N_PARTS)
     found = violations(range(1_000 + part * each, 1_000 + (part + 1) * each))
     assert not found, found[0]
+
+
+@pytest.mark.parametrize("part", range(N_PARTS))
+def test_no_interleaving_with_people_breaks_an_invariant(part: int) -> None:
+    """Who goes back, pins or promotes names old versions beside writers and collections."""
+    each = -(-N_SCHEDULES // 4 // N_PARTS)
+    found = violations(range(1_000 + part * each, 1_000 + (part + 1) * each), kind=CuratedHistory)
+    assert not found, found[0]
+
+
+@pytest.mark.parametrize(
+    "seed", FOUND_WITH_PEOPLE, ids=lambda seed: f"{seed}-{FOUND_WITH_PEOPLE[seed].replace(' ', '-')}"
+)
+def test_what_was_violated_once_with_people_is_so_no_more(seed: int) -> None:
+    told = played(seed, kind=CuratedHistory)
+    assert not told, told
 
 
 @pytest.mark.parametrize(
@@ -69,5 +97,6 @@ def test_a_planted_bug_of_the_protocol_is_caught(name: str) -> None:
 
 @pytest.mark.skipif(not SEED, reason="NACRE_SEED chooses one to look at")
 def test_one_history_can_be_played_again() -> None:
-    told = played(int(SEED))
+    kind = CuratedHistory if SEED.startswith(PEOPLE) else History
+    told = played(int(SEED.removeprefix(PEOPLE)), kind=kind)
     assert not told, told

@@ -41,6 +41,7 @@ from nacre.store.paths import action_path
 from nacre.store.records import Action, decode
 from nacre.store.use import GRACE_S
 from nacre.store.wrap import Call, Fault, FaultyObjects, FaultyRecords
+from people_rules import People
 from sandbox import Sandbox
 from stored_history import Seen
 
@@ -72,7 +73,7 @@ class Trouble:
         return Fault(StoreUnavailable("There was no answer"), after=self._kind == "lost")
 
 
-class Machines(RuleBasedStateMachine):
+class Machines(People, RuleBasedStateMachine):
     """Two machines at most, each with a checkout of its own, one store, one world."""
 
     folder: Path
@@ -366,6 +367,7 @@ class Machines(RuleBasedStateMachine):
     def looked_at(self) -> None:
         """I4, I5, I13, I14: every version of every history is whole, nothing was lost or rewritten."""
         self.seen.look(self.workspace)
+        self.pinned()
 
     def built_at_last(self) -> None:
         """I1: after everything, what is stored equals what a new store makes of it."""

@@ -23,7 +23,7 @@ from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _CHUNK_ROWS = 1_000
 _Row = tuple[object, ...]
 #: Environment, asset and partition.
@@ -256,6 +256,7 @@ def _drop_and_make(connection: sqlite3.Connection) -> None:
 def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:
     heads: list[_Row] = []
     entries: list[tuple[_Place, _Entry]] = []
+    trimmed: list[_Place] = []
     gone: set[str] = set()
     for path, data, _ in records:
         if not data:
@@ -269,12 +270,17 @@ def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> N
             _remove_head(connection, place)
         about = (head.published, head.mark, head.held, head.held_since, head.base_seq, is_lost)
         heads.append((*_version_row(place, current), *about))
-        entries += [(place, entry) for entry in _new_entries(connection, place, head.history, current, path)]
+        new = _new_entries(connection, place, head.history, current, path)
+        entries += [(place, entry) for entry in new]
         if head.first:
             kept = [_decoded(_decode_entry, raw, path).seq for raw in head.history]
-            _drop_versions(connection, place, head.first, current.seq, kept)
+            _note_dropped(connection, place, path, head.first, current.seq, kept)
+        if head.first or len(new) > 1:
+            trimmed.append(place)
     connection.executemany(QUERIES["put_head"], heads)
     _put_entries(connection, entries)
+    for place in trimmed:
+        _drop_versions(connection, place)
     if gone:
         _remove_heads(connection, gone)
 
@@ -305,7 +311,7 @@ def _remove_heads(connection: sqlite3.Connection, gone: set[str]) -> None:
 
 
 def _remove_head(connection: sqlite3.Connection, place: _Place) -> None:
-    for each in ("remove_head", "remove_history", "remove_lineage"):
+    for each in ("remove_head", "remove_history", "remove_lineage", "remove_dropped"):
         connection.execute(QUERIES[each], place)
 
 
@@ -334,16 +340,21 @@ def _apply_past(connection: sqlite3.Connection, records: Sequence[Stored]) -> No
             _put_entries(connection, [(place, entry) for entry in past.history])
             if past.first:
                 kept = [entry.seq for entry in past.history]
-                _drop_versions(connection, place, past.first, int(path.rpartition("/")[2]), kept)
+                _note_dropped(connection, place, path, past.first, int(path.rpartition("/")[2]), kept)
+            _drop_versions(connection, place)
 
 
-def _drop_versions(
-    connection: sqlite3.Connection, place: _Place, first: int, last: int, kept: Sequence[int]
+def _note_dropped(
+    connection: sqlite3.Connection, place: _Place, path: str, first: int, last: int, kept: Sequence[int]
 ) -> None:
-    """Forget the versions that retention dropped: those of a range of numbers that its record no longer lists."""
-    listed = (*place, first, last, str(list(kept)))
-    connection.execute(QUERIES["drop_versions"], listed)
-    connection.execute(QUERIES["drop_lineage"], listed)
+    """Keep what a record tells of: a range of numbers, and those of them that it lists."""
+    connection.execute(QUERIES["put_dropped"], (path, *place, first, last, str(list(kept))))
+
+
+def _drop_versions(connection: sqlite3.Connection, place: _Place) -> None:
+    """Forget the versions of a slot that retention dropped, whichever record lists them still."""
+    if connection.execute(QUERIES["drop_versions"], place).rowcount:
+        connection.execute(QUERIES["drop_lineage"], place)
 
 
 def _version_row(place: _Place, entry: _Entry) -> _Row:

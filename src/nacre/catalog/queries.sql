@@ -7,6 +7,7 @@ PRAGMA user_version
 DROP VIEW IF EXISTS steps;
 DROP TABLE IF EXISTS heads;
 DROP TABLE IF EXISTS materializations;
+DROP TABLE IF EXISTS dropped;
 DROP TABLE IF EXISTS lineage;
 DROP TABLE IF EXISTS runs;
 DROP TABLE IF EXISTS artifacts;
@@ -129,15 +130,34 @@ DELETE FROM heads WHERE env = ? AND asset = ? AND partition = ?
 -- remove_history --
 DELETE FROM materializations WHERE env = ? AND asset = ? AND partition = ?
 
+-- put_dropped --
+INSERT OR REPLACE INTO dropped (path, env, asset, partition, first, last, listed) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- remove_dropped --
+DELETE FROM dropped WHERE env = ? AND asset = ? AND partition = ?
+
 -- drop_versions --
-DELETE FROM materializations
-WHERE env = ? AND asset = ? AND partition = ? AND seq BETWEEN ? AND ?
-AND seq NOT IN (SELECT value FROM json_each(?))
+-- What is current stays, whatever any other record says.
+DELETE FROM materializations AS m
+WHERE env = ? AND asset = ? AND partition = ?
+AND seq IS NOT (
+    SELECT heads.seq FROM heads
+    WHERE heads.env = m.env AND heads.asset = m.asset AND heads.partition = m.partition
+)
+AND EXISTS (
+    SELECT 1 FROM dropped
+    WHERE dropped.env = m.env AND dropped.asset = m.asset AND dropped.partition = m.partition
+    AND m.seq BETWEEN dropped.first AND dropped.last
+    AND m.seq NOT IN (SELECT value FROM json_each(dropped.listed))
+)
 
 -- drop_lineage --
 DELETE FROM lineage
-WHERE env = ? AND asset = ? AND partition = ? AND seq BETWEEN ? AND ?
-AND seq NOT IN (SELECT value FROM json_each(?))
+WHERE env = ? AND asset = ? AND partition = ?
+AND seq NOT IN (
+    SELECT m.seq FROM materializations AS m
+    WHERE m.env = lineage.env AND m.asset = lineage.asset AND m.partition = lineage.partition
+)
 
 -- remove_lineage --
 DELETE FROM lineage WHERE env = ? AND asset = ? AND partition = ?

@@ -31,6 +31,18 @@ CREATE TABLE IF NOT EXISTS materializations (
     PRIMARY KEY (env, asset, partition, seq)
 ) WITHOUT ROWID;
 
+-- What records say that they tell of, by their path: what a range does not list was dropped, and stays so whatever other
+-- records list. Needed only while records are indexed.
+CREATE TABLE IF NOT EXISTS dropped (
+    path TEXT PRIMARY KEY,
+    env TEXT NOT NULL,
+    asset TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    listed TEXT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS lineage (
     env TEXT NOT NULL,
     asset TEXT NOT NULL,

@@ -24,7 +24,6 @@ from nacre.planning.settings import runs_every_time
 from nacre.project import Project
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.records import Accepted
-from nacre.store.records import Action as Record
 from nacre.survey.gather import Versions
 from nacre.version.fingerprint import fingerprint_with_reads
 from nacre.views.changed import CodeChange, Compared
@@ -181,17 +180,19 @@ def _commit(
         attempt=action.attempt,
         at=datetime.fromisoformat(head.at) if has_age else now,
         action=action,
-        moves=tuple(_move(each, record, decision, facts, workspace.env) for each in decision.recipe.assets),
+        moves=tuple(_move(each, decision, facts, workspace) for each in decision.recipe.assets),
         sources=texts_of(action, workspace.code, versions.sources),
     )
     return commit, changes
 
 
-def _move(made: str, record: Record, decision: Decision, facts: Facts, env: str) -> Move:
-    inputs = {each.name: (each.asset, each.seq) for each in record.inputs}
-    inputs |= {each.name: (key_of(each.asset), each.seq) for each in decision.recipe.inputs}
-    head = facts.heads[made]
+def _move(made: str, decision: Decision, facts: Facts, workspace: Workspace) -> Move:
+    head, env = facts.heads[made], workspace.env
     asset, partition = key_of(made), partition_of(made)
+    # The numbers of the history: a record keeps those that its run expected.
+    rows = workspace.catalog.inputs(env, asset, head.seq, partition)
+    inputs = {row.parameter: (row.upstream, row.upstream_seq) for row in rows}
+    inputs |= {each.name: (key_of(each.asset), each.seq) for each in decision.recipe.inputs}
     return Move(
         env, asset, head.data_version, inputs, head.seq, {}, partition, keeps_file=True, base=head.base
     )

@@ -18,10 +18,10 @@ from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.loading import require_output
 from nacre.planning.explain import short
 from nacre.store.begun import begun
-from nacre.store.commit import contended
 from nacre.store.paths import head_path
 from nacre.store.port import Token
 from nacre.store.records import Head, Materialization, Output, decode
+from nacre.store.tries import contended
 from nacre.survey.gather import Versions
 
 
@@ -217,7 +217,6 @@ class GoingBack:
         head = before
         current = before.current
         if (current.fingerprint, current.data_version) != (row.fingerprint, row.data_version):
-            inputs = workspace.catalog.inputs(workspace.env, key, row.seq, partition)
             entry = Materialization(
                 seq=current.seq + 1,
                 fingerprint=row.fingerprint,
@@ -225,7 +224,7 @@ class GoingBack:
                 run=row.run,
                 at=now,
                 attempt=workspace.new_id(),
-                inputs={each.parameter: (each.upstream, each.upstream_seq) for each in inputs},
+                inputs=self._numbered(key, row.seq, partition),
                 reason=f"rolled back to v{row.seq}" if is_held else f"went back to v{row.seq}",
                 by=person(),
             )
@@ -235,6 +234,21 @@ class GoingBack:
         done = RolledBack(key, partition, head.current.seq, row.seq, current.seq, is_held)
         path = head_path(workspace.env, key, partition)
         return Move(path, token, before, head, done)
+
+    def _numbered(self, asset: str, seq: int, partition: str) -> dict[str, tuple[str, int]]:
+        """Name what a version was made from by the numbers that it has here; 0 for what never was a version here."""
+        catalog, env = self._workspace.catalog, self._workspace.env
+        found: dict[str, tuple[str, int]] = {}
+        for each in catalog.inputs(env, asset, seq, partition):
+            number = each.upstream_seq
+            if each.env:
+                part = partition_of(each.parameter)
+                there = catalog.over({}).history(each.env, each.upstream, part)
+                made = [(row.fingerprint, row.data_version) for row in there if row.seq == number]
+                here = catalog.history(env, each.upstream, part)
+                number = next((row.seq for row in here if (row.fingerprint, row.data_version) in made), 0)
+            found[each.parameter] = (each.upstream, number)
+        return found
 
 
 def _bytes_gone(made: str, row: HeadRow | HistoryRow, output: Output, problem: str) -> CorruptObject:

@@ -28,11 +28,14 @@ from nacre.planning.promotion import (
     plan_promotion,
 )
 from nacre.project import Project
-from nacre.store.commit import MAX_TRIES, Commit, Committed, Committer, Move, contended
+from nacre.store.commit import Commit, Committed, Committer, Move
+from nacre.store.keeping import kept
 from nacre.store.paths import head_path
 from nacre.store.port import Write
 from nacre.store.records import Head, decode, encode
+from nacre.store.tries import MAX_TRIES, contended
 from nacre.survey.gather import Versions
+from nacre.survey.gone import record_gone
 
 _MAX_TOLD = 20
 
@@ -204,7 +207,7 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
         publishing.drifted(placed, there)
     committer = Committer(theirs.records, theirs.clock.monotonic)
     for each in found.moves:
-        committer.add(_commit(sides, versions, each))
+        committer.add(_commit(sides, each))
     done = committer.flush()
     moved = [each for each in done if not (each.superseded_by or each.held or each.is_gone)]
     seqs = {made: seq for each in moved for made, seq in _seqs(each).items()}
@@ -227,7 +230,7 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     return PromoteResult(ours.env, theirs.env, told, len(found.same), warnings=tuple(warnings))
 
 
-def _commit(sides: _Sides, versions: Versions, promoted: Promoted) -> Commit:
+def _commit(sides: _Sides, promoted: Promoted) -> Commit:
     ours, theirs, head = sides.ours, sides.theirs, sides.chosen[promoted.slot]
     there = sides.there.get(promoted.slot)
     path = head_path(ours.env, head.asset, head.partition)
@@ -246,6 +249,9 @@ def _commit(sides: _Sides, versions: Versions, promoted: Promoted) -> Commit:
         reason=f"promoted from {ours.env} v{head.seq}",
         by=person(),
     )
+    made = kept(theirs.records, head.fingerprint, head.asset, head.data_version)
+    if made is None:
+        raise record_gone(ours.location, promoted.slot, head.seq)
     # The run stays the one that made it: its log is what a person looks for.
     return Commit(
         head.fingerprint,
@@ -253,7 +259,8 @@ def _commit(sides: _Sides, versions: Versions, promoted: Promoted) -> Commit:
         theirs.new_id(),
         theirs.clock.now(),
         moves=(move,),
-        taken=versions.action(head.fingerprint),
+        taken=made.action,
+        is_named=True,
     )
 
 

@@ -16,13 +16,14 @@ from nacre.keys import key_of, partition_of
 from nacre.loading import find_stored, find_version, not_there
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
-from nacre.store.commit import MAX_TRIES, contended
 from nacre.store.history import fitted
 from nacre.store.holds import release
-from nacre.store.paths import action_path, head_path
+from nacre.store.keeping import keep
+from nacre.store.paths import head_path
 from nacre.store.port import Write
-from nacre.store.records import Action, decode, encode
-from nacre.store.use import touched
+from nacre.store.records import encode
+from nacre.store.spill import spill
+from nacre.store.tries import MAX_TRIES, contended
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +78,9 @@ def roll_back(
         UsageError: ``at`` names no one version, or the asset has partitions and none is named.
         StoreError: The store, or the place of a file, refused.
     """
-    going, writing = GoingBack(workspace), _Writing(workspace)
+    writing = _Writing(workspace)
     for _ in range(MAX_TRIES):
+        going = GoingBack(workspace)  # afresh: a record that was read before may have been collected since
         target = _current(workspace, asset, partition)
         wanted = find_version(workspace, target, at)
         moves, followed = going.plan(target, wanted, only=only)
@@ -161,33 +163,26 @@ class _Writing:
         return next(row for row in rows if row.slot == made)
 
     def write(self, moves: Sequence[Move]) -> bool:
-        """Replace the heads, each only as it was read; False where one had moved on meanwhile."""
+        """Replace the heads, each only as it was read; False where one had moved on, or was collected, meanwhile."""
+        new = [each for each in moves if each.is_new]
+        if not all(map(self._keep, new)):
+            return False
         writes: list[Write] = []
-        first: int | None = None
-        for each in moves:
-            if not each.is_new:
-                continue
-            before = (len(writes) - 1,) if writes else ()
-            used = self._used(each)
+        for each in new:
             head, past = fitted(each.head)
-            extra = [write for write in (used, past) if write is not None]
-            writes += extra
-            waits = (*before, *range(len(writes) - len(extra), len(writes)))
-            writes.append(Write(each.path, encode(head), each.token, first, waits))
-            first = len(writes) - 1 if first is None else first
+            if past is not None:
+                spill(self._workspace.records, past)
+            # Upstream first, and nothing without what was asked for, which is the first.
+            before = (len(writes) - 1,) if writes else ()
+            writes.append(Write(each.path, encode(head), each.token, 0 if writes else None, before))
         tokens = self._workspace.records.batch(writes) if writes else []
-        heads = [n for n, write in enumerate(writes) if write.path.startswith("heads/")]
-        return all(tokens[n] is not None for n in heads)
+        return all(token is not None for token in tokens)
 
-    def _used(self, move: Move) -> Write | None:
+    def _keep(self, move: Move) -> bool:
         """Mark an old result as used before it is current again, so that no collection that goes on takes it away."""
-        path = action_path(move.head.current.fingerprint)
-        stored = self._workspace.records.get(path)
-        if stored is None:
-            return None
-        action = decode(stored.data, Action, path)
-        used = touched(action, self._workspace.clock.now()) if action.buried_at is None else None
-        return Write(path, encode(used), stored.token) if used is not None else None
+        records, now = self._workspace.records, self._workspace.clock.now()
+        current = move.head.current
+        return keep(records, current.fingerprint, move.head.asset, current.data_version, now)
 
     def publish(self, publishing: Publishing, moves: Sequence[Move]) -> tuple[str, ...]:
         """Put the files of what is current now; say why one could not be put."""

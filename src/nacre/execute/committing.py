@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from nacre.errors import SAFE, NacreError, StoreError, StoreUnavailable, said
+from nacre.execute.deferred import Deferred, chosen, contents_of
 from nacre.execute.journal import Journal
 from nacre.execute.made import Shared
 from nacre.execute.publishing import Publishing
@@ -70,9 +71,10 @@ class Committing:
                 self._grouped(commit)
                 return
             # In a flow the head moves once, at the end, to the last version in call order; the record is kept now.
+            read = contents_of(commit.action or commit.taken)
             for move in commit.moves:
                 waiting = shared.moves.setdefault(slot(move.asset, move.partition), [])
-                waiting.append(commit._replace(action=None, moves=(move,)))
+                waiting.append(Deferred(commit._replace(action=None, moves=(move,)), read))
             self._grouped(commit._replace(moves=()))
             self.flush()
 
@@ -87,12 +89,11 @@ class Committing:
                     f"{asset} was materialized {len(fingerprints)} times with different arguments in this run; the "
                     "last one is current. Use partitions or with_options(assets=…) to keep them apart",
                 )
-        for asset, commits in deferred.items():
-            _, current = shared.last_calls.get(asset, (0, commits[-1].moves[0].data_version))
-            # None where the last call took the version that is current already.
-            last = [commit for commit in commits if commit.moves[0].data_version == current]
-            if last:
-                self._grouped(last[-1])
+        if deferred:
+            for commit in chosen(
+                deferred, {made: content for made, (_, content) in shared.last_calls.items()}
+            ):
+                self._grouped(commit)
 
     def flush(self) -> None:
         """Make waiting commits durable and report their steps.

@@ -10,8 +10,8 @@ from itertools import count
 
 from nacre.declare.task import Task
 from nacre.errors import CyclicAssets, InputMutated, NacreError
+from nacre.execute.deferred import Deferred
 from nacre.store.claims import Claim
-from nacre.store.commit import Commit
 from nacre.store.contents import Contents
 from nacre.store.records import Output
 from nacre.values import identify
@@ -167,7 +167,7 @@ class Shared:
     made: dict[str, Made] = field(default_factory=dict)
     results: dict[str, Mapping[str, Made]] = field(default_factory=dict)
     holdings: Holdings = field(default_factory=Holdings)
-    moves: dict[str, list[Commit]] = field(default_factory=dict)
+    moves: dict[str, list[Deferred]] = field(default_factory=dict)
     outlines: dict[tuple[str, str], Outline] = field(default_factory=dict)
     versions: dict[tuple[str, str], Made] = field(default_factory=dict)
     recipes: dict[str, set[str]] = field(default_factory=dict)

@@ -95,7 +95,7 @@ class Recording:
             action: Its record, which also knows what its arguments derived from.
         """
         recorded = action.inputs if action is not None else ()
-        inputs = _by_name(recorded)
+        inputs = _by_name(self._renumbered(each) if each.derived else each for each in recorded)
         inputs |= {each.name: (key_of(each.asset), each.seq) for each in decision.recipe.inputs}
         return Commit(
             fingerprint=decision.fingerprint,
@@ -107,6 +107,14 @@ class Recording:
             ),
             taken=action,
         )
+
+    def _renumbered(self, derived: Input) -> Input:
+        """Give a recorded input the number that its content has now: what was expected then may be other content's."""
+        workspace = self._workspace
+        rows = workspace.catalog.recent(workspace.env, derived.asset, derived.partition)
+        same = [row.seq for row in rows if row.data_version == derived.data_version]
+        seq = derived.seq if derived.seq in same else next(iter(same), 0)
+        return msgspec.structs.replace(derived, seq=seq)
 
     def _move(
         self,

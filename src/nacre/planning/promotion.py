@@ -187,7 +187,7 @@ def plan_promotion(
     conflicts: list[Conflict] = []
     for slot, head in source.items():
         there = target.get(slot)
-        if there is not None and there.fingerprint == head.fingerprint:
+        if there is not None and _is_same(there, head):
             same.append(slot)
             continue
         if head.is_lost:
@@ -220,7 +220,12 @@ def _knows(head: PromotableHead, history: Sequence[Entry], there: PromotableHead
     if is_base and there.seq == head.base_seq:
         return True
     own = (each for each in history if each.seq > head.base_seq) if is_base else iter(history)
-    return any(each.fingerprint == there.fingerprint for each in own)
+    return any(_is_same(each, there) for each in own)
+
+
+def _is_same(one: Entry, other: Entry) -> bool:
+    """Say whether two versions are one: a recipe that was refreshed gave several contents."""
+    return (one.fingerprint, one.data_version) == (other.fingerprint, other.data_version)
 
 
 def _seq_in_target(
@@ -255,8 +260,9 @@ def _upstream_first(
     """
 
     def above(slot: str) -> list[str]:
-        found = {each.slot: each.fingerprint for each in used[slot]}
-        return [name for name in found if name in wanted and wanted[name].fingerprint == found[name]]
+        # By content: the recipe of a version that a collection dropped is not kept.
+        found = {each.slot: each.data_version for each in used[slot]}
+        return [name for name in found if name in wanted and wanted[name].data_version == found[name]]
 
     try:
         return list(TopologicalSorter({slot: above(slot) for slot in wanted}).static_order())

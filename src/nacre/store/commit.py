@@ -13,17 +13,18 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nacre.errors import SAFE, CorruptRecord, StoreUnavailable
+from nacre.errors import CorruptRecord
 from nacre.keys import partition_of, slot
 from nacre.store.begun import begun
 from nacre.store.ends import End, Ends, slots
 from nacre.store.history import fitted
+from nacre.store.keeping import Kept, kept
 from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.records import Action, Head, Materialization, decode, decode_action, encode
+from nacre.store.spill import spill
+from nacre.store.tries import MAX_TRIES, contended
 from nacre.store.use import touched
-
-MAX_TRIES = 20
 
 
 class Move(NamedTuple):
@@ -72,6 +73,8 @@ class Commit(NamedTuple):
         overwrites: True where a record of the same fingerprint is replaced on purpose.
         sources: Texts of code that the action record names and that may not be stored yet: path to record.
         taken: The record of the known result that is taken; None where the step ran.
+        is_named: True where what is taken is a version that somebody named, not what the recipe gives now: it is taken
+            also where a refresh replaced its record.
     """
 
     fingerprint: str
@@ -83,6 +86,7 @@ class Commit(NamedTuple):
     overwrites: bool = False
     sources: Mapping[str, bytes] = MappingProxyType({})
     taken: Action | None = None
+    is_named: bool = False
 
 
 class Committed(NamedTuple):
@@ -197,9 +201,9 @@ class Committer:
             found = self._kept(commit)
             if found is None:
                 return None
-            if (used := touched(found[1], commit.at)) is not None:
+            if (used := touched(found.action, commit.at)) is not None:
                 after = len(writes)
-                writes.append(Write(path, encode(used), found[0], None, waits))
+                writes.append(Write(found.path, encode(used), found.token, None, waits))
         seqs: dict[str, int] = {}
         heads: dict[str, int] = {}
         for move in commit.moves:
@@ -209,15 +213,18 @@ class Committer:
             stored = self._records.get(path) if move.surveyed_seq and not move.base else None
             present = decode(stored.data, Head, path) if stored else self._begun(move)
             head, past = fitted(_moved(commit, move, present))
+            if stored is None and head.current.seq != move.surveyed_seq + 1:
+                return None  # its environment was removed meanwhile: what is made from it must know its new number
             seqs[move.asset] = head.current.seq
             # A head that moved on since our survey, or is held, is created, not replaced: refused, and then settled.
             is_surveyed = stored and present and present.current.seq == move.surveyed_seq
             token = stored.token if stored and present and is_surveyed and _may_move(move, present) else None
-            before = waits
+            before = needs
             if past is not None and (move.base or token is not None):
-                before = (*waits, len(writes))
+                # Refused where a writer was stopped behind it: then it is brought up to date, and the head is settled.
+                before = (*needs, len(writes))
                 writes.append(past)
-            writes.append(Write(path, encode(head), token, after, before, needs))
+            writes.append(Write(path, encode(head), token, after, before, before))
             heads[slot(move.asset, move.partition)] = len(writes) - 1
         made.update(heads)
         return seqs
@@ -267,27 +274,29 @@ class Committer:
                 return commit.action
         raise contended(path)
 
-    def _kept(self, commit: Commit) -> tuple[Token, Action] | None:
+    def _kept(self, commit: Commit) -> Kept | None:
         """Read the record of a result that is to be taken; None where it was collected, and maybe made anew."""
+        if commit.is_named:
+            move = commit.moves[0]
+            return kept(self._records, commit.fingerprint, move.asset, move.data_version)
         path = action_path(commit.fingerprint)
         stored = self._records.get(path)
         if stored is None:
             return None
         present = decode(stored.data, Action, path)
         is_there = present.buried_at is None and not _differs(present, commit)
-        return (stored.token, present) if is_there else None
+        return Kept(path, stored.token, present) if is_there else None
 
     def _keep(self, commit: Commit) -> bool:
         """Mark the result that a commit takes as used, where it is old; False where it was collected before that."""
-        path = action_path(commit.fingerprint)
         for _ in range(MAX_TRIES):
             found = self._kept(commit)
             if found is None:
                 return False
-            used = touched(found[1], commit.at)
-            if used is None or self._records.replace(path, encode(used), found[0]) is not None:
+            used = touched(found.action, commit.at)
+            if used is None or self._records.replace(found.path, encode(used), found.token) is not None:
                 return True
-        raise contended(path)
+        raise contended(action_path(commit.fingerprint))
 
     def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str, str]:
         """Move one head, or leave it to the run that is ahead or to a hold; returns the seq, that run, that hold."""
@@ -307,7 +316,7 @@ class Committer:
                     return current.seq, current.run, ""
             head, past = fitted(_moved(commit, move, present or self._begun(move)))
             if past is not None:
-                self._records.create(past.path, past.data)
+                spill(self._records, past)
             if self._write_head(path, encode(head), stored) is not None:
                 return head.current.seq, "", ""
         raise contended(path)
@@ -405,9 +414,3 @@ def _differs(action: Action, commit: Commit) -> bool:
 def with_moves(commit: Commit, moves: Sequence[Move]) -> Commit:
     """Return the commit with other moves."""
     return commit._replace(moves=tuple(moves))
-
-
-def contended(path: str) -> StoreUnavailable:
-    """Make the error of a record that others keep changing."""
-    facts = {"record": path, "tries": MAX_TRIES}
-    return StoreUnavailable("A record is being changed by others all the time", facts, (SAFE, "run again"))

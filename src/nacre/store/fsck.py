@@ -6,7 +6,7 @@ It reads, and changes nothing; ``mend`` then notes what is lost, so that the nex
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from nacre.encoding import digest_bytes, digest_chunks
 from nacre.errors import CorruptRecord
 from nacre.keys import slot
+from nacre.store.history import last_of, whole
 from nacre.store.ids import time_of
 from nacre.store.losses import note_lost
 from nacre.store.paths import (
@@ -62,6 +63,10 @@ class Problem(enum.StrEnum):
     FILE = "damaged file"
     FOREIGN = "not ours"
     OUTSIDE = "file of others"
+
+
+#: Environment, asset and partition.
+_Place = tuple[str, str, str]
 
 
 class Finding(NamedTuple):
@@ -192,10 +197,13 @@ class _Check:
         self._built: dict[tuple[str, str, str], tuple[int, datetime]] = {}
         self._found = Checked()
         self._reading = ""
+        #: By slot, the numbers that its history lists.
+        self._listed: dict[_Place, set[int]] = {}
 
     def run(self) -> Checked:
         # What is named is looked at before what it names, so that what a writer adds meanwhile is no finding.
-        named = [*self._read("heads/"), *self._read("hist/"), *self._read("pins/")]
+        named = [(self._reading, each) for area in ("heads/", "hist/", "pins/") for each in self._read(area)]
+        self._listed = _listed(named)
         for action in self._read("ac/"):
             assert isinstance(action, Action)
             self._take(action)
@@ -207,13 +215,13 @@ class _Check:
                 pass
         self._sizes = {each.name: each.size_bytes for each in self._objects.list("")}
         self._found.n_objects = len(self._sizes)
-        for record in named:
+        for _, record in named:
             if isinstance(record, Head):
                 self._noted[record.env, record.asset, record.partition] = record.lost
-        for record in named:
+        for _, record in named:
             self._follow(record)
         self._look_at_results()
-        self._look_for_heads(named)
+        self._look_for_heads([record for _, record in named])
         self._look_for_others()
         self._found.findings.sort(key=lambda each: (each.slot, each.env, each.place))
         return self._found
@@ -253,6 +261,8 @@ class _Check:
         key = record.env, record.asset, record.partition
         noted = self._noted.get(key, ())
         for each in record.history:
+            if each.seq not in self._listed[key]:
+                continue  # a collection dropped it, and a writer that did not know spilt it
             self._found.n_versions += 1
             problem, place = self._problem(each.fingerprint, record.asset, each.data_version)
             if problem is None:
@@ -344,11 +354,10 @@ class _Check:
     def _look_for_heads(self, named: list[Record]) -> None:
         """Find heads that are gone, or are older than the runs that are kept: histories end before what was made."""
         heads = {(each.env, each.asset, each.partition): each for each in named if isinstance(each, Head)}
-        environments = {env for env, _, _ in heads} | {DEFAULT_ENV}
         for place, (seq, at) in self._built.items():
             path, head = head_path(*place), heads.get(place)
-            # An environment that was removed took its heads with it.
-            if place[0] not in environments or path in self._found.unreadable:
+            # Another environment may have been removed, with its heads, and begun anew.
+            if place[0] != DEFAULT_ENV or path in self._found.unreadable:
                 continue
             if head is None or head.current.seq < seq:
                 there = f"v{head.current.seq} is the newest there" if head else "nothing is there"
@@ -373,6 +382,16 @@ def _kept(output: Output) -> _Kept:
     is_spoilt = is_here and digest_bytes(output.inline) != output.digest
     problem = Problem.DAMAGED if is_spoilt else None
     return _Kept(output.asset, output.data_version, output.object, output.size_bytes, output.digest, problem)
+
+
+def _listed(named: Iterable[tuple[str, Record]]) -> dict[_Place, set[int]]:
+    """Say which numbers the history of each slot lists, in all its parts together."""
+    parts: dict[_Place, list[tuple[int, Head | Past]]] = {}
+    for path, record in named:
+        if isinstance(record, (Head, Past)):
+            place = record.env, record.asset, record.partition
+            parts.setdefault(place, []).append((last_of(path, record), record))
+    return {place: {each.seq for each in whole(found)} for place, found in parts.items()}
 
 
 def _lies_at(record: Record, path: str) -> bool:

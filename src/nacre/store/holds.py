@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from nacre.store.commit import MAX_TRIES, contended
 from nacre.store.paths import head_path
 from nacre.store.port import RecordStore
 from nacre.store.records import Head, decode, encode
+from nacre.store.tries import MAX_TRIES, contended
 
 
 def release(records: RecordStore, env: str, asset: str, partition: str = "", *, seq: int = 0) -> str:

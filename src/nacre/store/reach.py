@@ -72,13 +72,6 @@ def dropped(
     return found
 
 
-def whole_history(head: Head, past: Iterable[Past]) -> list[Materialization]:
-    """Put the parts of a history together, oldest first; what a crash left in two of them counts once."""
-    entries = {each.seq: each for part in past for each in part.history}
-    entries |= {each.seq: each for each in head.history}
-    return [entries[seq] for seq in sorted(entries)]
-
-
 def trimmed(parts: Sequence[Head | Past], gone: Collection[int]) -> list[Head | Past]:
     """Leave versions out of the parts of a history; one that needs no change is the same object.
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from nacre.store.history import last_of, whole
 from nacre.store.port import RecordStore, Stored, Token, Write
-from nacre.store.reach import Reached, Retention, dropped, held_seq, trimmed, whole_history
-from nacre.store.records import Head, Past, Pin, decode, encode
+from nacre.store.reach import Reached, Retention, dropped, held_seq, trimmed
+from nacre.store.records import Head, Materialization, Past, Pin, decode, encode
 
 _SLOTS_AT_ONCE = 500
 
@@ -44,14 +45,15 @@ class Roots:
         Raises:
             CorruptRecord: One of them cannot be read.
         """
+        # Heads before histories: what leaves a head is in a history by then. Pins last: who pins a version writes its
+        # part of the history again behind the pin, so what is trimmed as it was read has no pin that is not known here.
+        self._take(self._heads, "heads/", Head)
+        self._take(self._past, "hist/", Past)
         for stored in self._changes("pins/", {path: token for path, (token, _) in self._pins.items()}):
             if stored.data:
                 self._pins[stored.path] = stored.token, decode(stored.data, Pin, stored.path)
             else:
                 self._pins.pop(stored.path, None)
-        # Heads before histories: what leaves a head is in a history by then.
-        self._take(self._heads, "heads/", Head)
-        self._take(self._past, "hist/", Past)
 
     def reached(self) -> Reached:
         """Collect the recipes that are named, with the reasons."""
@@ -59,8 +61,7 @@ class Roots:
         for _, pin in self._pins.values():
             found.add_pin(pin)
         for parts in self.slots().values():
-            for part in parts:
-                found.add_history(part.record.history)
+            found.add_history(_whole(parts))
             if isinstance(head := parts[-1].record, Head):
                 found.add_head(head)
         return found
@@ -106,10 +107,15 @@ class Roots:
             head = parts[-1].record
             if not isinstance(head, Head):
                 continue
-            past = [part.record for part in parts[:-1] if isinstance(part.record, Past)]
             wanted = {*pinned.get(place, ()), held_seq(head)}
-            gone = dropped(whole_history(head, past), wanted, keep, now)
-            after = trimmed([*past, head], gone)
+            kept = _whole(parts)
+            gone = dropped(kept, wanted, keep, now)
+            # What was dropped before, and came back in a part that a writer spilt who did not know, goes again.
+            left = {each.seq for each in kept} - gone
+            after = trimmed(
+                [part.record for part in parts],
+                {each.seq for part in parts for each in part.record.history} - left,
+            )
             if any(one.record is not other for one, other in zip(parts, after, strict=True)) or not all(
                 each.history for each in after
             ):
@@ -150,3 +156,7 @@ class Roots:
 
     def _changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
         return self._records.changes(prefix, known)
+
+
+def _whole(parts: Sequence[Part]) -> list[Materialization]:
+    return whole((last_of(part.path, part.record), part.record) for part in parts)

@@ -17,7 +17,7 @@ class Use:
     Args:
         asset: Its key.
         partition: The partition that was read; empty where it has none, or several were.
-        seq: Which version; 0 where several partitions were read.
+        seq: Which version; 0 where several partitions were read, or what was read never was a version.
         n: How many partitions.
         env: The environment that the version is of, where it is not the one that is looked at.
     """
@@ -43,10 +43,19 @@ def uses(rows: Sequence[InputRow]) -> list[Use]:
 
 
 def made_from(rows: Sequence[InputRow]) -> str:
-    """Name the versions that another was made from: ``raw v3, posts[2026-11-01] v1, daily ×6``; empty for a source."""
+    """Name the versions that another was made from: ``raw v3, posts[2026-11-01] v1, daily ×6``.
+
+    What was read and never was a version has no number: ``raw (no version)``. Empty for a source.
+    """
     return ", ".join(
         f"{short(use.asset)} ×{use.n}"
         if use.n > 1
-        else f"{short(slot(use.asset, use.partition))} v{use.seq}{f' of {use.env}' if use.env else ''}"
+        else f"{short(slot(use.asset, use.partition))} {_numbered(use)}"
         for use in uses(rows)
     )
+
+
+def _numbered(use: Use) -> str:
+    if not use.seq:
+        return "(no version)"
+    return f"v{use.seq}{f' of {use.env}' if use.env else ''}"

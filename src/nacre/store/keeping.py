@@ -1,0 +1,72 @@
+"""Finds the record of a version, and marks it as used before something comes to name the version again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from nacre.errors import CorruptRecord
+from nacre.store.paths import action_path
+from nacre.store.port import RecordStore, Stored, Token
+from nacre.store.records import Action, decode_action, encode
+from nacre.store.tries import MAX_TRIES, contended
+from nacre.store.use import touched
+
+
+class Kept(NamedTuple):
+    """The record of a version as it lies in the store now."""
+
+    path: str
+    token: Token
+    action: Action
+
+
+def kept(records: RecordStore, fingerprint: str, asset: str, data_version: str) -> Kept | None:
+    """Find the record of a version: that of its recipe, or one that a refresh replaced; None where it was collected."""
+    path = action_path(fingerprint)
+    stored = records.get(path)
+    found = _of(stored, asset, data_version) if stored is not None else None
+    if found is not None:
+        return found
+    for each in records.scan(f"{path}/was-"):
+        if (found := _of(each, asset, data_version)) is not None:
+            return found
+    return None
+
+
+def keep(records: RecordStore, fingerprint: str, asset: str, data_version: str, now: datetime) -> bool:
+    """Mark a result as used, where it is old, so that no collection that goes on takes it away.
+
+    Whoever makes an old version current again, or pins it, does this first. Atomic and idempotent.
+
+    Args:
+        records: Where results are.
+        fingerprint: Recipe of the version.
+        asset: Its key.
+        data_version: Its content.
+        now: Aware UTC.
+
+    Returns:
+        False where it was collected before.
+
+    Raises:
+        StoreError: The store refused.
+    """
+    for _ in range(MAX_TRIES):
+        found = kept(records, fingerprint, asset, data_version)
+        if found is None:
+            return False
+        used = touched(found.action, now)
+        if used is None or records.replace(found.path, encode(used), found.token) is not None:
+            return True
+    raise contended(action_path(fingerprint))
+
+
+def _of(stored: Stored, asset: str, data_version: str) -> Kept | None:
+    """Take a record where it has a content; a tombstone has none."""
+    try:
+        action = decode_action(stored.data, stored.path)
+    except CorruptRecord:
+        return None
+    has_it = any((each.asset, each.data_version) == (asset, data_version) for each in action.outputs)
+    return Kept(stored.path, stored.token, action) if has_it and action.buried_at is None else None
