@@ -180,7 +180,16 @@ def test_a_step_whose_flush_failed_is_made_again_into_a_new_object(
 
 @pytest.mark.parametrize(
     "number",
-    [errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.EDQUOT, errno.ESTALE, errno.EIO],
+    [
+        errno.EROFS,
+        errno.EACCES,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EDQUOT,
+        errno.ESTALE,
+        errno.EIO,
+        errno.EXDEV,
+    ],
     ids=errno.errorcode.get,
 )
 def test_whatever_a_disk_says_to_an_object_is_one_error_of_the_store(
