@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import At, is_moment, version_at
-from nacre.errors import NotMaterialized, UsageError
+from nacre.errors import CorruptObject, NotMaterialized, UsageError
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
@@ -61,7 +62,7 @@ def find_version(workspace: Workspace, row: HeadRow, at: At | None) -> HeadRow |
         return row
     pin = pin_called(workspace, at.strip()) if isinstance(at, str) else None
     is_here = pin is not None and (pin.asset, pin.partition) == (row.asset, row.partition)
-    named = {pin.name: pin.fingerprint} if pin is not None and is_here else {}
+    named = {pin.name: (pin.fingerprint, pin.seq)} if pin is not None and is_here else {}
     rows = workspace.catalog.history(workspace.env, row.asset, row.partition)
     return version_at(rows, at, row.slot, pins=named, run=workspace.catalog.run)
 
@@ -98,7 +99,9 @@ def load_stored(
         chosen = _whole_at(workspace, [row for row in rows if row.partition], at)
     found = {row: require_output(workspace, versions, row.slot, each) for row, each in chosen.items()}
     if is_one:
-        value = workspace.contents.read(next(iter(found.values())), as_type)
+        ((row, each),) = chosen.items()
+        with naming(row, each):
+            value = workspace.contents.read(found[row], as_type)
     else:
         value = workspace.contents.read_whole({row.partition: out for row, out in found.items()}, as_type)
     made = [InputVersion("", row.slot, each.data_version, each.seq) for row, each in chosen.items()]
@@ -108,6 +111,29 @@ def load_stored(
     if taken is not None:
         taken(list(zip(made, found.values(), strict=True)), value)
     return value
+
+
+@contextmanager
+def naming(current: HeadRow, row: HeadRow | HistoryRow) -> Iterator[None]:
+    """Run a block that reads a version; where its bytes are damaged, the error names it and says what helps.
+
+    Args:
+        current: What is current of its slot.
+        row: The version that is read.
+    """
+    try:
+        yield
+    except CorruptObject as error:
+        error.about("version", f"v{row.seq}")
+        if (row.fingerprint, row.data_version) != (current.fingerprint, current.data_version):
+            # Making the asset again gives a new version, and brings an old one back only by chance.
+            name = short(current.slot)
+            others = (
+                f"the other versions: nacre history {name}",
+                "what else is damaged: nacre fsck --read-data",
+            )
+            error.advise((*others, "no other version is affected"))
+        raise
 
 
 def _whole_at(

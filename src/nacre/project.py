@@ -16,6 +16,7 @@ from nacre.catalog.index import (
     MemoryIndex,
     append_events,
     apply,
+    apply_readable,
     is_current,
     prepare,
     rebuild,
@@ -218,7 +219,7 @@ class Project:
         self.is_stored = self._is_kept = creates or self.has_store
         if not self.is_stored or store.startswith("memory://"):
             return self._in_memory()
-        records = SqliteRecords(Path(_records_file(store)), apply, prepare=prepare)
+        records = SqliteRecords(Path(_records_file(store)), apply, prepare=prepare, reindex=apply_readable)
         if not records.read_only:
             _hide_from_git(store)
 

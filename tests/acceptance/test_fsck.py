@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tests.sandbox import Sandbox
 
 import nacre
+from buckets import Lake
 from nacre import project as roots
 from nacre.cli.main import cli
 from nacre.curate.checking import CheckResult, check_store
@@ -36,6 +37,9 @@ SHOP = """
         calls.append("copy")
         return orders + "!"
 """
+
+
+SHOP_KEYS = ["shop://copy", "shop://orders", "shop://total"]
 
 
 @pytest.fixture
@@ -154,6 +158,46 @@ def test_a_record_in_the_place_of_another_is_found_and_never_taken(shop: Sandbox
     assert nacre.load("shop://copy") == "x" * 100_000 + "!"
 
 
+def test_a_head_that_cannot_be_read_stops_nobody_and_is_put_together_again(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    module = project.module(SHOP)
+    project.build(module).raise_for_failure()
+    project.build(project.edit(module, "len(orders)", "len(orders) + 1")).raise_for_failure()
+    before = nacre.history("shop://total")
+    (key,) = [each for each in lake.names() if "heads/default/shop-total" in each]
+    lake.write(key, b'{"env": "defa')
+    project.reopen()
+    assert [row.asset for row in project.workspace.catalog.heads("default")] == SHOP_KEYS
+    assert nacre.load("shop://copy")
+    assert told(check(project)) == [("unreadable record", "", "")]
+    failed = project.build(project.edit(module, "len(orders)", "len(orders) + 2"), "copy")
+    failed.raise_for_failure()
+    result = check(project, repair=True)
+    assert "the head of total was put together again from this machine's index" in result.repaired
+    assert check(project).ok
+    project.reopen()
+    assert nacre.history("shop://total") == before
+    again = project.build(project.edit(module, "len(orders)", "len(orders) + 3"))
+    assert again["shop://total"].version == 3
+
+
+def test_a_head_that_somebody_deleted_is_missed(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    module = project.module(SHOP)
+    project.build(module).raise_for_failure()
+    project.build(project.edit(module, "len(orders)", "len(orders) + 1")).raise_for_failure()
+    assert check(project).ok
+    (key,) = [each for each in lake.names() if "heads/default/shop-total" in each]
+    lake.service.client.delete_object(Bucket=lake.bucket, Key=key)
+    assert told(check(project)) == [("missing head", "shop://total", "v2")]
+
+
 def test_an_index_that_differs_is_found_and_made_anew(shop: Sandbox) -> None:
     sql(shop, "DELETE FROM materializations", "UPDATE heads SET seq = 7 WHERE asset = 'shop://total'")
     found = check(shop)
@@ -220,6 +264,29 @@ def test_versions_that_are_found_again_are_no_longer_lost(shop: Sandbox) -> None
     path.write_bytes(data)
     check(shop, repair=True)
     assert shop.ran(shop.module(SHOP), reuse_sources=True) == []
+
+
+def test_bytes_that_come_back_from_a_backup_are_a_version_again(shop: Sandbox) -> None:
+    """Nothing that could tell them is thrown away when they are noted as lost."""
+    path = object_of(shop, "copy")
+    data = path.read_bytes()
+    shop.build(shop.edit(shop.module(SHOP), 'orders + "!"', 'orders + "?"'))
+    path.unlink()
+    assert told(check(shop, repair=True)) == [("missing object", "shop://copy", "v1")]
+    known = run("fsck")
+    assert (known.exit_code, "known to be lost" in known.stdout) == (0, True)
+    assert "but for 1 version" in known.stdout
+    path.write_bytes(data)
+    assert run("gc", "--grace", "0", "--delete").exit_code == 0
+    assert check(shop, repair=True).repaired == ("1 version noted as lost, and whole again",)
+    shop.reopen()
+    assert str(nacre.load("shop://copy", at="v1")).endswith("!")
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "1e400", "-1"])
+def test_gc_takes_no_grace_that_is_no_number_of_days(shop: Sandbox, days: str) -> None:
+    done = run("gc", "--grace", days)
+    assert (done.exit_code, "Traceback" in done.output) == (2, False)
 
 
 def test_there_is_nothing_to_check_where_nothing_is_stored(project: Sandbox) -> None:

@@ -10,7 +10,7 @@ import pytest
 import nacre
 from browsing import serving
 from buckets import Lake
-from nacre.errors import NotMaterialized, UsageError
+from nacre.errors import CorruptObject, NotMaterialized, UsageError
 from nacre.web.figure import asset_href
 from sandbox import Sandbox
 from shell import HEAD, Shell
@@ -202,7 +202,7 @@ def test_a_pin_names_a_version_until_it_is_removed(built: Shell) -> None:
     built("show", "posts@first", exits=2)
 
 
-@pytest.mark.parametrize("name", ["v1", "2026-11-01", "Ä", "12"])
+@pytest.mark.parametrize("name", ["v1", "2026-11-01", "Ä", "12", "afa7a7", "01m8n6zw2jdn"])
 def test_a_pin_cannot_have_the_name_of_something_else(built: Shell, name: str) -> None:
     assert "A pin cannot be called" in built("pin", "posts", name, exits=2).stderr
 
@@ -268,3 +268,24 @@ def _growing(project: Sandbox) -> ModuleType:
         def report(posts: str) -> int:
             return len(posts)
     """)
+
+
+def test_damaged_bytes_of_an_old_version_are_told_with_its_number_and_what_helps(project: Sandbox) -> None:
+    module = project.module("""
+        @materialize("demo://large")
+        def large() -> bytes:
+            return b"a" * 100_000
+    """)
+    project.build(module)
+    project.build(project.edit(module, '"a"', '"b"'))
+    first = min(each for each in (project.store / "objects" / "data").rglob("*") if each.is_file())
+    first.chmod(0o644)
+    first.write_bytes(b"c" * 100_000)
+    with pytest.raises(CorruptObject) as caught:
+        nacre.load("demo://large", at="v1")
+    assert caught.value.facts["version"] == "v1"
+    assert not [hint for hint in caught.value.hint if "--refresh" in hint], "that makes a new version"
+    with pytest.raises(CorruptObject) as caught:
+        nacre.diff("demo://large")
+    assert caught.value.facts["version"] == "v1"
+    assert nacre.load("demo://large") == b"b" * 100_000

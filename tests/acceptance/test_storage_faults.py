@@ -58,6 +58,10 @@ def test_a_full_disk_under_an_object_names_it_and_the_next_build_goes_on(
     assert actions(failed) == ["checked", "failed"]
     error = failed["asset://large"].error
     assert "No space is left" in error
+    full = failed.errors["asset://large"]
+    assert isinstance(full, StoreFull)
+    assert str(full.facts["file system"]) == os.path.realpath(small_disk)
+    assert "more than" in str(full.facts["needed"])
     assert nacre.load("asset://small") == 1
     filler.unlink()
     assert actions(project.build(module)) == ["checked", "built"]

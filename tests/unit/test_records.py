@@ -140,7 +140,7 @@ def test_fields_of_an_older_version_get_their_defaults() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"digest":1}', b"\xff\xfe", b'{"entries":{}}'])
 def test_bytes_that_are_no_such_record_are_named(data: bytes) -> None:
-    with pytest.raises(CorruptRecord, match=r"(?s)state/plan.*State.*→ keep this store as it is"):
+    with pytest.raises(CorruptRecord, match=r"(?s)state/plan.*State.*→ nacre fsck says what is damaged"):
         decode(data, State, "state/plan")
 
 

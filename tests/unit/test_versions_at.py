@@ -121,10 +121,10 @@ def test_a_time_before_the_oldest_that_is_kept_says_that_older_ones_are_gone() -
 
 
 def test_a_pin_names_the_version_it_keeps_before_anything_else_does() -> None:
-    pins = {"facade": ROWS[1].fingerprint}
+    pins = {"facade": (ROWS[1].fingerprint, 3)}
     assert seq("facade", pins=pins) == 3
     with pytest.raises(NotMaterialized, match="pinned as gone"):
-        seq("gone", pins={"gone": "e" * 64})
+        seq("gone", pins={"gone": ("e" * 64, 9)})
 
 
 @pytest.mark.parametrize("at", ["v9", "9", 9, 0])
@@ -193,3 +193,21 @@ def test_every_long_enough_beginning_of_a_content_names_that_content(index: int,
         assert n < 8
     else:
         assert found.data_version == wanted.data_version
+
+
+def test_a_time_at_which_a_removed_version_may_have_been_current_gives_no_other() -> None:
+    kept = [ROWS[0], ROWS[3]]
+    assert version_at(kept, "2026-11-21", KEY, zone=UTC).seq == 4
+    assert version_at(kept, datetime(2026, 11, 1, 12, tzinfo=UTC), KEY).seq == 1
+    with pytest.raises(NotMaterialized, match="may have been removed") as caught:
+        version_at(kept, "2026-11-06", KEY, zone=UTC)
+    assert caught.value.facts["removed by gc"] == "v2 to v3"
+    with pytest.raises(NotMaterialized) as caught:
+        version_at(kept, "v3", KEY)
+    assert caught.value.facts["there is"] == "v1, v4"
+
+
+def test_a_pin_means_its_own_version_where_several_were_made_by_one_recipe() -> None:
+    same = [row(2, "bbbbbb", 5, recipe="f1"), row(1, "aaaaaa", 1, recipe="f1")]
+    pins = {"first": (same[1].fingerprint, 1)}
+    assert version_at(same, "first", KEY, pins=pins).seq == 1

@@ -159,14 +159,22 @@ def rebuild(connection: sqlite3.Connection, stored: Iterable[Stored], *, is_leni
     _drop_and_make(connection)
     records = iter(stored)
     while chunk := list(islice(records, _CHUNK_ROWS)):
-        try:
-            apply(connection, chunk)
-        except CorruptRecord:
-            if not is_lenient:
-                raise
-            for each in chunk:
-                with suppress(CorruptRecord):
-                    apply(connection, [each])
+        (apply_readable if is_lenient else apply)(connection, chunk)
+
+
+def apply_readable(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
+    """Index records that others wrote: one that cannot be read is left out, and hides none of the others.
+
+    Args:
+        connection: Inside a transaction.
+        stored: As for ``apply``.
+    """
+    try:
+        apply(connection, stored)
+    except CorruptRecord:
+        for each in stored:
+            with suppress(CorruptRecord):
+                apply(connection, [each])
 
 
 def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, TypeVar
 
-from nacre.catalog.index import AREAS, apply, rebuild
+from nacre.catalog.index import AREAS, apply, apply_readable, rebuild
 from nacre.catalog.queries import QUERIES, Parameters
 from nacre.store.connect import at_once
 from nacre.store.port import RecordStore, Stored, Token
@@ -91,10 +91,14 @@ class Mirror:
         return self._tables.read(sql, parameters, make)
 
     def apply(self, stored: Sequence[Stored]) -> None:
-        """Index records that were just written or read, with their tokens; all or none of them."""
+        """Index records that were just written, with their tokens; all or none of them."""
+        self._index(stored, apply)
 
+    def _index(
+        self, stored: Sequence[Stored], put: Callable[[sqlite3.Connection, Sequence[Stored]], None]
+    ) -> None:
         def note(connection: sqlite3.Connection) -> None:
-            apply(connection, stored)
+            put(connection, stored)
             rows = [(each.path, each.token) for each in stored if each.path.partition("/")[0] in AREAS]
             connection.executemany(QUERIES["put_mirrored"], rows)
 
@@ -117,7 +121,8 @@ class Mirror:
             del self._areas[len(USUAL) :]
         for found in changed:
             if found:
-                self.apply(found)
+                # One that cannot be read hides nothing else: fsck tells of it.
+                self._index(found, apply_readable)
 
     def renew(self) -> None:
         """Make the catalog anew from the records of the store."""

@@ -46,7 +46,7 @@ def version_at(
     at: At,
     slot: str,
     *,
-    pins: Mapping[str, str] | None = None,
+    pins: Mapping[str, tuple[str, int]] | None = None,
     run: Callable[[str], RunRow | None] = _no_run,
     zone: tzinfo | None = None,
 ) -> HistoryRow:
@@ -59,7 +59,7 @@ def version_at(
         at: ``12`` or ``"v12"``; at least 6 digits of a data version or a fingerprint; a run; a time, which means the
             version that was current then (a date: at its end); or the name of a pin.
         slot: The asset, or the partition of it, for what is said.
-        pins: Name of each pin of this slot to the fingerprint it keeps.
+        pins: Name of each pin of this slot to the fingerprint it keeps, and the number of the version.
         run: Id of a run to its row.
         zone: What times without an offset are in; the machine's by default.
 
@@ -68,10 +68,12 @@ def version_at(
         UsageError: It could mean several versions, or nothing at all.
     """
     text = at.strip() if isinstance(at, str) else f"v{at}" if isinstance(at, int) else str(at)
-    if pins and (fingerprint := pins.get(text)) is not None:
+    if pins and (pin := pins.get(text)) is not None:
+        fingerprint, seq = pin
         pinned = [row for row in rows if row.fingerprint == fingerprint]
         if pinned:
-            return pinned[0]
+            # In another environment the number is another's.
+            return next((row for row in pinned if row.seq == seq), pinned[0])
         raise _missing(rows, f"pinned as {text}", slot)
     if number := re.fullmatch(_NUMBER, text):
         for row in rows:
@@ -115,6 +117,10 @@ def moment(at: date, zone: tzinfo | None = None) -> datetime:
     return at.astimezone(UTC)
 
 
+#: What could be the beginning of a content or fingerprint, or of a run's id.
+_DIGITS_OR_RUN = r"[0-9a-f]{6,}|[0-7][0-9a-hjkmnp-tv-z]{5,25}"
+
+
 def require_pin_name(name: str) -> str:
     """Check the name of a pin: one that could be anything else would mean two things.
 
@@ -124,7 +130,7 @@ def require_pin_name(name: str) -> str:
     rule = "lower-case letters, digits, - and _, such as before-backfill"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UsageError(f"A pin cannot be called {name!r}", {}, rule)
-    if re.fullmatch(_NUMBER, name) or is_moment(name):
+    if re.fullmatch(_NUMBER, name) or is_moment(name) or re.fullmatch(_DIGITS_OR_RUN, name):
         raise UsageError(f"A pin cannot be called {name!r}: that names a version already", {}, rule)
     return name
 
@@ -143,13 +149,28 @@ def _parsed(text: str) -> date:
 
 
 def _current_at(rows: Sequence[HistoryRow], when: datetime, said: str, slot: str) -> HistoryRow:
-    for row in rows:
-        if datetime.fromisoformat(row.at) <= when:
+    for newer, row in zip([None, *rows], rows, strict=False):
+        begun = datetime.fromisoformat(row.at)
+        if begun <= when:
+            if newer is not None and newer.seq > row.seq + 1 and begun < when:
+                raise _collected(newer, row, said, slot)
             return row
     first = rows[-1]
     kept = "the first version" if first.seq == 1 else "the oldest version that is kept"
     facts = {"asset": resolved(slot), kept: f"v{first.seq}, made {first.at}"}
     raise NotMaterialized(f"{short(slot)} had no version at {said}", facts, f"nacre history {_named(slot)}")
+
+
+def _collected(newer: HistoryRow, row: HistoryRow, said: str, slot: str) -> NotMaterialized:
+    """The error of a time at which one of those that are gone, between two versions, may have been current."""
+    gone = f"v{row.seq + 1}" + (f" to v{newer.seq - 1}" if newer.seq > row.seq + 2 else "")
+    facts = {
+        "asset": resolved(slot),
+        "removed by gc": gone,
+        "there is": f"v{row.seq}, from {row.at}, and v{newer.seq}, from {newer.at}",
+    }
+    what = f"What was current of {short(slot)} at {said} may have been removed"
+    return NotMaterialized(what, facts, f"name a version: nacre history {_named(slot)}")
 
 
 def _at_end(rows: Sequence[HistoryRow], run: RunRow, slot: str) -> HistoryRow:
@@ -198,7 +219,15 @@ def _unknown(rows: Sequence[HistoryRow], text: str, slot: str) -> UsageError:
 
 
 def _there(rows: Sequence[HistoryRow]) -> str:
-    return f"v{rows[-1].seq} to v{rows[0].seq}" if len(rows) > 1 else f"v{rows[0].seq}"
+    """List the versions there are, newest last; what was removed in between is left out."""
+    spans: list[tuple[int, int]] = []
+    for row in reversed(rows):
+        if spans and row.seq == spans[-1][1] + 1:
+            spans[-1] = spans[-1][0], row.seq
+        else:
+            spans.append((row.seq, row.seq))
+    listed = [f"v{first}" + (f" to v{last}" if last > first else "") for first, last in spans[-_MAX_LISTED:]]
+    return ("… " if len(spans) > _MAX_LISTED else "") + ", ".join(listed)
 
 
 def _named(slot: str) -> str:

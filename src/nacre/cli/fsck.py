@@ -61,6 +61,8 @@ def _print(result: CheckResult, *, reads_data: bool, repair: bool) -> None:
     for text in result.repaired:
         echo(f"Repaired: {text}.")
     if result.ok:
-        echo(paint("All is well.", "strong"))
+        n_noted = sum(each.is_noted for each in checked.findings)
+        but = f", but for {count(n_noted, 'version')} known to be lost" if n_noted else ""
+        echo(paint(f"All is well{but}.", "strong"))
     elif not repair:
         echo("Mend what can be mended with: nacre fsck --repair")

@@ -44,7 +44,7 @@ _REASONS = {
 @click.option("--delete", is_flag=True, help="Remove it; without this, only say what would go.")
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=36_500),
     default=GRACE_S / _DAY_S,
     show_default=True,
     metavar="DAYS",
@@ -57,6 +57,8 @@ def command(delete: bool, grace: float, as_json: bool) -> None:
 
     What is current, held or pinned always stays, and so does every version within the limits of the settings.
     """
+    if grace != grace:  # NaN is in every range
+        raise click.BadParameter("give a number of days", param_hint="--grace")
     session = Session()
     report, gained = collect_garbage(session.project, delete=delete, grace_s=grace * _DAY_S)
     if as_json:

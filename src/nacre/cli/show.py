@@ -12,7 +12,7 @@ from nacre.cli.streams import echo
 from nacre.errors import UsageError
 from nacre.execute.report import duration
 from nacre.keys import resolved
-from nacre.loading import find_version, load_stored, require_output
+from nacre.loading import find_version, load_stored, naming, require_output
 from nacre.planning.explain import short
 from nacre.store.records import Head
 from nacre.values import Preview, preview
@@ -51,7 +51,9 @@ def command(asset: str, wanted: str | None, partition: str, rows: int, modules: 
     found = find_version(session.workspace, current, at or None)
     version = describe(session, key, found, partition)
     output = require_output(session.workspace, session.versions, made, found)
-    print_lines(preview_lines(preview(session.workspace.contents.read(output), rows)))
+    with naming(current, found):
+        value = session.workspace.contents.read(output)
+    print_lines(preview_lines(preview(value, rows)))
     echo("")
     row = version.row
     echo(f"{paint(short(made), 'strong')} v{row.seq}  {resolved(made)}")

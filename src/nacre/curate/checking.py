@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from nacre.catalog.compare import differs
 from nacre.catalog.mirror import SCHEDULED, USUAL
+from nacre.catalog.restore import restored_head
 from nacre.errors import StoreError, UsageError, said
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
+from nacre.keys import slot
+from nacre.planning.explain import short
 from nacre.project import Project
 from nacre.store.fsck import Checked, Finding, Problem, check, mend
+from nacre.store.records import encode
 from nacre.survey.gather import Versions
 from nacre.views.words import count
 
@@ -57,9 +61,10 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
         raise UsageError("There is no store yet", {"store": project.store}, "a build makes it: nacre build")
     checked = check(workspace.records, workspace.contents.objects, reads_data=reads_data)
     checked.findings += [Finding(Problem.FILE, project.store, text=each) for each in project.file_problems()]
+    # The index first says what it knows of heads that cannot be read: made anew, it knows nothing of them.
+    done = _restore_heads(workspace, checked) if repair else []
     index = _index(project, workspace, checked)
     checked.findings += index
-    done: list[str] = []
     if index and repair:
         project.rebuild_catalog()
         done.append("the index was made anew from the records")
@@ -82,7 +87,7 @@ def _index(project: Project, workspace: Workspace, checked: Checked) -> list[Fin
             for each in workspace.records.scan(f"{area}/")
             if each.path not in checked.unreadable
         )
-        found = differs(workspace.catalog.read, stored, areas)
+        found = differs(workspace.catalog.read, stored, areas, checked.unreadable)
         if not found:
             break  # else somebody may have written between the two looks
         project.follow()
@@ -100,19 +105,34 @@ def _stale(workspace: Workspace) -> list[Finding]:
     except StoreError as error:
         return [Finding(Problem.STALE, str(error.facts.get("place", "")), text=said(error).splitlines()[0])]
     found = []
-    for slot in sorted(drifted):
-        head = heads[slot]
+    for made in sorted(drifted):
+        head = heads[made]
         text = "its file is not as it was published"
         if head.published != head.seq:
             text = f"v{head.published} lies there, v{head.seq} is current"
-        where = workspace.publisher.location(slot)
-        found.append(Finding(Problem.STALE, where, slot, f"v{head.seq}", workspace.env, text))
+        where = workspace.publisher.location(made)
+        found.append(Finding(Problem.STALE, where, made, f"v{head.seq}", workspace.env, text))
     return found
 
 
 def _publishing(workspace: Workspace) -> Publishing:
     versions = Versions(workspace.records, workspace.catalog, workspace.env)
     return Publishing(workspace, versions, lambda level, text: None)
+
+
+def _restore_heads(workspace: Workspace, checked: Checked) -> list[str]:
+    """Put heads that cannot be read together again, as far as this machine's index knows them."""
+    done = []
+    for path in sorted(each for each in checked.unreadable if each.startswith("heads/")):
+        head = restored_head(workspace.catalog.read, path)
+        damaged = next((each for each in workspace.records.scan(path) if each.path == path), None)
+        if head is None or damaged is None:
+            continue
+        if workspace.records.replace(path, encode(head), damaged.token) is not None:
+            checked.unreadable.discard(path)
+            about = short(slot(head.asset, head.partition))
+            done.append(f"the head of {about} was put together again from this machine's index")
+    return done
 
 
 def _mend(workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]:
@@ -122,6 +142,8 @@ def _mend(workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]
     if n_lost := sum(not each.is_noted for each in of_versions):
         noted = count(n_lost, "lost version")
         done.append(f"{noted} noted for the next build, which makes again what is current")
+    if n_found := sum(map(len, checked.found.values())):
+        done.append(f"{count(n_found, 'version')} noted as lost, and whole again")
     lost = {each.slot for each in of_versions}
     if again := [each for each in stale if each and each not in lost]:
         publishing = _publishing(workspace)

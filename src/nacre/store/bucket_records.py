@@ -15,7 +15,7 @@ from nacre.store.ids import new_id
 from nacre.store.paths import is_record_path
 from nacre.store.port import Stored, Token, Write
 from nacre.store.probe import broken_promise
-from nacre.store.records import FORMAT_VERSION, NEW_STORE, StoreFormat, decode, encode
+from nacre.store.records import FORMAT_VERSION, MEND, StoreFormat, decode, encode
 from nacre.store.refusals import odd_answer
 
 Index = Callable[[Sequence[Stored]], None]
@@ -165,7 +165,7 @@ def _unmarked(data: bytes, path: str) -> bytes:
     mark = data[-_MARK_LENGTH:]
     if len(mark) < _MARK_LENGTH or not mark.startswith(b'\n"') or not mark.endswith(b'"'):
         facts = {"record": path, "problem": "its last line is not the id of a write"}
-        raise CorruptRecord("A record of the store cannot be read", facts, (NEW_STORE, SAFE))
+        raise CorruptRecord("A record of the store cannot be read", facts, MEND)
     return data[:-_MARK_LENGTH]
 
 

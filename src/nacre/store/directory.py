@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from nacre.store.failures import from_os, is_no_room, translated
+from nacre.store.failures import from_os, is_no_room, store_full, translated
 from nacre.store.ids import check_name, new_id, time_of
 from nacre.store.port import ObjectInfo
 
@@ -50,7 +50,7 @@ class DirectoryObjects:
         except OSError as error:
             # The user's own files are none of the store's business: their errors carry a file name.
             if is_no_room(error) and error.filename is None:
-                raise from_os(error, self.root) from error
+                raise store_full(self.root, error, unfinished.stat().st_size) from error
             raise
         finally:
             with suppress(OSError):

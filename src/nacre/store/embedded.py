@@ -63,7 +63,8 @@ class SqliteRecords:
         index: Called with the accepted writes of a batch, inside its transaction: both are kept or neither.
             A deleted record is passed with empty data.
         prepare: Called once at opening, inside a transaction, when the store can be written. True asks for
-            ``index`` to be called with every record there is.
+            ``reindex`` to be called with every record there is.
+        reindex: Does for records that are there what ``index`` does for new ones; ``index`` itself by default.
         read_only: Never write, not even the file.
 
     Raises:
@@ -80,10 +81,12 @@ class SqliteRecords:
         index: Index | None = None,
         *,
         prepare: Prepare | None = None,
+        reindex: Index | None = None,
         read_only: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
         self._index = index
+        self._reindex = reindex
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._writer: sqlite3.Connection | None = None
@@ -247,10 +250,11 @@ class SqliteRecords:
                 connection.execute(statement)
             first = encode(StoreFormat(created_at=datetime.now(UTC)))
             _apply(connection, [Write(_FORMAT_PATH, first)])
-        if prepare and prepare(connection) and self._index:
+        again = self._reindex or self._index
+        if prepare and prepare(connection) and again:
             cursor = connection.execute(_SCAN, ("", _LAST))
             while rows := cursor.fetchmany(_REINDEX_ROWS):
-                self._index(connection, [Stored(path, data, str(version)) for path, data, version in rows])
+                again(connection, [Stored(path, data, str(version)) for path, data, version in rows])
 
 
 class _Scan(Iterator[Stored]):

@@ -45,10 +45,21 @@ def free_bytes(path: Path) -> int | None:
     return None
 
 
-def store_full(path: Path, problem: object) -> StoreFull:
-    """The error of a store whose file system has no room."""
+def _mount_of(path: Path) -> Path:
+    """Where the file system of a path is mounted."""
+    return next((place for place in (path, *path.parents) if os.path.ismount(place)), path)
+
+
+def store_full(path: Path, problem: object, wanted_bytes: int = 0) -> StoreFull:
+    """The error of a store whose file system has no room; ``wanted_bytes`` is how many there were to be, at least."""
     free = free_bytes(path)
-    facts = {"store": path, "free": "" if free is None else f"{free:,} bytes", "problem": problem}
+    facts = {
+        "store": path,
+        "file system": _mount_of(path),
+        "needed": f"more than {wanted_bytes:,} bytes" if wanted_bytes else "",
+        "free": "" if free is None else f"{free:,} bytes",
+        "problem": problem,
+    }
     return StoreFull("No space is left for the store", facts, (_MAKE_ROOM, SAFE))
 
 

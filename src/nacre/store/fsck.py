@@ -28,6 +28,7 @@ from nacre.store.paths import (
 from nacre.store.port import ObjectStore, RecordStore, Stored
 from nacre.store.reach import tombstone
 from nacre.store.records import (
+    DEFAULT_ENV,
     Action,
     Artifact,
     Environment,
@@ -51,6 +52,7 @@ class Problem(enum.StrEnum):
     """What is wrong with something; the values are shown, and stand in ``--json``."""
 
     UNREADABLE = "unreadable record"
+    NO_HEAD = "missing head"
     NO_RECORD = "missing record"
     MISSING = "missing object"
     TRUNCATED = "truncated object"
@@ -110,7 +112,7 @@ class Checked:
         n_objects: How many objects there are.
         lost: Environment, asset and partition to the numbers of versions whose bytes are gone.
         found: Likewise, versions that were noted as lost and are whole.
-        spoilt: Paths of action records of which nothing can be read any more.
+        spoilt: Paths of action records that cannot be read, or lie in the place of another.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -148,7 +150,10 @@ def check(records: RecordStore, objects: ObjectStore, *, reads_data: bool = Fals
 
 
 def mend(records: RecordStore, checked: Checked, now: datetime) -> None:
-    """Note what is lost, so that the next build makes it again; removes nothing. Idempotent.
+    """Note what is lost, so that the next build makes it again, and what was noted and is whole again. Idempotent.
+
+    Records that can be read stay as they are, whatever became of the bytes they name. One that cannot is replaced by a
+    tombstone, so that its result may be recorded again.
 
     Args:
         records: The store's records.
@@ -180,6 +185,7 @@ class _Check:
         self._paths: dict[str, list[str]] = {}
         self._problems: dict[str, Problem | None] = {}
         self._noted: dict[tuple[str, str, str], tuple[int, ...]] = {}
+        self._built: dict[tuple[str, str, str], int] = {}
         self._found = Checked()
         self._reading = ""
 
@@ -189,7 +195,10 @@ class _Check:
         for action in self._read("ac/"):
             assert isinstance(action, Action)
             self._take(action)
-        for area in ("runs/", "artifacts/", "envs/", "schedules/", "ticks/"):
+        for run in self._read("runs/"):
+            assert isinstance(run, Run)
+            self._note_built(run)
+        for area in ("artifacts/", "envs/", "schedules/", "ticks/"):
             for _ in self._read(area):
                 pass
         self._sizes = {each.name: each.size_bytes for each in self._objects.list("")}
@@ -200,6 +209,7 @@ class _Check:
         for record in named:
             self._follow(record)
         self._look_at_results()
+        self._look_for_heads(named)
         self._look_for_others()
         self._found.findings.sort(key=lambda each: (each.slot, each.env, each.place))
         return self._found
@@ -308,19 +318,41 @@ class _Check:
             return
 
     def _look_at_results(self) -> None:
-        """Look at the results that no version names, and choose the records of which nothing can be read any more."""
+        """Look at the results that no version names. Their records stay: the bytes may come back, from a backup."""
         told = {each.place for each in self._found.findings}
         for path, outputs in self._kept.items():
-            problems = [(self._problem_of(each), each) for each in outputs]
-            if outputs and all(problem is not None for problem, _ in problems):
-                self._found.spoilt.add(path)
-            for problem, each in problems:
-                place = each.object or path
+            for each in outputs:
+                problem, place = self._problem_of(each), each.object or path
                 if problem is not None and place not in told:
                     told.add(place)
                     self._found.findings.append(
                         Finding(problem, place, each.asset, text="no version names it")
                     )
+
+    def _note_built(self, run: Run) -> None:
+        """Remember which versions a run says that it made."""
+        for step in run.steps:
+            if step.action == "built" and step.seq and not step.error:
+                for asset in step.assets:
+                    place = run.env, asset, step.partition
+                    self._built[place] = max(step.seq, self._built.get(place, 0))
+
+    def _look_for_heads(self, named: list[Record]) -> None:
+        """Find heads that are gone, or are older than the runs that are kept: histories end before what was made."""
+        heads = [each for each in named if isinstance(each, Head)]
+        current = {(each.env, each.asset, each.partition): each.current.seq for each in heads}
+        environments = {each.env for each in heads} | {DEFAULT_ENV}
+        for place, seq in self._built.items():
+            path = head_path(*place)
+            # An environment that was removed took its heads with it.
+            if (
+                place[0] in environments
+                and current.get(place, 0) < seq
+                and path not in self._found.unreadable
+            ):
+                there = f"v{current[place]} is the newest there" if place in current else "nothing is there"
+                found = Finding(Problem.NO_HEAD, path, slot(*place[1:]), f"v{seq}", place[0], there)
+                self._found.findings.append(found)
 
     def _look_for_others(self) -> None:
         """List what lies among the objects and is none of ours."""

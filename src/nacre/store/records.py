@@ -22,10 +22,10 @@ INLINE_BYTES = 64 * 1024
 #: As many digits of a file's digest name the record of its text.
 SOURCE_DIGITS = 32
 
-#: What to do about a damaged record: it is never mended, and what it does not concern is whole.
-NEW_STORE = (
-    "keep this store as it is and build into a new one: NACRE_STORE=FOLDER nacre build; "
-    "what the record does not concern is whole"
+#: What to do about a damaged record; what it does not concern is whole.
+MEND = (
+    "nacre fsck says what is damaged, and nacre fsck --repair mends what can be mended",
+    "what the record does not concern is whole",
 )
 
 R = TypeVar("R", bound="Record")
@@ -385,7 +385,7 @@ def decode(data: bytes, kind: type[R], path: str = "") -> R:
         return decoder.decode(data)  # type: ignore[return-value]  # the decoder was made for `kind`
     except msgspec.DecodeError as error:
         facts = {"record": path, "expected": kind.__name__, "problem": error}
-        raise CorruptRecord("A record of the store cannot be read", facts, (NEW_STORE, SAFE)) from error
+        raise CorruptRecord("A record of the store cannot be read", facts, MEND) from error
 
 
 def decode_action(data: bytes, path: str) -> Action:

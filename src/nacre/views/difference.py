@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,11 +12,9 @@ from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import At
 from nacre.errors import NotMaterialized, UsageError
 from nacre.keys import resolved, slot
-from nacre.loading import find_version, require_output
+from nacre.loading import find_version, naming, require_output
 from nacre.planning.explain import short
-from nacre.store.contents import Contents
 from nacre.store.formats.comparable import read_comparable
-from nacre.store.records import Output
 from nacre.values.difference import Difference, difference
 from nacre.views.difference_words import told
 from nacre.views.session import Session
@@ -158,19 +157,17 @@ def compare(
             "These versions are too large to be compared here", {"asset": resolved(made)}, command
         )
     outputs = [require_output(workspace, session.versions, made, each) for each in (before, after)]
-    found = _compared(workspace.contents, outputs[0], outputs[1], key, rows)
-    return dataclasses.replace(result, found=found)
-
-
-def _compared(contents: Contents, old: Output, new: Output, key: Sequence[str], rows: int) -> Difference:
-    """Compare two stored values as they are read: tables column by column, bytes as they come."""
-    with contents.open(old) as before, contents.open(new) as after:
-        return difference(
-            read_comparable(old.format, before, old.size_bytes),
-            read_comparable(new.format, after, new.size_bytes),
-            key,
-            rows,
+    with ExitStack() as opened:
+        files = []
+        for row, output in zip((before, after), outputs, strict=True):
+            with naming(current, row):
+                files.append(opened.enter_context(workspace.contents.open(output)))
+        earlier, later = (
+            read_comparable(output.format, file, output.size_bytes)
+            for output, file in zip(outputs, files, strict=True)
         )
+        found = difference(earlier, later, key, rows)
+    return dataclasses.replace(result, found=found)
 
 
 def _before(session: Session, current: HeadRow, after: Row) -> HistoryRow:
