@@ -141,7 +141,7 @@ MAX_PORT_METHODS = 13
 MAX_CLOSURE = (
     14  # options name the types of partitions and of what is declared by hand, each a leaf of its own
 )
-MAX_PUBLIC = 36
+MAX_PUBLIC = 41  # each command about versions has its verb, a list of pins and an end to one besides
 # "module:function" or "module" → (what it may have, why).
 LARGE: dict[str, tuple[int, str]] = {}
 CLOSURES = {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         serve,
     )
     from nacre.curate.accepting import AcceptResult
+    from nacre.curate.promoting import PromoteResult
     from nacre.curate.rolling_back import RollbackResult
     from nacre.curate.verifying import VerifyResult
     from nacre.declare.asset import Asset
@@ -34,7 +35,19 @@ if TYPE_CHECKING:
     from nacre.execute.logger import get_run_logger
     from nacre.execute.result import RunResult
     from nacre.execute.state import State
-    from nacre.reviewing import accept, diff, history, release, rollback, verify, why
+    from nacre.reviewing import (
+        accept,
+        diff,
+        history,
+        pin,
+        pins,
+        promote,
+        release,
+        rollback,
+        unpin,
+        verify,
+        why,
+    )
     from nacre.values.keyed import data_key
     from nacre.values.without import without
     from nacre.version.code import stable
@@ -50,6 +63,7 @@ __all__ = [
     "Flow",
     "Lineage",
     "PlanResult",
+    "PromoteResult",
     "RollbackResult",
     "RunResult",
     "State",
@@ -68,7 +82,10 @@ __all__ = [
     "load",
     "location",
     "materialize",
+    "pin",
+    "pins",
     "plan",
+    "promote",
     "release",
     "rollback",
     "serve",
@@ -76,6 +93,7 @@ __all__ = [
     "tags",
     "task",
     "unmapped",
+    "unpin",
     "verify",
     "why",
     "without",
@@ -89,6 +107,7 @@ _HOMES = {
     "Flow": "nacre.declare.flow",
     "Lineage": "nacre.api",
     "PlanResult": "nacre.api",
+    "PromoteResult": "nacre.curate.promoting",
     "RollbackResult": "nacre.curate.rolling_back",
     "RunResult": "nacre.execute.result",
     "State": "nacre.execute.state",
@@ -107,7 +126,10 @@ _HOMES = {
     "load": "nacre.api",
     "location": "nacre.api",
     "materialize": "nacre.declare.task",
+    "pin": "nacre.reviewing",
+    "pins": "nacre.reviewing",
     "plan": "nacre.api",
+    "promote": "nacre.reviewing",
     "release": "nacre.reviewing",
     "rollback": "nacre.reviewing",
     "serve": "nacre.api",
@@ -115,6 +137,7 @@ _HOMES = {
     "tags": "nacre.declare.tags",
     "task": "nacre.declare.task",
     "unmapped": "nacre.execute.futures",
+    "unpin": "nacre.reviewing",
     "verify": "nacre.reviewing",
     "why": "nacre.reviewing",
     "without": "nacre.values.without",

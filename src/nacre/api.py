@@ -200,10 +200,18 @@ def location(key: str | Asset, *, partition: Partition = "") -> str:
         partition: One partition of it.
 
     Returns:
-        An absolute path or a URL, by the project's ``places``; empty where the key names no place.
+        An absolute path or a URL, by the project's ``places``, of a file of others in any environment; empty where the
+        key names no place.
     """
     name = key.key if isinstance(key, Asset) else key
-    return current_project().publisher.location(slot(name, str(partition)))
+    project, made = current_project(), slot(name, str(partition))
+    own = project.publisher.location(made)
+    if own == project.outside.location(made):
+        return own
+    # In an environment that publishes elsewhere it depends on who makes it.
+    workspace = project.workspace(creates=False)
+    rows = workspace.catalog.heads_of(workspace.env, name)
+    return workspace.place_of(made, next((row for row in rows if row.slot == made), None))
 
 
 def lineage(key: str | Asset) -> Lineage:
@@ -246,10 +254,7 @@ def _request(
     missing: bool,
 ) -> Request:
     mode = "selected" if refresh else ""
-    partitions = (
-        partition if isinstance(partition, Iterable) and not isinstance(partition, str) else (partition,)
-    )
-    chosen = tuple(filter(None, map(str, partitions)))
+    chosen = as_partitions(partition) if partition else ()
     names, given = as_selectors(select), as_modules(modules)
     return Request(names, given, mode, reuse_sources, chosen, missing, releases=True)
 
@@ -265,6 +270,13 @@ def as_selectors(select: Selector | Iterable[Selector]) -> tuple[str, ...]:
         else:
             texts.append(each.key if isinstance(each, Asset) else each)
     return tuple(texts)
+
+
+def as_partitions(partition: Partition | Sequence[Partition]) -> tuple[str, ...]:
+    """Turn one partition or several into several; the empty one stands for none."""
+    if isinstance(partition, str) or not isinstance(partition, Iterable):
+        partition = (partition,)
+    return tuple(filter(None, map(str, partition)))
 
 
 def as_modules(modules: Sequence[Module] | Module | None) -> tuple[Module, ...]:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from nacre.declare.discover import assets_beside, assets_in, load_module
 from nacre.declare.task import Task, outside
-from nacre.errors import UsageError
+from nacre.errors import UnknownName, UsageError
 from nacre.execute.active import ActiveRun
 from nacre.execute.result import RunResult, StepResult
 from nacre.execute.run import PlanRun
 from nacre.execute.taking import external_keys
 from nacre.execute.workspace import Reporter
-from nacre.graph.external import with_external
+from nacre.graph.external import with_external, with_external_names
 from nacre.graph.graph import Graph
 from nacre.graph.infer import Inferred, infer
 from nacre.graph.select import select as select_steps
@@ -132,8 +132,12 @@ def make_plan(project: Project, request: Request, *, looks_at_places: bool = Tru
 
 def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_places: bool = True) -> Plan:
     """Load, infer, validate, survey and plan; everything that is wrong is found here, before the run begins."""
-    inferred = declared(project, request.modules)
-    steps = select_steps(inferred, request.select)
+    inferred, names_outside = declared(project, request.modules), False
+    try:
+        steps = select_steps(inferred, request.select)
+    except UnknownName:
+        inferred, names_outside = with_outside(project, inferred), True
+        steps = select_steps(inferred, request.select)
     if request.is_lenient and inferred.missing:
         steps = [step for step in steps if step not in inferred.graph.descendants(inferred.missing)]
     graph = validate(inferred, steps)
@@ -150,6 +154,9 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
         run.shared.producers.update(graph.tasks)
     readers = graph.unmade()
     external = external_keys(project.outside, readers, facts.heads) if readers else []
+    looked_at = external
+    if names_outside:
+        looked_at = [key for key, task in graph.tasks.items() if task.fn is outside] + external
     if readers:
         require_known(inferred, readers, {*facts.heads, *external})
     if has_partitions(graph, facts.heads):
@@ -158,14 +165,25 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     elif request.partitions or request.missing:
         asked_for = {"partitions": ", ".join(request.partitions), "selected": ", ".join(request.select)}
         raise UsageError("Nothing that is selected has partitions", asked_for)
-    if looks_at_places and (placed := project.publisher.placed(graph.producer)):
+    made = [each for each in graph.producer if each not in looked_at] if looked_at else graph.producer
+    if looks_at_places and (placed := project.publisher.placed(made)):
         project.publisher.require_distinct(placed)
         facts = run.look_at_places(placed)
     if external:
         graph = with_external(graph, external)
         run.shared.producers.update(graph.tasks)
-        facts = run.look_outside(external) if looks_at_places else facts
+    if looked_at and looks_at_places:
+        facts = run.look_outside(looked_at)
     return build_plan(graph, facts)
+
+
+def with_outside(project: Project, inferred: Inferred) -> Inferred:
+    """Let the external assets that are read be named as those that are made."""
+    workspace = project.workspace(creates=False)
+    unmade = inferred.graph.unmade()
+    heads = {row.slot: row for key in unmade for row in workspace.catalog.heads_of(workspace.env, key)}
+    external = external_keys(project.outside, unmade, heads)
+    return with_external_names(inferred, external)
 
 
 def _with_read(inferred: Inferred, graph: Graph, read: Mapping[str, Sequence[str]]) -> Graph:

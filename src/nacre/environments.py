@@ -10,6 +10,7 @@ from typing import NamedTuple
 from nacre.config import Settings
 from nacre.errors import SAFE, UsageError
 from nacre.execute.workspace import Workspace
+from nacre.pinning import pins
 from nacre.store.paths import env_path
 from nacre.store.port import RecordStore
 from nacre.store.publish.places import SCHEMES, Places
@@ -161,15 +162,7 @@ def remove(workspace: Workspace, settings: Settings, name: str) -> int:
     Raises:
         UsageError: It is the default one, another reads through it, or there is none.
     """
-    if name == DEFAULT_ENV:
-        raise UsageError("The environment 'default' cannot be removed", {}, "its key is what others read")
-    require_known(workspace, settings, name)
-    over = [each.name for each in environments(workspace, settings) if each.base == name and each.is_begun]
-    if over:
-        facts = {"environment": name, "read through by": ", ".join(over)}
-        raise UsageError(
-            "An environment that others read through cannot be removed", facts, f"nacre env rm {over[0]}"
-        )
+    require_removable(workspace, settings, name)
     records = workspace.records
     n_heads = 0
     for prefix in (f"hist/{name}/", f"heads/{name}/", env_path(name)):
@@ -177,6 +170,29 @@ def remove(workspace: Workspace, settings: Settings, name: str) -> int:
             if prefix != env_path(name) or stored.path == prefix:
                 n_heads += _deleted(records, stored.path) and prefix.startswith("heads/")
     return n_heads
+
+
+def require_removable(workspace: Workspace, settings: Settings, name: str) -> None:
+    """Find out whether an environment can be removed.
+
+    Raises:
+        UsageError: It is the default one, another reads through it, versions of it are pinned, or there is none.
+    """
+    if name == DEFAULT_ENV:
+        hint = "what all others read through is there; a whole store is removed with its folder or prefix"
+        raise UsageError("The environment 'default' cannot be removed", {}, hint)
+    require_known(workspace, settings, name)
+    pinned = [each.name for each in pins(workspace) if each.env == name]
+    if pinned:
+        facts = {"environment": name, "pins": ", ".join(pinned)}
+        hint = f"free them first: nacre pin --remove {pinned[0]}"
+        raise UsageError("An environment of which versions are pinned cannot be removed", facts, hint)
+    over = [each.name for each in environments(workspace, settings) if each.base == name and each.is_begun]
+    if over:
+        facts = {"environment": name, "read through by": ", ".join(over)}
+        raise UsageError(
+            "An environment that others read through cannot be removed", facts, f"nacre env rm {over[0]}"
+        )
 
 
 def _deleted(records: RecordStore, path: str) -> bool:

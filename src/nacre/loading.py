@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from nacre.catalog.history import HeadRow, HistoryRow
-from nacre.catalog.versions_at import At, is_moment, version_at
-from nacre.errors import CorruptObject, NotMaterialized, UsageError
+from nacre.catalog.versions_at import KEPT, REMOVED, At, is_moment, version_at
+from nacre.errors import CorruptObject, CorruptRecord, NotMaterialized, UsageError
 from nacre.execute.reading import note_asset
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import unknown
@@ -41,9 +41,9 @@ def find_stored(workspace: Workspace, name: str) -> str:
         raise NotMaterialized(
             f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build"
         )
-    raise NotMaterialized(
-        f"{name!r} is not stored", facts, unknown(name, [*filter(None, map(key_name, keys)), *keys]).hint
-    )
+    close = unknown(name, [*filter(None, map(key_name, keys)), *keys])
+    hint = close.hint or "give a key, or the last part of one without its extension: nacre ls"
+    raise NotMaterialized(f"{name!r} is not stored", {**facts, "stored": close.facts["known"]}, hint)
 
 
 def find_version(workspace: Workspace, row: HeadRow, at: At | None) -> HeadRow | HistoryRow:
@@ -155,6 +155,8 @@ def _whole_at(
         try:
             chosen[row] = find_version(workspace, row, at)
         except NotMaterialized as error:
+            if REMOVED in error.facts or KEPT in error.facts:
+                raise  # there was one then, and without it the whole would be another
             missing = error
     if not chosen and missing is not None:
         raise missing
@@ -181,11 +183,14 @@ def require_output(workspace: Workspace, versions: Versions, slot: str, row: Hea
 
     Raises:
         NotMaterialized: There is none any more.
+        CorruptRecord: It cannot be read.
     """
     output = versions.output(row.fingerprint, slot, row.data_version)
     if output is None:
         name = short(key_of(slot))
         facts = {"asset": resolved(slot), "version": f"v{row.seq}", "store": workspace.location}
         hints = (f"another one: nacre history {name}", f"make it again: nacre build {name} --refresh")
+        if row.fingerprint in versions.damaged:
+            raise CorruptRecord(f"The record of {short(slot)} v{row.seq} cannot be read", facts, hints)
         raise NotMaterialized(f"The record of {short(slot)} v{row.seq} is gone", facts, hints)
     return output

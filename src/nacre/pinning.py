@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import require_pin_name
 from nacre.errors import SAFE, UsageError
+from nacre.execute.process import person
 from nacre.execute.workspace import Workspace
 from nacre.keys import resolved, slot
 from nacre.store.commit import MAX_TRIES, contended
 from nacre.store.paths import pin_path
 from nacre.store.records import Pin, decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A version that is kept, and the name it can be asked for by.
+
+    Args:
+        name: Of the pin.
+        asset: Key.
+        version: Its number.
+        at: When it was pinned.
+        env: The environment whose version it is.
+        partition: Which slice; empty for the whole.
+        by: Who pinned it; empty where that is not known.
+    """
+
+    name: str
+    asset: str
+    version: int
+    at: datetime
+    env: str
+    partition: str = ""
+    by: str = ""
+
+
+def pinned(pin: Pin) -> Pinned:
+    """Give of a pin what a person asks for."""
+    return Pinned(pin.name, pin.asset, pin.seq, pin.at, pin.env, pin.partition, pin.by)
 
 
 def pins(workspace: Workspace) -> list[Pin]:
@@ -59,7 +90,7 @@ def pin_version(
         seq=row.seq,
         fingerprint=row.fingerprint,
         at=workspace.clock.now(),
-        by=_who(),
+        by=person(),
     )
     path = pin_path(name)
     for _ in range(MAX_TRIES):
@@ -106,13 +137,3 @@ def _taken(there: Pin) -> UsageError:
     }
     hints = (f"free it first: nacre pin --remove {there.name}", SAFE)
     return UsageError(f"Another version is pinned as {there.name!r}", facts, hints)
-
-
-def _who() -> str:
-    """Name the person; empty where the system does not know."""
-    from getpass import getuser  # late: only who pins pays for it
-
-    try:
-        return getuser()
-    except (OSError, KeyError, ImportError):  # no such user, as in some containers
-        return ""

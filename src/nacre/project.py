@@ -134,7 +134,10 @@ class Project:
 
     def _publisher(self, settings: Settings) -> Publisher:
         places, is_active, said_in = places_in(settings)
-        return Publisher(places, _open_place, store=self.store, is_active=is_active, said_in=said_in)
+        not_at = self.outside.location if settings.env != DEFAULT_ENV else None
+        return Publisher(
+            places, _open_place, store=self.store, is_active=is_active, said_in=said_in, not_at=not_at
+        )
 
     def in_environment(self, name: str, *, creates: bool = True) -> Workspace:
         """Open the store as it is in an environment, whichever the settings say.
@@ -219,6 +222,7 @@ class Project:
         self.is_stored = self._is_kept = creates or self.has_store
         if not self.is_stored or store.startswith("memory://"):
             return self._in_memory()
+        _require_records(store)
         records = SqliteRecords(Path(_records_file(store)), apply, prepare=prepare, reindex=apply_readable)
         if not records.read_only:
             _hide_from_git(store)
@@ -395,6 +399,27 @@ def _open_place(root: str) -> Place:
 def _is_dead(holder: str) -> bool:
     """Whether the holder of a claim was a process of this machine that is gone."""
     return lives(holder.partition(" ")[2]) is False
+
+
+def _require_records(store: str) -> None:
+    """Refuse a store whose objects are there and whose records are not: begun anew, it would know of none of them.
+
+    Raises:
+        CorruptRecord: The file of records is gone or empty.
+    """
+    file = _records_file(store)
+    is_there = os.path.exists(file) and os.path.getsize(file) > 0
+    if not is_there and os.path.isdir(os.path.join(store, "objects", "data")):
+        facts = {
+            "store": store,
+            "file": file,
+            "problem": "it is gone or empty, and there are objects beside it",
+        }
+        hints = (
+            "restore it from a backup, with the files that begin with its name",
+            f"or begin anew, without the versions there were: move {store} away",
+        )
+        raise CorruptRecord("The records of the store are gone", facts, hints)
 
 
 def _records_file(store: str) -> str:

@@ -1,18 +1,22 @@
-"""The verbs about what is stored: why, diff, history, rollback, accept, verify. A build imports none of them."""
+"""The verbs about what is stored, from why and diff to rollback and promote. A build imports none of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nacre.api import Partition, Selector, as_modules, as_selectors, first_file
+from nacre.api import Partition, Selector, as_modules, as_partitions, as_selectors, first_file
 from nacre.builds import Module
 from nacre.catalog.versions_at import At
 from nacre.curate.accepting import AcceptResult, accept_edit
+from nacre.curate.promoting import PromoteResult, promote_versions
 from nacre.curate.rolling_back import RollbackResult, end_hold, roll_back
 from nacre.curate.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
 from nacre.declare.asset import Asset
 from nacre.declare.task import Task
+from nacre.loading import find_version
+from nacre.pinning import Pinned, pin_version, pinned, remove_pin
+from nacre.pinning import pins as stored_pins
 from nacre.project import current_project
 from nacre.views.difference import DEFAULT_ROWS, DiffResult, compare
 from nacre.views.session import Session
@@ -145,6 +149,93 @@ def release(key: str | Asset | Task[..., Any], *, partition: Partition = "") -> 
     """
     workspace = current_project().workspace(creates=False)
     return tuple(slot for slot, _ in end_hold(workspace, as_selectors(key)[0], partition=str(partition)))
+
+
+def pin(
+    key: str | Asset | Task[..., Any],
+    at: At | None,
+    name: str,
+    *,
+    partition: Partition = "",
+    move: bool = False,
+) -> Pinned:
+    """Keep a version whatever the settings say, under a name that can be asked for: ``load(key, at=name)``.
+
+    Pinning the same one again changes nothing.
+
+    Args:
+        key: Its key or name, or the asset.
+        at: Which version; as in ``load``, None for the current one.
+        name: What it is called: lower-case letters, digits, ``-`` and ``_``.
+        partition: One partition of it.
+        move: True lets a pin of this name leave another version of the same asset.
+
+    Returns:
+        The pin, as data.
+
+    Raises:
+        NotMaterialized: There is no such version.
+        UsageError: The name is taken, or means something else.
+    """
+    session = Session((), current_project())
+    row = session.current(as_selectors(key)[0], str(partition))
+    found = find_version(session.workspace, row, at)
+    workspace = session.project.workspace()
+    return pinned(pin_version(workspace, name, row.asset, row.partition, found, moves=move))
+
+
+def pins() -> tuple[Pinned, ...]:
+    """List the pins of the store, by name."""
+    return tuple(map(pinned, stored_pins(current_project().workspace(creates=False))))
+
+
+def unpin(name: str) -> Pinned:
+    """Remove a pin; the version stays for as long as the settings keep it.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    return pinned(remove_pin(current_project().workspace(creates=False), name))
+
+
+def promote(
+    source: str,
+    target: str,
+    select: Selector | Iterable[Selector] = (),
+    *,
+    partition: Partition | Sequence[Partition] = (),
+    force: bool = False,
+    dry_run: bool = False,
+) -> PromoteResult:
+    """Make the versions that one environment has of its own current in another, and publish them as that one does.
+
+    Nothing runs and no value is copied. Where the target moved on meanwhile, nothing is promoted. Idempotent.
+
+    Args:
+        source: The environment they are promoted from.
+        target: The environment they become current in.
+        select: Keys, names, globs, ``+a`` and ``a+``, by the lineage that is recorded; everything by default.
+        partition: Only these partitions.
+        force: True promotes over what the target got meanwhile, and over what is held there.
+        dry_run: True writes nothing, and says what would be promoted.
+
+    Returns:
+        What is current there now.
+
+    Raises:
+        PromotionConflict: Something keeps versions from being promoted; names all.
+        NotPublished: They are current, and a file could not be put; the next build of the target puts it.
+        UsageError: There is no such environment.
+    """
+    return promote_versions(
+        current_project(),
+        source,
+        target,
+        as_selectors(select),
+        partitions=as_partitions(partition),
+        force=force,
+        dry_run=dry_run,
+    )
 
 
 def accept(

@@ -125,6 +125,16 @@ def test_promoting_says_what_became_what(shell: Shell) -> None:
     assert "total 7" in shell("show", "report").stdout
 
 
+def test_a_history_says_what_was_promoted_from_where_and_by_whom(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    build_both(shell)
+    shell("promote", "dev", "default")
+    assert "promoted from dev v2 by ada" in shell("history", "report").stdout
+    assert "promoted" not in shell("history", "report", "--env", "dev").stdout
+
+
 def test_promoting_as_json_is_one_version_a_line(shell: Shell) -> None:
     build_both(shell)
     assert shell.rows("promote", "dev", "default", "rep*") == [
@@ -187,3 +197,35 @@ def test_what_is_served_in_an_environment_runs_there_under_its_own_name(shell: S
     assert "sum 7" in shell("show", "report").stdout
     names = [each["schedule"] for each in shell.rows("schedules")]
     assert names == ["often"]
+
+
+def test_the_page_says_which_environment_it_shows_and_what_others_have(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_both(shell)
+    with serving() as served:
+        home = served.text("/")
+        assert "environment <a" not in home
+        assert "nacre ui --env dev" in home
+        assert "dev <span" in served.text(asset_href("demo://report"))
+        assert "In other environments" not in served.text(asset_href("demo://sales"))
+    monkeypatch.setenv("NACRE_ENV", "dev")
+    with serving() as served:
+        for path in ("/", "/runs", asset_href("demo://report")):
+            assert '<a href="/#environments"><strong>dev</strong></a>' in served.text(path)
+        # What is read through default is default's own, and nothing else.
+        assert "In other environments" not in served.text(asset_href("demo://sales"))
+
+
+def test_the_page_of_a_project_without_environments_names_none(shell: Shell) -> None:
+    shell("build")
+    with serving() as served:
+        assert "nvironment" not in served.text("/") + served.text(asset_href("demo://report"))
+
+
+def test_a_page_asked_for_with_an_environment_in_its_address_shows_its_own(shell: Shell) -> None:
+    build_both(shell)
+    with serving() as served:
+        text = served.text(f"{asset_href('demo://report')}?env=%3Cscript%3Edev")
+        assert "sum 7" in text
+        assert "script>dev" not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,9 +13,9 @@ from buckets import Lake, Relay
 from nacre import project as roots
 from nacre.curate.rolling_back import roll_back
 from nacre.environments import remove
-from nacre.errors import PromotionConflict, UsageError
-from nacre.store.paths import env_path
-from nacre.store.records import Environment, decode
+from nacre.errors import InvalidKey, PromotionConflict, UsageError
+from nacre.store.paths import env_path, pin_path
+from nacre.store.records import Environment, Pin, decode, encode
 from sandbox import Sandbox
 
 
@@ -242,3 +243,26 @@ def test_an_environment_costs_a_look_at_what_it_reads_through(
     usual = requests("default")
     assert requests("dev") == {**usual, "GET": usual["GET"] + 1, "PUT": usual["PUT"] + 1}
     assert requests("dev") == {**usual, "GET": usual["GET"] + 1}
+
+
+def test_an_environment_does_not_publish_over_the_files_of_default(home: Sandbox, use: Use) -> None:
+    """Below the project's own folder, the path of the key is the very place that it is mapped to."""
+    settings(home, '[env.dev]\npublish_root = "."\n')
+    module = home.module(PIPELINE)
+    home.reopen()
+    home.build(module).raise_for_failure()
+    module = home.edit(module, "return sum(rain)", "return 10 * sum(rain)")
+    use("dev")
+    with pytest.raises(InvalidKey, match="over the file of 'default'"):
+        home.build(module)
+    assert files(home.folder / "lake") == {"raw/rain.json": [1, 2], "sums/total.json": 3}
+
+
+def test_an_environment_whose_versions_are_pinned_is_not_removed(home: Sandbox, use: Use) -> None:
+    begin(home, use)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    pin = Pin(name="best", env="dev", asset=TOTAL, seq=2, fingerprint="f" * 64, at=at)
+    roots.current_project().workspace().records.create(pin_path("best"), encode(pin))
+    with pytest.raises(UsageError, match="pinned") as caught:
+        remove(roots.current_project().workspace(), roots.current_project().settings, "dev")
+    assert caught.value.facts["pins"] == "best"

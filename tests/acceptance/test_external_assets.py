@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 import nacre
+from browsing import serving
+from nacre.curate.checking import check_store
+from nacre.curate.promoting import promote_versions
 from nacre.errors import CorruptObject, NotMaterialized, UnknownName
+from nacre.project import current_project
+from nacre.web.figure import asset_href
 from sandbox import Sandbox
+from shell import HEAD, Shell
 
 PIPELINE = """
 import polars as pl
@@ -172,14 +178,117 @@ def test_tables_are_read_as_the_parameter_wants_them(project: Sandbox, lake: Pat
     assert "it is no Parquet" in str(result.errors["s3://lake/raw/big.parquet"])
 
 
-def test_an_environment_that_publishes_nowhere_reads_them_too(project: Sandbox, lake: Path) -> None:
+ROOTS = ["", '[env.test]\npublish_root = "./test"\n']
+
+
+def in_environment(project: Sandbox, root: str) -> None:
+    """Let an environment be the one in use, which publishes nowhere or below a folder of its own."""
     settings = project.folder / "nacre.toml"
-    settings.write_text('env = "test"\n' + settings.read_text())
+    settings.write_text(settings.read_text() + root)
     project.reopen()
-    module = project.module(PIPELINE)
-    project.build(module).raise_for_failure()
+
+
+@pytest.fixture(params=ROOTS, ids=["publishes nowhere", "publishes elsewhere"])
+def elsewhere(
+    request: pytest.FixtureRequest, project: Sandbox, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> Sandbox:
+    monkeypatch.setenv("NACRE_ENV", "test")
+    in_environment(project, request.param)
+    return project
+
+
+def test_an_environment_finds_them_where_they_lie_wherever_it_publishes_itself(
+    elsewhere: Sandbox, lake: Path
+) -> None:
+    module = elsewhere.module(PIPELINE)
+    elsewhere.build(module).raise_for_failure()
     assert nacre.load("total") == 3
+    assert elsewhere.build(module).counts == {"reused": 2}
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    assert elsewhere.ran(module) == ["total"]
+    assert nacre.load("total") == 10
+    elsewhere.reopen()
+    assert elsewhere.build(module).counts == {"reused": 2}
+    assert nacre.location("s3://lake/raw/rain.csv") == str(lake / "raw/rain.csv")
+    assert check_store(current_project()).ok
+    assert not (elsewhere.folder / "test").exists()
+
+
+def test_an_environment_reads_on_from_what_its_base_has_seen(
+    project: Sandbox, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    monkeypatch.setenv("NACRE_ENV", "test")
+    in_environment(project, ROOTS[1])
     assert project.build(module).counts == {"reused": 2}
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    assert project.ran(module) == ["total"]
+    assert project.build(module).counts == {"reused": 2}
+    monkeypatch.setenv("NACRE_ENV", "default")
+    project.reopen()
+    assert nacre.load("total") == 3
+    assert check_store(current_project()).ok
+
+
+def test_what_an_environment_sees_touched_and_equal_is_read_once(
+    project: Sandbox, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    monkeypatch.setenv("NACRE_ENV", "test")
+    project.reopen()
+    os.utime(lake / "raw/rain.csv", (5, 5))
+    assert project.build(module).counts == {"checked": 1, "reused": 1}
+    assert project.build(module).counts == {"reused": 2}
+    assert len(project.history("s3://lake/raw/rain.csv")) == 1
+
+
+def test_a_call_in_a_flow_reads_them_in_an_environment_and_tries_no_place(
+    elsewhere: Sandbox, lake: Path
+) -> None:
+    module = elsewhere.module(PIPELINE + "\n@flow\ndef week(): return total()\n")
+    assert module.week() == 3
+    assert module.week() == 3
+    assert module.calls == ["total"]
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    elsewhere.reopen()
+    assert module.week() == 10
+    assert not (elsewhere.folder / "test").exists()
+
+
+def test_one_that_is_rolled_back_is_held_and_its_file_is_left_alone(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    project.ran(module)
+    nacre.rollback("rain", "v1")
+    result = project.build(module)
+    assert result.counts == {"reused": 2}
+    assert result["rain"].reason.startswith("held at v1")
+    assert nacre.load("total") == 3
+    assert (lake / "raw/rain.csv").read_text() == "mm\n5\n5\n"
+    assert [path.name for path in (lake / "raw").iterdir()] == ["rain.csv"]
+    nacre.release("rain")
+    assert project.ran(module) == []  # made before, from that content
+    assert nacre.load("total") == 10
+
+
+def test_a_promoted_version_of_one_is_neither_put_nor_read_again(
+    elsewhere: Sandbox, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = elsewhere.module(PIPELINE)
+    elsewhere.build(module)
+    lake.joinpath("raw").chmod(0o555)
+    try:
+        done = promote_versions(current_project(), "test", "default")
+    finally:
+        lake.joinpath("raw").chmod(0o755)
+    assert [each.asset for each in done.promoted] == ["s3://lake/raw/rain.csv", "demo://total"]
+    monkeypatch.setenv("NACRE_ENV", "default")
+    elsewhere.reopen()
+    assert elsewhere.build(module).counts == {"reused": 2}
+    assert [path.name for path in (lake / "raw").iterdir()] == ["rain.csv"]
 
 
 def test_a_call_in_a_flow_finds_the_file_that_its_parameter_names(project: Sandbox, lake: Path) -> None:
@@ -198,3 +307,65 @@ def test_a_plan_says_what_would_be_looked_at_and_a_key_without_place_is_still_un
     other = project.module(PIPELINE.replace("s3://lake/raw", "demo://raw"))
     with pytest.raises(UnknownName, match="nobody makes"):
         project.build(other)
+
+
+def test_one_can_be_asked_for_by_its_key_and_by_its_name(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    seen = "observed, not made here:"
+    assert nacre.why("rain", modules=[module]).reason == f"{seen} not seen before"
+    result = project.build(module, "s3://lake/raw/rain.csv")
+    assert [(step.asset, step.action) for step in result.steps] == [("s3://lake/raw/rain.csv", "built")]
+    at = f"{project.clock.now():%Y-%m-%d %H:%M} UTC"
+    assert nacre.plan("rain", modules=[module])["rain"].reason == f"{seen} last seen {at}, unchanged"
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n6\n")
+    answer = nacre.why("rain", modules=[module])
+    assert (answer.action, answer.reason) == ("check", f"{seen} last seen {at}, changed")
+    assert str(answer).splitlines()[0].endswith(str(lake / "raw/rain.csv"))
+    assert (answer.code, answer.n_parts) == ((), 0)
+    project.reopen()
+    changed = project.build(module, "rain")["rain"]
+    assert (changed.version, changed.reason) == (2, "rain changed: +2 bytes")
+    assert module.calls == []
+
+
+def test_what_is_made_from_one_can_be_selected_by_it(project: Sandbox, lake: Path) -> None:
+    other = '\n@materialize("demo://other")\ndef other() -> int: return 1\n'
+    module = project.module(PIPELINE + other)
+    assert {step.name for step in project.build(module, "rain+").steps} == {"rain", "total"}
+    with pytest.raises(UnknownName, match="rian") as raised:
+        nacre.plan("rian", modules=[module])
+    assert "'rain'" in str(raised.value)
+
+
+def test_a_hold_on_one_ends_when_it_is_built_by_its_name(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    (lake / "raw/rain.csv").write_text("mm\n5\n5\n")
+    project.ran(module)
+    nacre.rollback("rain", "v1")
+    project.ran(module, "rain")
+    assert nacre.load("rain") == "mm\n5\n5\n"
+    assert not any(entry.held for entry in nacre.history("rain"))
+
+
+def test_a_refreshed_one_is_read_again(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module)
+    assert project.build(module, "rain", refresh=True)["rain"].checked
+    assert len(project.history("s3://lake/raw/rain.csv")) == 1
+
+
+def test_the_page_and_show_say_where_one_lies(shell: Shell, project: Sandbox, lake: Path) -> None:
+    shell.write(
+        HEAD
+        + "from typing import Annotated\n"
+        + PIPELINE.replace("import polars as pl", "").replace('    calls.append("total")\n', "")
+    )
+    shell("build")
+    assert f"lies at   {lake / 'raw/rain.csv'}" in shell("show", "rain").stdout
+    assert "made by others, and only looked at" in shell("show", "rain").stdout
+    assert "observed, not made here: last seen" in shell("ls").stdout + shell("plan").stdout
+    with serving() as served:
+        page = served.page(asset_href("s3://lake/raw/rain.csv")).text
+        assert str(lake / "raw/rain.csv") in page
+        assert "Others make it; it is only looked at." in page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import nacre
 from buckets import Lake, Relay
 from sandbox import Sandbox
@@ -33,3 +35,29 @@ def test_a_large_file_in_a_bucket_is_read_where_it_lies(project: Sandbox, lake: 
     project.build(module).raise_for_failure()
     assert nacre.load("total") == 100_000
     assert project.record(f"{lake.url}/raw/rain.csv").outputs[0].is_outside
+
+
+@pytest.mark.parametrize("root", ["", "own"])
+def test_an_environment_looks_at_it_where_it_lies(
+    project: Sandbox, lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    lake.write("raw/rain.csv", b"mm\n1\n2\n")
+    if root:
+        (project.folder / "nacre.toml").write_text(f'[env.dev]\npublish_root = "{lake.url}/{root}"\n')
+    module = project.module(PIPELINE.replace("{url}", lake.url))
+    project.build(module).raise_for_failure()
+    monkeypatch.setenv("NACRE_ENV", "dev")
+    project.reopen()
+    relay.asked.clear()
+    assert project.build(module).counts == {"reused": 2}
+    assert relay.counts == {"HEAD": 1}
+    lake.write("raw/rain.csv", b"mm\n1\n")
+    assert project.ran(module) == ["total"]
+    relay.asked.clear()
+    assert project.build(module).counts == {"reused": 2}
+    assert relay.counts == {"HEAD": 1}
+    assert nacre.load("total") == 2
+    assert lake.names() == ["raw/rain.csv"]
+    monkeypatch.setenv("NACRE_ENV", "default")
+    project.reopen()
+    assert nacre.load("total") == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,22 @@ def test_a_head_that_cannot_be_read_stops_nobody_and_is_put_together_again(
     assert again["shop://total"].version == 3
 
 
+def test_a_head_that_cannot_be_read_on_disk_is_put_together_again(shop: Sandbox) -> None:
+    shop.build(shop.edit(shop.module(SHOP), "len(orders)", "len(orders) + 1")).raise_for_failure()
+    before = nacre.history("shop://total")
+    stored = shop.workspace.records.get(head_path("default", "shop://total"))
+    assert stored is not None
+    sql(
+        shop,
+        f"UPDATE records SET data = replace(CAST(data AS TEXT), '\"seq\":2', '\"seQ\":2') WHERE path = '{stored.path}'",
+    )
+    assert told(check(shop)) == [("unreadable record", "", "")]
+    assert check(shop, repair=True).repaired
+    assert check(shop).ok
+    shop.reopen()
+    assert nacre.history("shop://total") == before
+
+
 def test_a_head_that_somebody_deleted_is_missed(
     project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,9 +210,29 @@ def test_a_head_that_somebody_deleted_is_missed(
     project.build(module).raise_for_failure()
     project.build(project.edit(module, "len(orders)", "len(orders) + 1")).raise_for_failure()
     assert check(project).ok
+    project.close()
+    for index in (project.folder / ".nacre").glob("*.sqlite"):
+        shutil.copy(index, index.with_name(index.name + ".kept"))
     (key,) = [each for each in lake.names() if "heads/default/shop-total" in each]
     lake.service.client.delete_object(Bucket=lake.bucket, Key=key)
     assert told(check(project)) == [("missing head", "shop://total", "v2")]
+    # Another machine, which knows nothing of it, begins it anew.
+    project.clock.advance(60)
+    project.close()
+    for index in (project.folder / ".nacre").glob("*.sqlite"):
+        index.unlink()
+    project.reopen()
+    project.build(project.edit(module, "len(orders)", "len(orders) + 2")).raise_for_failure()
+    assert [each.version for each in nacre.history("shop://total")] == [1]
+    known = check(project, repair=True)
+    assert [each.is_noted for each in known.checked.findings] == [True], "nobody can bring it back here"
+    project.close()
+    for index in (project.folder / ".nacre").glob("*.kept"):
+        index.replace(index.with_name(index.name.removesuffix(".kept")))
+    check(project, repair=True)
+    project.reopen()
+    assert [each.version for each in nacre.history("shop://total")] == [3, 2, 1]
+    assert check(project).ok
 
 
 def test_an_index_that_differs_is_found_and_made_anew(shop: Sandbox) -> None:
@@ -348,3 +385,30 @@ def test_a_result_that_a_refresh_replaced_is_followed_and_kept(project: Sandbox)
         ("missing object", "shop://seen", "v1"),
         ("missing object", "shop://seen", "v2"),
     ]
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_records_that_are_gone_beside_objects_are_no_new_store(shop: Sandbox, is_empty: bool) -> None:
+    shop.close()
+    for each in shop.store.glob("records.sqlite*"):
+        each.unlink()
+    if is_empty:
+        (shop.store / "records.sqlite").touch()
+    module = shop.module(SHOP)
+    shop.reopen()
+    with pytest.raises(CorruptRecord, match="The records of the store are gone"):
+        shop.build(module)
+    assert run("fsck").exit_code != 0
+    assert len(list((shop.store / "objects").glob("data/*/*"))) == 2
+
+
+def test_a_file_of_another_program_becomes_no_store(project: Sandbox) -> None:
+    project.close()
+    project.store.mkdir()
+    with sqlite3.connect(project.store / "records.sqlite") as other:
+        other.execute("CREATE TABLE songs (name TEXT)")
+    other.close()
+    project.reopen()
+    with pytest.raises(CorruptRecord, match="another program's") as caught:
+        project.build(project.module(SHOP))
+    assert caught.value.facts["its tables"] == "songs"

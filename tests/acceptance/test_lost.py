@@ -12,7 +12,7 @@ import pytest
 from tests.sandbox import Sandbox
 
 import nacre
-from nacre.errors import CorruptObject, NacreError, StepFailed
+from nacre.errors import CorruptObject, CorruptRecord, NacreError, StepFailed
 from nacre.store.paths import action_path
 from nacre.store.records import Action, decode, encode
 
@@ -231,3 +231,24 @@ def spoil(project: Sandbox, path: str, data: bytes) -> None:
         assert connection.execute("UPDATE records SET data = ? WHERE path = ?", (data, path)).rowcount == 1
     connection.close()
     project.reopen()
+
+
+def test_a_source_that_brings_the_same_again_mends_what_is_stored_of_it(project: Sandbox) -> None:
+    """It ran anyway, so its value takes the place of bytes that cannot be read."""
+    module = project.module("""
+        @materialize("demo://small")
+        def small() -> dict:
+            return {"n": 12345}
+    """)
+    project.build(module).raise_for_failure()
+    records = project.workspace.records
+    (stored,) = records.scan("ac/")
+    for damaged in (stored.data.replace(b"eyJu", b"eyJv"), stored.data[:40]):
+        (now,) = [each for each in records.scan("ac/") if "/was-" not in each.path]
+        assert records.replace(now.path, damaged, now.token)
+        project.reopen()
+        with pytest.raises((CorruptObject, CorruptRecord)):
+            nacre.load("demo://small")
+        project.build(module).raise_for_failure()
+        assert nacre.load("demo://small") == {"n": 12345}
+        records = project.workspace.records

@@ -10,6 +10,8 @@ import pytest
 import nacre
 from browsing import serving
 from buckets import Lake
+from nacre import project as roots
+from nacre.curate.collecting import collect_garbage
 from nacre.errors import CorruptObject, NotMaterialized, UsageError
 from nacre.web.figure import asset_href
 from sandbox import Sandbox
@@ -43,6 +45,22 @@ def built(shell: Shell) -> Shell:
 
 
 # ── in Python ──
+
+
+def test_a_version_is_pinned_listed_moved_and_let_go(built: Shell) -> None:
+    assert nacre.pins() == ()
+    first = nacre.pin("posts", "v1", "good")
+    assert (first.name, first.asset, first.version, first.env) == ("good", "demo://posts", 1, "default")
+    assert nacre.pin("posts", 1, "good") == first
+    with pytest.raises(UsageError, match="pinned as 'good'"):
+        nacre.pin("posts", "v2", "good")
+    assert nacre.pin("posts", None, "good", move=True).version == 3
+    assert [(each.name, each.version) for each in nacre.pins()] == [("good", 3)]
+    assert nacre.load("posts", at="good") == [0, 1, 2]
+    assert nacre.unpin("good").version == 3
+    assert nacre.pins() == ()
+    with pytest.raises(UsageError, match="no pin 'good'"):
+        nacre.unpin("good")
 
 
 def test_a_version_is_loaded_by_whatever_names_it(built: Shell) -> None:
@@ -116,6 +134,30 @@ def test_all_partitions_are_loaded_as_they_were(project: Sandbox) -> None:
         nacre.load("sales", at="1999-01-01")
 
 
+def test_partitions_of_which_one_was_removed_are_not_loaded_without_it(project: Sandbox) -> None:
+    (project.folder / "nacre.toml").write_text("keep_versions = 1\ncache_keep = 0\n")
+    project.reopen()
+    module = project.module("""
+        from nacre import StaticPartitions
+
+        @materialize("demo://sales/{region}", partitions=StaticPartitions(["eu", "us"], "region"))
+        def sales(region: str) -> str:
+            return f"{region} {world['n']}"
+    """)
+    for n in (1, 2):
+        module.turn(n=n)
+        project.build(module).raise_for_failure()
+        project.clock.advance(3600)
+    early = project.clock.now() - timedelta(hours=2)
+    nacre.build("sales", modules=[module], partition="us").raise_for_failure()
+    collect_garbage(roots.current_project(), delete=True, grace_s=0)
+    project.reopen()
+    assert nacre.load("sales") == {"eu": "eu 2", "us": "us 2"}
+    with pytest.raises(NotMaterialized, match="had no version at") as caught:
+        nacre.load("sales", at=early)
+    assert "the oldest version that is kept" in caught.value.facts
+
+
 # ── on the command line ──
 
 
@@ -135,7 +177,8 @@ def test_a_key_that_has_an_at_sign_itself_is_found(shell: Shell) -> None:
     assert "v1  demo://who@where" in shell("show", "demo://who@where@v1").stdout
 
 
-def test_a_rollback_says_what_it_did_and_how_to_end_it(built: Shell) -> None:
+def test_a_rollback_says_what_it_did_and_how_to_end_it(built: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
     assert built("rollback", "posts@v1", "--dry-run").stdout.splitlines() == [
         "· posts: v4 is v1 again, held at v1",
         "· report: v4 is v1 again",
@@ -146,8 +189,13 @@ def test_a_rollback_says_what_it_did_and_how_to_end_it(built: Shell) -> None:
         "until: nacre rollback posts --release",
     ]
     said = built("history", "posts").stdout
-    assert "v4       v1 again, held" in said
-    assert nacre.history("posts")[0].again == 1
+    assert "v4       rolled back to v1 by ada, held" in said
+    assert "v4       went back to v1 by ada" in built("history", "report").stdout
+    newest, *older = nacre.history("posts")
+    assert (newest.again, newest.reason, newest.by) == (1, "rolled back to v1", "ada")
+    assert not any(each.reason or each.by for each in older)
+    moved = {"reason": "rolled back to v1", "by": "ada"}
+    assert [row["moved"] for row in built.rows("history", "posts")] == [moved, None, None, None]
     assert "held      at v1, just now; builds leave it so" in built("show", "posts").stdout
     assert "‖ held" in built("ls").stdout
     assert "held at v1 since" in built("plan").stdout
@@ -157,6 +205,26 @@ def test_a_rollback_says_what_it_did_and_how_to_end_it(built: Shell) -> None:
     assert {row["asset"]: row["state"] for row in built.rows("ls")}["demo://posts"] == "held"
     assert built("rollback", "posts", "--release").stdout == "✓ posts was held at v1, and is released\n"
     assert built("rollback", "posts", "--release").stdout == "posts is not held.\n"
+
+
+def test_the_page_shows_a_hold_and_links_each_version_to_what_differs_in_it(
+    built: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "<b>ada")
+    built("rollback", "posts@v1")
+    with serving() as served:
+        urgent = served.text("/").partition('id="urgent"')[2].partition("</section>")[0]
+        assert "held" in urgent
+        page = served.text(asset_href("demo://posts"))
+        assert 'class="note is-held"' in page
+        assert "nacre rollback posts --release" in page
+        assert "rolled back to v1 by &lt;b&gt;ada, held" in page
+        for n in (4, 3, 2):
+            link = (
+                f'href="/diff{asset_href("demo://posts")[2:]}?version={n}" aria-label="What differs in v{n}"'
+            )
+            assert link in page
+        assert 'aria-label="What differs in v1"' not in page
 
 
 def test_rollback_tells_in_json_what_moved(built: Shell) -> None:
@@ -215,7 +283,8 @@ def test_the_page_of_an_asset_says_what_is_held_and_pinned_and_leads_to_each_ver
     built("rollback", "posts@v1")
     with serving() as served:
         page = served.page(asset_href("demo://posts"))
-        assert "posts is held at v1 since" in page.text
+        assert "held at v1 since" in page.text
+        assert "Builds and flows leave it so" in page.text
         assert "nacre rollback posts --release" in page.text
         assert "pinned as second" in page.text
         assert f"{asset_href('demo://posts')}?version=2" in page.links()

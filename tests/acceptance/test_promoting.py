@@ -39,6 +39,16 @@ def test_promoting_runs_nothing_and_moves_and_publishes(home: Sandbox, use: Use)
     assert home.build(module).counts == {"checked": 1, "reused": 2}
 
 
+def test_the_verb_of_python_is_the_command(home: Sandbox, use: Use) -> None:
+    begin(home, use)
+    planned = nacre.promote("dev", "default", "total", dry_run=True)
+    assert (str(planned), planned.is_dry_run) == ("total v2 of dev would be v2 of default", True)
+    with pytest.raises(UsageError, match="no such partition"):
+        nacre.promote("dev", "default", partition="2026-11-01")
+    assert [each.version for each in nacre.promote("dev", "default").promoted] == [2, 2]
+    assert nacre.promote("dev", "default").n_same == 2
+
+
 def test_promoting_twice_is_nothing_to_do(home: Sandbox, use: Use) -> None:
     begin(home, use)
     promote("dev", "default")

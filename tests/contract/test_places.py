@@ -110,6 +110,14 @@ class PlaceContract(ABC):
         assert self.read(path) == b"whole"
         assert self.names() == ["a.json"]
 
+    def test_what_others_put_is_told_where_the_bytes_of_our_older_versions_are_gone(self) -> None:
+        path = self.path("a.json")
+        self.write(path, b"other")
+        assert self.place.set_aside(path, [Content(self.objects(), "data/gone", b"", 5)])
+        assert (
+            self.place.set_aside(path, [Content(self.objects(), "data/gone", b"", 5), inline(b"other")]) == ""
+        )
+
     def test_a_file_is_put_only_where_what_is_expected_lies(self) -> None:
         path = self.path("a.json")
         mark = self.place.put(path, inline(b"[1]"), "")

@@ -74,6 +74,10 @@ def check() -> None:
     assert_type(nacre.rollback(raw, 12, only=True), RollbackResult)
     assert_type(nacre.history("asset://raw")[0].pins, tuple[str, ...])
     assert_type(nacre.release("asset://raw"), tuple[str, ...])
+    assert_type(nacre.promote("dev", "default", raw), nacre.PromoteResult)
+    assert_type(nacre.pin(raw, "v1", "good").version, int)
+    assert_type([each.name for each in nacre.pins()], list[str])
+    assert_type(nacre.unpin("good").by, str)
     nacre.load("asset://raw", at=1.5)  # type: ignore[call-overload]  # neither a number of a version nor a time
     bare.serve("bare", cron="0 7 * * *", timezone="Europe/Berlin", parameters={"day": "today"})
     nacre.serve(bare.to_deployment("a", interval=60), named.to_deployment(schedule=Cron("@daily")))

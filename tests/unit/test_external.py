@@ -16,7 +16,7 @@ from nacre.planning.decide import (
     is_seen_outside,
 )
 from nacre.planning.facts import CodeFact, Facts
-from nacre.planning.reason import Cause
+from nacre.planning.reason import Cause, Reason
 
 KEY = "s3://lake/rain.csv"
 
@@ -36,6 +36,10 @@ class Head(NamedTuple):
     data_version: str = "d1"
     seq: int = 1
     at: str = "2026-11-01T00:00:00+00:00"
+    base: str = ""
+    held: str = ""
+    held_since: str = ""
+    is_lost: int = 0
 
 
 def facts(head: Head | None, *, drifted: bool = False, refresh: bool = False, reuse: bool = False) -> Facts:
@@ -80,12 +84,20 @@ def test_external_assets_come_before_all_that_reads_them() -> None:
 def test_an_external_asset_is_read_when_its_place_says_so_and_only_then() -> None:
     recipe = external_recipe(KEY)
     assert decide_external(recipe, facts(None)).action is Action.CHECK
-    assert decide_external(recipe, facts(None)).reason.cause is Cause.FIRST
+    assert decide_external(recipe, facts(None)).reason == Reason(Cause.OUTSIDE, KEY)
     assert decide_external(recipe, facts(SEEN)).action is Action.REUSE
+    assert decide_external(recipe, facts(SEEN)).reason.new == "unchanged"
     assert decide_external(recipe, facts(SEEN)).data_versions == {KEY: "d1"}
-    assert decide_external(recipe, facts(SEEN, drifted=True)).reason.cause is Cause.SOURCE
-    assert decide_external(recipe, facts(SEEN, refresh=True)).action is Action.CHECK
+    assert decide_external(recipe, facts(SEEN, drifted=True)).reason.new == "changed"
+    assert decide_external(recipe, facts(SEEN, refresh=True)).reason.cause is Cause.ASKED
     assert decide_external(recipe, facts(SEEN, drifted=True, reuse=True)).action is Action.REUSE
+    assert decide_external(recipe, facts(SEEN, drifted=True, reuse=True)).reason.new == ""
+
+
+def test_an_external_asset_that_is_held_is_left_as_it_is() -> None:
+    held = SEEN._replace(held="v1", held_since="2026-11-01T00:00:00+00:00")
+    found = decide_external(external_recipe(KEY), facts(held, drifted=True))
+    assert (found.action, found.reason.cause) == (Action.REUSE, Cause.HELD)
 
 
 def test_what_was_seen_is_told_from_what_was_made_by_key_and_content_alone() -> None:

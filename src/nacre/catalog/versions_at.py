@@ -22,6 +22,8 @@ _DIGITS = r"[0-9a-f]+(/[0-9a-f]*)?"
 _RUN = r"[0-9A-HJKMNP-TV-Z]+"
 _RUN_LENGTH = 26
 _MAX_LISTED = 6
+#: Facts of errors that say that there was a version, and that it is gone.
+REMOVED, KEPT = "removed by gc", "the oldest version that is kept"
 WAYS = "a version (v12), the first 6 digits of its content, a run, a time (2026-11-01, 2026-11-01T10:00) or a pin"
 
 
@@ -156,7 +158,7 @@ def _current_at(rows: Sequence[HistoryRow], when: datetime, said: str, slot: str
                 raise _collected(newer, row, said, slot)
             return row
     first = rows[-1]
-    kept = "the first version" if first.seq == 1 else "the oldest version that is kept"
+    kept = "the first version" if first.seq == 1 else KEPT
     facts = {"asset": resolved(slot), kept: f"v{first.seq}, made {first.at}"}
     raise NotMaterialized(f"{short(slot)} had no version at {said}", facts, f"nacre history {_named(slot)}")
 
@@ -166,7 +168,7 @@ def _collected(newer: HistoryRow, row: HistoryRow, said: str, slot: str) -> NotM
     gone = f"v{row.seq + 1}" + (f" to v{newer.seq - 1}" if newer.seq > row.seq + 2 else "")
     facts = {
         "asset": resolved(slot),
-        "removed by gc": gone,
+        REMOVED: gone,
         "there is": f"v{row.seq}, from {row.at}, and v{newer.seq}, from {newer.at}",
     }
     what = f"What was current of {short(slot)} at {said} may have been removed"

@@ -8,7 +8,14 @@ from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import full_option, json_option
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
-from nacre.environments import EnvironmentStatus, chain_of, environments, remove, require_known
+from nacre.environments import (
+    EnvironmentStatus,
+    chain_of,
+    environments,
+    remove,
+    require_known,
+    require_removable,
+)
 from nacre.store.records import DEFAULT_ENV
 from nacre.views.session import Session
 from nacre.views.words import ago, count
@@ -65,8 +72,9 @@ def rm(name: str, yes: bool) -> None:
     """
     session = Session()
     workspace, settings = session.workspace, session.project.settings
-    found = require_known(workspace, settings, name)
+    require_removable(workspace, settings, name)
     if not yes:
+        found = require_known(workspace, settings, name)
         own = count(found.n_own, "version")
         click.confirm(f"Remove the environment {name}, with {own} of its own?", abort=True)
     n_heads = remove(workspace, settings, name)

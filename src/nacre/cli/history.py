@@ -83,6 +83,7 @@ def _fields(key: str, version: Version, entry: HistoryEntry) -> dict[str, object
         "current": entry.is_current,
         "again": entry.again or None,
         "held": entry.held,
+        "moved": {"reason": entry.reason, "by": entry.by} if entry.reason else None,
         "pins": list(entry.pins),
         "at": row.at,
         "run": row.run,

@@ -13,7 +13,7 @@ from nacre.keys import slot
 from nacre.loading import find_version
 from nacre.pinning import pin_version, pins, remove_pin
 from nacre.planning.explain import short
-from nacre.store.records import Pin
+from nacre.store.records import DEFAULT_ENV, Pin
 from nacre.views.session import Session
 from nacre.views.words import ago
 
@@ -69,11 +69,18 @@ def _list(session: Session, *, as_json: bool) -> None:
         for pin in found:
             print_json(_fields(pin))
     elif found:
+        # Only where it says something: a pin is read in the environment whose version it keeps.
+        says_env = any(pin.env != DEFAULT_ENV for pin in found)
         rows = [
-            [pin.name, _slot(pin), f"v{pin.seq}", ago(pin.at, session.now), pin.by, pin.asset]
+            [
+                *(pin.name, _slot(pin), f"v{pin.seq}"),
+                *([pin.env] if says_env else []),
+                *(ago(pin.at, session.now), pin.by, pin.asset),
+            ]
             for pin in found
         ]
-        print_lines(table(rows, ["pin", "asset", "version", "pinned", "by", "key"]))
+        headings = ["pin", "asset", "version", *(["environment"] if says_env else []), "pinned", "by", "key"]
+        print_lines(table(rows, headings))
     else:
         echo("No pins.")
 

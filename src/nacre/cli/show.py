@@ -18,11 +18,13 @@ from nacre.store.records import Head
 from nacre.values import Preview, preview
 from nacre.views.neighbours import made_from
 from nacre.views.session import Session
-from nacre.views.versions import Version, current_head, describe, used_by
+from nacre.views.versions import Version, current_head, describe, seen_at, used_by
 from nacre.views.words import SHORT, ago, count, size
 
 _MAX_PARTITIONS = 10
 _NOUNS = {"text": "character", "bytes": "byte", "table": "row"}
+#: What is said where a version was made from nothing.
+_SOURCE = "nothing: it is a source"
 
 
 @click.command("show")
@@ -64,11 +66,13 @@ def command(asset: str, wanted: str | None, partition: str, rows: int, modules: 
     if current.held:
         _row("held", f"at {current.held}, {ago(current.held_since, session.now)}; builds leave it so")
     head = current_head(session, key, partition)
-    if head is not None and head.published:
-        _row("published", f"{session.workspace.publisher.location(made)}{_behind(head)}")
+    if file := seen_at(session, current):
+        _row("lies at", file)
+    elif head is not None and head.published:
+        _row("published", f"{session.workspace.place_of(made)}{_behind(head)}")
     for name, text in (head.metadata if head is not None else {}).items():
         _row("metadata", f"{name}: {text}")
-    _neighbours(session, key, version)
+    _neighbours(session, key, version, "made by others, and only looked at" if file else _SOURCE)
 
 
 def _show_whole(session: Session, asset: str, n_rows: int, at: str | None) -> None:
@@ -119,8 +123,8 @@ def preview_lines(shown: Preview) -> list[str]:
     return lines
 
 
-def _neighbours(session: Session, key: str, version: Version) -> None:
-    _row("from", made_from(version.inputs) or "nothing: it is a source")
+def _neighbours(session: Session, key: str, version: Version, otherwise: str) -> None:
+    _row("from", made_from(version.inputs) or otherwise)
     below = sorted(map(short, used_by(session, key)))
     if below:
         _row("used by", ", ".join(below))

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from nacre.builds import Module, Request, declared, make_plan
 from nacre.errors import SAFE, CorruptRecord, UsageError
+from nacre.execute.process import person
 from nacre.execute.recording import parts_of, texts_of
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import resolve
@@ -206,11 +207,6 @@ def _flush(committer: Committer, workspace: Workspace) -> None:
 
 def _who() -> str:
     """Name the person and the machine."""
-    from getpass import getuser  # late, both: only who accepts pays for them
-    from socket import gethostname
+    from socket import gethostname  # late: only who accepts pays for it
 
-    try:
-        user = getuser()
-    except (OSError, KeyError, ImportError):  # no such user, as in some containers
-        user = "unknown"
-    return f"{user}@{gethostname()}"
+    return f"{person() or 'unknown'}@{gethostname()}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from nacre.catalog.compare import differs
 from nacre.catalog.mirror import SCHEDULED, USUAL
@@ -11,13 +14,18 @@ from nacre.errors import StoreError, UsageError, said
 from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
 from nacre.keys import slot
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.project import Project
 from nacre.store.fsck import Checked, Finding, Problem, check, mend
-from nacre.store.records import encode
+from nacre.store.history import fitted
+from nacre.store.port import Write
+from nacre.store.records import Head, decode, encode
 from nacre.survey.gather import Versions
 from nacre.views.words import count
 
+#: A version that is younger may still be on its way to its place.
+_BEING_PUT_S = 60.0
 #: So often the index is compared before a difference counts as one.
 _LOOKS = 3
 
@@ -97,7 +105,11 @@ def _index(project: Project, workspace: Workspace, checked: Checked) -> list[Fin
 def _stale(workspace: Workspace) -> list[Finding]:
     """Find the published files that are not what is current; a place that cannot be reached is a finding too."""
     heads = {row.slot: row for row in workspace.catalog.heads(workspace.env)}
-    placed = [each for each in workspace.publisher.placed(heads) if heads[each].published]
+    placed = [
+        each
+        for each in workspace.publisher.placed(heads)
+        if heads[each].published and not is_seen_outside(each, heads[each])
+    ]
     if not placed:
         return []
     try:
@@ -105,8 +117,12 @@ def _stale(workspace: Workspace) -> list[Finding]:
     except StoreError as error:
         return [Finding(Problem.STALE, str(error.facts.get("place", "")), text=said(error).splitlines()[0])]
     found = []
+    now = workspace.clock.now()
     for made in sorted(drifted):
         head = heads[made]
+        age_s = (now - datetime.fromisoformat(head.at)).total_seconds()
+        if head.published != head.seq and age_s < _BEING_PUT_S:
+            continue  # a run that goes on is about to put it
         text = "its file is not as it was published"
         if head.published != head.seq:
             text = f"v{head.published} lies there, v{head.seq} is current"
@@ -121,18 +137,36 @@ def _publishing(workspace: Workspace) -> Publishing:
 
 
 def _restore_heads(workspace: Workspace, checked: Checked) -> list[str]:
-    """Put heads that cannot be read together again, as far as this machine's index knows them."""
+    """Put heads together again that cannot be read or are gone, as far as this machine's index knows them."""
     done = []
-    for path in sorted(each for each in checked.unreadable if each.startswith("heads/")):
+    damaged = {each for each in checked.unreadable if each.startswith("heads/")}
+    for path in sorted(damaged | checked.headless):
         head = restored_head(workspace.catalog.read, path)
-        damaged = next((each for each in workspace.records.scan(path) if each.path == path), None)
-        if head is None or damaged is None:
+        there = next((each for each in workspace.records.scan(path) if each.path == path), None)
+        if head is not None and there is not None and path not in damaged:
+            head = _with_newer(head, decode(there.data, Head, path))
+        if head is None:
             continue
-        if workspace.records.replace(path, encode(head), damaged.token) is not None:
+        expect = there.token if there is not None else None
+        head, past = fitted(head)
+        if past is not None:
+            workspace.records.create(past.path, past.data)
+        if workspace.records.batch([Write(path, encode(head), expect)])[0] is not None:
             checked.unreadable.discard(path)
             about = short(slot(head.asset, head.partition))
             done.append(f"the head of {about} was put together again from this machine's index")
     return done
+
+
+def _with_newer(head: Head, begun: Head) -> Head | None:
+    """Put what was made since a head was lost on top of it; None where the index knows nothing that is not there."""
+    if head.current.seq <= begun.current.seq:
+        return None
+    own = begun.current
+    if (own.fingerprint, own.data_version) == (head.current.fingerprint, head.current.data_version):
+        return replace(head, published=0, mark="")
+    newest = replace(own, seq=head.current.seq + 1)
+    return replace(head, history=(*head.history, newest), published=0, mark="")
 
 
 def _mend(workspace: Workspace, checked: Checked, stale: list[str]) -> list[str]:

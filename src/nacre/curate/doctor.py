@@ -13,12 +13,14 @@ from typing import NamedTuple
 from nacre.errors import NacreError, StoreError
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of
+from nacre.planning.decide import is_seen_outside
 from nacre.project import Project
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.failures import free_bytes
 from nacre.store.filesystems import network_filesystem
 from nacre.store.paths import lease_path
 from nacre.store.port import RecordStore, Token
+from nacre.store.publish.publisher import Publisher
 from nacre.store.records import FORMAT_VERSION, Lease, encode
 from nacre.store.skew import skew_s
 
@@ -212,7 +214,8 @@ def _places(project: Project) -> Iterator[Examined]:
     except StoreError:
         heads = []  # told with the store
     published: dict[str, str] = {}
-    for slot in (*slots, *publisher.placed(row.slot for row in heads)):
+    made = [row.slot for row in heads if not is_seen_outside(row.slot, row)]
+    for slot in (*slots, *publisher.placed(made)):
         where = publisher.location(slot)
         published.setdefault(where.rpartition("/")[0] if where else key_of(slot), slot)
     for folder, slot in sorted(published.items()):
@@ -223,6 +226,21 @@ def _places(project: Project) -> Iterator[Examined]:
             yield Examined(Level.OK, "place", folder)
         except NacreError as error:
             yield _failed(f"place {folder}", error)
+    for row in heads:
+        if is_seen_outside(row.slot, row):
+            yield _file_of_others(project.outside, row.slot)
+
+
+def _file_of_others(outside: Publisher, slot: str) -> Examined:
+    """Look at an external asset, and write nothing."""
+    what = f"file {outside.location(slot)}"
+    try:
+        if outside.marks([slot]):
+            return Examined(Level.OK, what, "made by others; it can be seen")
+    except NacreError as error:
+        return _failed(what, error)
+    hint = "put it there, or correct the key in the code that reads it"
+    return Examined(Level.WARN, what, "it is not there; what reads it fails in the next build", hint)
 
 
 def _credentials(project: Project, environ: Mapping[str, str]) -> Iterator[Examined]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from nacre.catalog.consistent import Followed, MadeFrom, below, follow
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.errors import SAFE, CorruptObject, NotMaterialized
+from nacre.execute.process import person
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.loading import require_output
@@ -225,6 +226,8 @@ class GoingBack:
                 at=now,
                 attempt=workspace.new_id(),
                 inputs={each.parameter: (each.upstream, each.upstream_seq) for each in inputs},
+                reason=f"rolled back to v{row.seq}" if is_held else f"went back to v{row.seq}",
+                by=person(),
             )
             head = replace(head, history=(*head.history, entry))
         if is_held and head.held != f"v{row.seq}":

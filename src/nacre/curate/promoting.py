@@ -11,10 +11,12 @@ import msgspec
 from nacre.catalog.history import HeadRow
 from nacre.environments import chain_of, require_known
 from nacre.errors import SAFE, NacreError, NotPublished, PromotionConflict, UsageError
-from nacre.execute.publishing import Publishing
+from nacre.execute.process import person
+from nacre.execute.publishing import Publishing, Taken
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import select_stored
 from nacre.keys import key_of, partition_of, slot
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.planning.promotion import (
     Histories,
@@ -139,7 +141,7 @@ def promote_versions(
     if found.conflicts:
         raise _conflict(found, source, target)
     if dry_run:
-        told = tuple(_told(each, each.target_seq + 1, theirs) for each in found.moves)
+        told = tuple(_told(each, each.target_seq + 1, sides) for each in found.moves)
         return PromoteResult(source, target, told, len(found.same), is_dry_run=True)
     return _carry_out(sides, found)
 
@@ -195,7 +197,9 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     warnings: list[str] = []
     versions = Versions(theirs.records, theirs.catalog, theirs.env)
     publishing = Publishing(theirs, versions, lambda _, text: warnings.append(text))
-    if placed := theirs.publisher.placed([each.slot for each in found.moves]):
+    seen = [each.slot for each in found.moves if is_seen_outside(each.slot, chosen[each.slot])]
+    publishing.taken.update(_taken(sides, seen))
+    if placed := theirs.publisher.placed([each.slot for each in found.moves if each.slot not in seen]):
         publishing.check(placed)
         publishing.drifted(placed, there)
     committer = Committer(theirs.records, theirs.clock.monotonic)
@@ -219,7 +223,7 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
         raise PromotionConflict(what, facts, (hint, "nothing is lost: what it made is current"))
     if publishing.errors:
         raise _not_published(list(publishing.errors.values()))
-    told = tuple(_told(each, seqs[each.slot], theirs) for each in found.moves)
+    told = tuple(_told(each, seqs[each.slot], sides) for each in found.moves)
     return PromoteResult(ours.env, theirs.env, told, len(found.same), warnings=tuple(warnings))
 
 
@@ -239,6 +243,8 @@ def _commit(sides: _Sides, versions: Versions, promoted: Promoted) -> Commit:
         partition=head.partition,
         base=there.base if there is not None else "",
         releases=there is not None and bool(there.held),
+        reason=f"promoted from {ours.env} v{head.seq}",
+        by=person(),
     )
     # The run stays the one that made it: its log is what a person looks for.
     return Commit(
@@ -275,8 +281,21 @@ def _note_bases(theirs: Workspace, env: str, seqs: Mapping[str, int]) -> None:
     raise contended(next(iter(left)))
 
 
-def _told(each: Promoted, seq: int, theirs: Workspace) -> PromotedVersion:
-    place = theirs.publisher.location(each.slot)
+def _taken(sides: _Sides, seen: Sequence[str]) -> dict[str, Taken]:
+    """Say what was seen of files of others: they lie at one place for both environments, and are put at none."""
+    ours, chosen = sides.ours, sides.chosen
+    versions = Versions(ours.records, ours.catalog, ours.env)
+    found = {}
+    for made in seen:
+        head = chosen[made]
+        output = versions.output(head.fingerprint, made, head.data_version)
+        if output is not None and head.published == head.seq:
+            found[made] = Taken(output.digest, head.mark)
+    return found
+
+
+def _told(each: Promoted, seq: int, sides: _Sides) -> PromotedVersion:
+    place = sides.theirs.place_of(each.slot, sides.chosen[each.slot])
     return PromotedVersion(key_of(each.slot), partition_of(each.slot), seq, each.seq, place)
 
 

@@ -14,6 +14,7 @@ from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of
 from nacre.loading import find_stored, find_version, not_there
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.store.commit import MAX_TRIES, contended
 from nacre.store.history import fitted
@@ -151,7 +152,7 @@ class _Writing:
         Raises:
             StoreError: A place cannot be reached or written.
         """
-        slots = list(self._workspace.publisher.placed([each.slot for each in moves if each.is_new]))
+        slots = self._workspace.publisher.placed(_published(moves))
         publishing.check(slots)
         publishing.drifted(slots, {each.slot: self._row(each.slot) for each in moves})
 
@@ -190,7 +191,7 @@ class _Writing:
 
     def publish(self, publishing: Publishing, moves: Sequence[Move]) -> tuple[str, ...]:
         """Put the files of what is current now; say why one could not be put."""
-        moved = {each.slot: self._row(each.slot) for each in moves if each.is_new}
+        moved = {each: self._row(each) for each in _published(moves)}
         placed = [
             each
             for each in self._workspace.publisher.placed(moved)
@@ -198,3 +199,8 @@ class _Writing:
         ]
         publishing.again(placed)
         return tuple(map(said, publishing.errors.values()))
+
+
+def _published(moves: Sequence[Move]) -> list[str]:
+    """List the slots whose files change: those of others are looked at, and never put."""
+    return [each.slot for each in moves if each.is_new and not is_seen_outside(each.slot, each.head.current)]

@@ -12,6 +12,7 @@ from typing import cast
 import msgspec
 
 from nacre import context
+from nacre.catalog.history import HeadRow
 from nacre.errors import StoreError, said
 from nacre.execute.asking import Asking
 from nacre.execute.committing import Committing
@@ -260,7 +261,7 @@ class ActiveRun:
     @property
     def taking(self) -> Taking:
         """What takes files at places as versions; few steps do."""
-        return Taking(self.workspace, self.publishing)
+        return Taking(self.workspace, self.publishing, self.facts.heads)
 
     def look_outside(self, keys: Sequence[str]) -> Facts:
         """Add to the facts which external assets are no longer as they were seen.
@@ -268,8 +269,15 @@ class ActiveRun:
         Raises:
             StoreError: A place cannot be reached.
         """
-        heads, marks = self.facts.heads, self.workspace.outside.marks(keys)
-        found = {each for each in keys if each not in heads or has_drifted(heads[each], marks.get(each, ""))}  # type: ignore[arg-type]  # rows of the catalog
+        marks, catalog = self.workspace.outside.marks(keys), self.workspace.catalog
+        found = set()
+        for each in keys:
+            head = cast("HeadRow | None", self.facts.heads.get(each))
+            if head is not None and head.base:
+                # Where a file of others lies is the same for all environments, and so is what was seen of it.
+                head = next(iter(catalog.over({}).heads_of(head.base, each)), None)
+            if head is None or has_drifted(head, marks.get(each, "")):
+                found.add(each)
         with self.shared.lock:
             self._facts = self.facts._replace(drifted=self.facts.drifted | found)
             return self._facts
@@ -350,7 +358,8 @@ class ActiveRun:
             self.commits.report(record)
         else:
             commit = self._recording().made(task, decision, receipt, fingerprint, derived)
-            if fingerprint in self.versions.damaged:
+            is_mended = all(head is not None and head.fingerprint == fingerprint for head in heads)
+            if is_mended or fingerprint in self.versions.damaged:
                 commit = commit._replace(overwrites=True)
             self.commits.add(commit, record)
         return made
@@ -385,7 +394,7 @@ class ActiveRun:
         fingerprint = observed_fingerprint(decision.fingerprint, versions)
         heads = [self.facts.heads.get(each) for each in made]
         is_new = any(head is None or head.fingerprint != fingerprint for head in heads)
-        if not is_new and decision.overwrites:
+        if not is_new:  # what is stored of the same content may be damaged: then this takes its place
             is_new = len(self.stored.whole(decision, self.facts.heads)) < len(made)
         return fingerprint, is_new
 

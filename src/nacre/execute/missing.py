@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from nacre.catalog.history import HeadRow
 from nacre.declare.discover import assets_beside
 from nacre.declare.parameters import Parameter
+from nacre.declare.task import outside
 from nacre.errors import MissingArgument
 from nacre.execute.active import ActiveRun
 from nacre.execute.lost import InputLost
@@ -134,7 +135,10 @@ def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Collection
     claimed = shared.claim(lambda: _open(graph, steps, shared.made), callers)
     try:
         open_graph = graph.restrict(claimed)
-        if placed := run.workspace.publisher.placed(open_graph.producer):
+        made = [
+            each for each, step in open_graph.producer.items() if open_graph.tasks[step].fn is not outside
+        ]
+        if placed := run.workspace.publisher.placed(made):
             run.publishing.check(placed)
             run.look_at_places(placed)
         shared.producers.update(open_graph.tasks)

@@ -59,3 +59,13 @@ def _started(pid: int) -> tuple[str, bool]:
     except OSError:
         return "", False
     return fields[19], fields[0] in "ZX"
+
+
+def person() -> str:
+    """Name the person who runs this process; empty where the system does not know."""
+    from getpass import getuser  # late: only who does something by hand pays for it
+
+    try:
+        return getuser()
+    except (OSError, KeyError, ImportError):  # no such user, as in some containers
+        return ""

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from nacre.errors import SAFE, NotPublished, StoreError, StoreUnavailable
+from nacre.errors import SAFE, CorruptObject, CorruptRecord, NotPublished, StoreError, StoreUnavailable
 from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 from nacre.store.commit import Committed
+from nacre.store.losses import note_lost
 from nacre.store.paths import head_path
 from nacre.store.port import Stored, Write
 from nacre.store.publish.port import Content, is_as_noted
@@ -36,10 +37,13 @@ class Taken(NamedTuple):
     Args:
         digest: Of its bytes.
         mark: What its place said of it.
+        base: The environment its head is read from, where the own has none. A file of others lies at one place for all
+            environments, so what was seen of it is noted there.
     """
 
     digest: str
     mark: str
+    base: str = ""
 
 
 class _Try(NamedTuple):
@@ -153,7 +157,7 @@ class Publishing:
         has_put: set[str] = set()
         for n_try in range(MAX_TRIES):
             # What lies at the places first, the heads second: a head that is read first may be older than the file.
-            unseen = waiting if n_try else [each for each in waiting if each not in self._seen]
+            unseen = waiting if n_try else [each for each in waiting if not self._is_known(each)]
             if unseen and not self._look_again(unseen):
                 return
             tries = self._tries(waiting)
@@ -179,6 +183,9 @@ class Publishing:
             problem = StoreUnavailable("It is being changed by others all the time", {}, ("run again", SAFE))
             self._fail(made, problem)
 
+    def _is_known(self, made: str) -> bool:
+        return made in self._seen or made in self.taken
+
     def _look_again(self, waiting: Iterable[str]) -> bool:
         placed = self._workspace.publisher.placed(waiting)
         try:
@@ -191,18 +198,31 @@ class Publishing:
         return True
 
     def _tries(self, waiting: Mapping[str, Stored | None]) -> dict[str, _Try]:
-        """Find what is current of each slot; one whose record is gone is left out."""
+        """Find what is current of each slot; one whose record is gone, or that is a file of others, is left out."""
         found = {}
         for made, known in waiting.items():
-            path = head_path(self._workspace.env, key_of(made), partition_of(made))
-            stored = known or self._workspace.records.get(path)
+            stored = known or self._head(made, self._workspace.env)
+            if stored is None and made in self.taken and self.taken[made].base:
+                stored = self._head(made, self.taken[made].base)
             if stored is None:
                 continue
-            head = decode(stored.data, Head, path)
-            output = self._output(made, head.current)
+            try:
+                head = decode(stored.data, Head, stored.path)
+                if made not in self.taken and is_seen_outside(made, head.current):
+                    continue
+                output = self._output(made, head.current)
+            except CorruptRecord as error:
+                self._fail(made, error)
+                continue
             if output is not None:
                 found[made] = _Try(stored, head, output)
+            else:
+                problem = CorruptObject("A stored value cannot be read", {"problem": "its record is gone"})
+                self._fail(made, problem, head.current.seq)
         return found
+
+    def _head(self, made: str, env: str) -> Stored | None:
+        return self._workspace.records.get(head_path(env, key_of(made), partition_of(made)))
 
     def _output(self, made: str, current: Materialization) -> Output | None:
         known = self._outputs.pop(made, None)
@@ -271,8 +291,8 @@ class Publishing:
             text = f"There was a file that this store had not put there: {place}; {told}{more}"
             self._log(logging.WARNING, text)
             # A second name changes what the place says of a file.
-            marks = self._workspace.publisher.marks(found)
-            self._seen.update({each: marks.get(each, "") for each in found})
+            if not self._look_again(found):
+                again.update(found)
         return again
 
     def _ours(self, made: str, head: Head) -> Sequence[Content]:
@@ -291,7 +311,11 @@ class Publishing:
         facts = {"asset": made, "place": self._workspace.publisher.location(made), **problem.facts}
         facts.pop("key", None)  # the asset says it
         facts["problem"] = facts.get("problem") or problem.what
-        hints = (*problem.hint, "the version is stored; the next build publishes it")
+        if isinstance(problem, CorruptObject) and seq:
+            note_lost(self._workspace.records, self._workspace.env, key_of(made), partition_of(made), [seq])
+            hints = (*problem.hint, "the next build makes it again and publishes it: nacre build")
+        else:
+            hints = (*problem.hint, "the version is stored; the next build publishes it")
         named = f"v{seq} of {short(made)}" if seq else f"What is current of {short(made)}"
         error = NotPublished(f"{named} could not be published", facts, hints)
         error.__cause__ = problem

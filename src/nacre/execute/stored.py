@@ -31,13 +31,14 @@ class Stored:
         self._versions = versions
 
     def whole(self, decision: Decision, heads: Heads) -> dict[str, Output]:
-        """Collect what is current and whole; only a fresh result that was asked for is worth looking at the bytes."""
+        """Collect what is current and whole; an object is read only where a fresh result was asked for."""
         contents = self._workspace.contents
         found = {}
         for made in decision.recipe.assets:
             head = heads.get(made)
             output = self._versions.output(head.fingerprint, made, head.data_version) if head else None
-            if output is not None and not (decision.overwrites and contents.is_damaged(output)):
+            is_looked_at = output is not None and (decision.overwrites or bool(output.inline))
+            if output is not None and not (is_looked_at and contents.is_damaged(output)):
                 found[made] = output
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nacre.errors import NotMaterialized, OutputMismatch
+from nacre.errors import NotMaterialized, OutputMismatch, StoreUnavailable
 from nacre.execute.effects import Effects
 from nacre.execute.made import MISSING
 from nacre.execute.publishing import Publishing, Taken
@@ -40,11 +40,13 @@ class Taking:
     Args:
         workspace: The places and the store.
         publishing: Knows what lay there when the run looked, and notes what is taken.
+        heads: What is current.
     """
 
-    def __init__(self, workspace: Workspace, publishing: Publishing) -> None:
+    def __init__(self, workspace: Workspace, publishing: Publishing, heads: Mapping[str, HeadFact]) -> None:
         self._workspace = workspace
         self._publishing = publishing
+        self._heads = heads
 
     def written(self, step: StepRun, made: str) -> Output | None:
         """Give what a step wrote to its place itself, in a function that returned ``None``.
@@ -67,9 +69,14 @@ class Taking:
         before, now = self._publishing.seen(made), publisher.marks([made]).get(made, "")
         present = step.previous.get(made)
         if now and now != before:
-            found = take(
-                publisher, self._workspace.contents, made, keeps=True, is_written=True, present=present
-            )
+            contents = self._workspace.contents
+            try:
+                found = take(publisher, contents, made, keeps=True, is_written=True, present=present)
+            except FileNotFoundError:
+                facts = {"asset": resolved(made), "place": publisher.location(made)}
+                hint = "somebody else removes files there: find out who, then build again"
+                what = f"The file that {step.task.name} wrote was gone before it was read"
+                raise StoreUnavailable(what, facts, hint) from None
             self._publishing.taken[made] = Taken(found.output.digest, found.mark)
             return found.output
         if present is not None and present.is_written:
@@ -127,5 +134,6 @@ class Taking:
             )
             what = f"{short(made)} is made by nobody, and there is no file"
             raise NotMaterialized(what, facts, hints) from None
-        self._publishing.taken[made] = Taken(found.output.digest, found.mark)
+        base = self._heads[made].base if made in self._heads else ""
+        self._publishing.taken[made] = Taken(found.output.digest, found.mark, base)
         return found.output

@@ -9,6 +9,7 @@ from nacre.catalog.history import Catalog
 from nacre.catalog.index import Event
 from nacre.execute.clock import Clock
 from nacre.graph.graph import AnyTask
+from nacre.planning.decide import HasContent, is_seen_outside
 from nacre.planning.facts import CodeFact
 from nacre.store.claims import Claims
 from nacre.store.contents import Contents
@@ -98,3 +99,16 @@ class Workspace(NamedTuple):
     outside: Publisher
     is_far: bool = False
     keep_external: bool = False
+
+    def place_of(self, slot: str, current: HasContent | None = None) -> str:
+        """Say where the file of a slot lies: that of others wherever it is, whatever the environment.
+
+        Args:
+            slot: Whose file it is.
+            current: Its current version; None where that is not known.
+
+        Returns:
+            An absolute path or a URL; empty where there is none.
+        """
+        is_outside = current is not None and is_seen_outside(slot, current)
+        return (self.outside if is_outside else self.publisher).location(slot)

@@ -8,6 +8,8 @@ from nacre.declare.asset import Asset
 from nacre.declare.options import TaskOptions, decode
 from nacre.declare.task import Task, outside
 from nacre.graph.graph import AnyTask, Graph
+from nacre.graph.infer import Inferred
+from nacre.keys import key_name
 
 #: Of the task in records.
 _NAME = "external"
@@ -35,6 +37,20 @@ def with_external(graph: Graph, keys: Iterable[str]) -> Graph:
         above,
         (*added, *graph.order),
     )
+
+
+def with_external_names(inferred: Inferred, keys: Iterable[str]) -> Inferred:
+    """Let selectors name external assets too, by key and by the key's own name.
+
+    Args:
+        inferred: What is declared.
+        keys: Keys that ``Graph.unmade`` found.
+    """
+    names = {name: list(found) for name, found in inferred.names.items()}
+    graph = with_external(inferred.graph, keys)
+    for key in graph.tasks.keys() - inferred.graph.tasks.keys():
+        names.setdefault(key_name(key) or key, []).append(key)
+    return inferred._replace(graph=graph, names=names)
 
 
 def external_task(key: str) -> AnyTask:

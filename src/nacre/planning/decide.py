@@ -33,12 +33,18 @@ class Action(enum.StrEnum):
     SKIP = "skip"
 
 
-class _Version(Protocol):
-    @property
-    def fingerprint(self) -> str: ...
+class HasContent(Protocol):
+    """A version, as far as its recipe and its content say what it is."""
 
     @property
-    def data_version(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Digest of its recipe."""
+        ...
+
+    @property
+    def data_version(self) -> str:
+        """Digest of its content."""
+        ...
 
 
 class Decision(NamedTuple):
@@ -138,11 +144,15 @@ def held_head(assets: Sequence[str], facts: Facts) -> HeadFact | None:
 
 def _as_held(holding: HeadFact, recipe: Recipe, facts: Facts) -> Decision:
     """Take what is current, whatever it was made from; a file that is not as published is put back all the same."""
-    reason = Reason(Cause.HELD, old=holding.held_since, new=holding.held)
+    reason = _held(holding)
     if facts.drifted and not facts.drifted.isdisjoint(recipe.assets):
         reason = Reason(Cause.DRIFT, recipe.assets[0])
     versions = {asset: facts.heads[asset].data_version for asset in recipe.assets}
     return Decision(Action.REUSE, reason, holding.fingerprint, recipe, versions)
+
+
+def _held(head: HeadFact) -> Reason:
+    return Reason(Cause.HELD, old=head.held_since, new=head.held)
 
 
 def external_recipe(asset: str) -> Recipe:
@@ -161,7 +171,7 @@ def external_fingerprint(asset: str, data_version: str = "") -> str:
     return observed_fingerprint(recipe, [data_version]) if data_version else recipe
 
 
-def is_seen_outside(asset: str, version: _Version) -> bool:
+def is_seen_outside(asset: str, version: HasContent) -> bool:
     """Say whether a version of a key was seen to lie there, and made by nobody here."""
     return version.fingerprint == external_fingerprint(asset, version.data_version)
 
@@ -175,10 +185,19 @@ def decide_external(recipe: Recipe, facts: Facts) -> Decision:
     """
     asset = recipe.assets[0]
     head, fingerprint = facts.heads.get(asset), recipe.fingerprint()
+    if head is not None and head.held and (holding := held_head([asset], facts)) is not None:
+        return Decision(Action.REUSE, _held(holding), fingerprint, recipe, {asset: head.data_version})
     asked = "*" in facts.refresh or asset in facts.refresh
-    if head is not None and not asked and (facts.reuse_sources or asset not in facts.drifted):
-        return Decision(Action.REUSE, _UNCHANGED, fingerprint, recipe, {asset: head.data_version})
-    return Decision(Action.CHECK, Reason(Cause.FIRST if head is None else Cause.SOURCE), fingerprint, recipe)
+    if head is None:
+        return Decision(Action.CHECK, Reason(Cause.OUTSIDE, asset), fingerprint, recipe)
+    if asked:
+        return Decision(Action.CHECK, Reason(Cause.ASKED), fingerprint, recipe)
+    if facts.reuse_sources or asset not in facts.drifted:
+        reason = Reason(Cause.OUTSIDE, asset, old=head.at, new="" if facts.reuse_sources else "unchanged")
+        return Decision(Action.REUSE, reason, fingerprint, recipe, {asset: head.data_version})
+    return Decision(
+        Action.CHECK, Reason(Cause.OUTSIDE, asset, old=head.at, new="changed"), fingerprint, recipe
+    )
 
 
 def _from_known(

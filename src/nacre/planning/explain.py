@@ -237,6 +237,15 @@ def _expired(reason: Reason) -> str:
     return f"made {_span(reason.old)} ago; cache_expiration is {_span(reason.new)}"
 
 
+def _outside(reason: Reason) -> str:
+    seen = f"last seen {_moment(reason.old)}" if reason.old else "not seen before"
+    return f"observed, not made here: {seen}{f', {reason.new}' if reason.new else ''}"
+
+
+def _moment(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"
+
+
 def _span(seconds: str) -> str:
     count = float(seconds)
     unit, name = next(((unit, name) for least, unit, name in _UNITS_OF_TIME if count >= least), (1, "s"))
@@ -265,7 +274,8 @@ _SENTENCES: dict[Cause, Callable[[Reason], str]] = {
     Cause.UNKNOWN: lambda r: f"{r.subject or 'something it uses'} cannot be followed, so it runs",
     Cause.CLOSED: lambda r: "its time is over, and it was built since",
     Cause.DRIFT: lambda r: "unchanged; its published file was not, so it is published again",
-    Cause.HELD: lambda r: f"held at {r.new} since {r.old[:16].replace('T', ' ')} UTC",
+    Cause.HELD: lambda r: f"held at {r.new} since {_moment(r.old)}",
+    Cause.OUTSIDE: _outside,
     Cause.PENDING: lambda r: f"depends on what {short(r.subject)} brings",
     Cause.UPSTREAM_FAILED: lambda r: f"{short(r.subject)} failed",
     Cause.TASK: lambda r: "a task runs whenever it is called",

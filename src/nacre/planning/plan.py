@@ -159,7 +159,12 @@ class Plan:
             return self._skip_below(step)
         for asset, outline in outcome.outlines.items():
             self._outlines[asset, outcome.data_versions[asset]] = outline
-        if step.decision is not None and step.action is Action.CHECK and step.reason.cause is Cause.SOURCE:
+        seen = step.reason.cause is Cause.OUTSIDE and bool(step.reason.old)
+        if (
+            step.decision is not None
+            and step.action is Action.CHECK
+            and (seen or step.reason.cause is Cause.SOURCE)
+        ):
             step.reason = observed(step.decision.recipe, outcome.data_versions, self.facts)
         self._settle(step, outcome.data_versions, outcome.is_new)
         return self._release(step)

@@ -54,6 +54,9 @@ class Cause(enum.StrEnum):
     #: Somebody rolled it back: it stays until it is released, whatever changes. ``new`` is the version that is held,
     #: ``old`` since when.
     HELD = "held"
+    #: Made by others, and only looked at. ``old`` is since when its current version is known, ``new`` whether its place
+    #: says that it is another file now: ``changed``, ``unchanged``, or nothing where nobody looked.
+    OUTSIDE = "outside"
     #: An upstream must run first; whether this one runs depends on what comes out.
     PENDING = "pending"
     #: An upstream failed; ``subject`` is its asset key.

@@ -41,6 +41,8 @@ class Move(NamedTuple):
         base: The environment that the run read it from, where its own had no version of it: the head that it gets goes
             on from there.
         releases: True where it ends a hold; otherwise what is held stays current.
+        reason: What makes it current where that is no run: ``promoted from dev v2``.
+        by: Who does that.
     """
 
     env: str
@@ -53,6 +55,8 @@ class Move(NamedTuple):
     keeps_file: bool = False
     base: str = ""
     releases: bool = False
+    reason: str = ""
+    by: str = ""
 
 
 class Commit(NamedTuple):
@@ -329,6 +333,8 @@ def _moved(commit: Commit, move: Move, present: Head | None) -> Head:
         at=commit.at,
         attempt=commit.attempt,
         inputs=dict(move.inputs),
+        reason=move.reason,
+        by=move.by,
     )
     history = (*before, version)
     if present is None:

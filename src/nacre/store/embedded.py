@@ -16,7 +16,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import TypeVar
 
-from nacre.errors import StoreFull, StoreReadOnly, StoreTooNew, StoreUnavailable
+from nacre.errors import CorruptRecord, StoreFull, StoreReadOnly, StoreTooNew, StoreUnavailable
 from nacre.store.failures import raise_told, store_read_only, translated
 from nacre.store.filesystems import network_filesystem
 from nacre.store.port import Stored, Token, Write, differing
@@ -42,6 +42,8 @@ _TABLES = (
     "INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM counter)",
 )
 _HAS_RECORDS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'records'"
+_ALL_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+_MAX_LISTED = 6
 _GET = "SELECT data, version FROM records WHERE path = ?"
 _SCAN = "SELECT path, data, version FROM records WHERE path >= ? AND path < ? ORDER BY path"
 _CREATE = "INSERT INTO records (path, data, version) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -246,6 +248,7 @@ class SqliteRecords:
 
     def _set_up(self, connection: sqlite3.Connection, prepare: Prepare | None) -> None:
         if connection.execute(_HAS_RECORDS).fetchone() is None:
+            self._require_empty(connection)
             for statement in _TABLES:
                 connection.execute(statement)
             first = encode(StoreFormat(created_at=datetime.now(UTC)))
@@ -255,6 +258,14 @@ class SqliteRecords:
             cursor = connection.execute(_SCAN, ("", _LAST))
             while rows := cursor.fetchmany(_REINDEX_ROWS):
                 again(connection, [Stored(path, data, str(version)) for path, data, version in rows])
+
+    def _require_empty(self, connection: sqlite3.Connection) -> None:
+        """Refuse to make a store of a file that another program keeps something in."""
+        tables = [row[0] for row in connection.execute(_ALL_TABLES)]
+        if tables:
+            facts = {"file": self.path, "its tables": ", ".join(tables[:_MAX_LISTED])}
+            hint = "name another folder: NACRE_STORE=FOLDER"
+            raise CorruptRecord("This file is another program's", facts, (hint, "it was left as it is"))
 
 
 class _Scan(Iterator[Stored]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from nacre.encoding import digest_bytes, digest_chunks
@@ -113,6 +113,8 @@ class Checked:
         lost: Environment, asset and partition to the numbers of versions whose bytes are gone.
         found: Likewise, versions that were noted as lost and are whole.
         spoilt: Paths of action records that cannot be read, or lie in the place of another.
+        unreadable: Paths of all records that cannot be read.
+        headless: Paths of heads that are gone, or end before what runs made.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -123,6 +125,7 @@ class Checked:
     found: dict[tuple[str, str, str], set[int]] = field(default_factory=dict)
     spoilt: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
+    headless: set[str] = field(default_factory=set)
 
     @property
     def faults(self) -> list[Finding]:
@@ -185,7 +188,7 @@ class _Check:
         self._paths: dict[str, list[str]] = {}
         self._problems: dict[str, Problem | None] = {}
         self._noted: dict[tuple[str, str, str], tuple[int, ...]] = {}
-        self._built: dict[tuple[str, str, str], int] = {}
+        self._built: dict[tuple[str, str, str], tuple[int, datetime]] = {}
         self._found = Checked()
         self._reading = ""
 
@@ -335,24 +338,25 @@ class _Check:
             if step.action == "built" and step.seq and not step.error:
                 for asset in step.assets:
                     place = run.env, asset, step.partition
-                    self._built[place] = max(step.seq, self._built.get(place, 0))
+                    self._built[place] = max((step.seq, run.started_at), self._built.get(place, _NOTHING))
 
     def _look_for_heads(self, named: list[Record]) -> None:
         """Find heads that are gone, or are older than the runs that are kept: histories end before what was made."""
-        heads = [each for each in named if isinstance(each, Head)]
-        current = {(each.env, each.asset, each.partition): each.current.seq for each in heads}
-        environments = {each.env for each in heads} | {DEFAULT_ENV}
-        for place, seq in self._built.items():
-            path = head_path(*place)
+        heads = {(each.env, each.asset, each.partition): each for each in named if isinstance(each, Head)}
+        environments = {env for env, _, _ in heads} | {DEFAULT_ENV}
+        for place, (seq, at) in self._built.items():
+            path, head = head_path(*place), heads.get(place)
             # An environment that was removed took its heads with it.
-            if (
-                place[0] in environments
-                and current.get(place, 0) < seq
-                and path not in self._found.unreadable
-            ):
-                there = f"v{current[place]} is the newest there" if place in current else "nothing is there"
-                found = Finding(Problem.NO_HEAD, path, slot(*place[1:]), f"v{seq}", place[0], there)
-                self._found.findings.append(found)
+            if place[0] not in environments or path in self._found.unreadable:
+                continue
+            if head is None or head.current.seq < seq:
+                there = f"v{head.current.seq} is the newest there" if head else "nothing is there"
+                # What was begun anew since then goes on, and nobody can bring back what was before.
+                is_noted = head is not None and head.history[0].seq == 1 and head.history[0].at > at
+                self._found.headless.add(path)
+                self._found.findings.append(
+                    Finding(Problem.NO_HEAD, path, slot(*place[1:]), f"v{seq}", place[0], there, is_noted)
+                )
 
     def _look_for_others(self) -> None:
         """List what lies among the objects and is none of ours."""
@@ -409,6 +413,7 @@ def _unknown(path: str, now: datetime) -> Action:
 
 
 _SEQ_DIGITS = 10
+_NOTHING = (0, datetime.min.replace(tzinfo=UTC))
 _KINDS: dict[str, type[Record]] = {
     "heads": Head,
     "hist": Past,

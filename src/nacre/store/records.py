@@ -159,7 +159,8 @@ class Materialization(Record, frozen=True, kw_only=True):
     """One entry of a head's history: ``vN`` of an asset-partition in an environment.
 
     ``inputs`` maps a parameter (or key, of what was no parameter) to asset and seq; a partition that was read stands
-    under ``parameter#partition``.
+    under ``parameter#partition``. ``reason`` says what made it current where that was no run, such as ``rolled back to
+    v3``, and ``by`` who did; ``run`` is the one that made it then.
     """
 
     seq: int
@@ -169,6 +170,8 @@ class Materialization(Record, frozen=True, kw_only=True):
     at: datetime
     attempt: str
     inputs: dict[str, tuple[str, int]] = {}
+    reason: str = ""
+    by: str = ""
 
 
 class Head(Record, frozen=True, kw_only=True):

@@ -166,7 +166,7 @@ def compare(
             read_comparable(output.format, file, output.size_bytes)
             for output, file in zip(outputs, files, strict=True)
         )
-        found = difference(earlier, later, key, rows)
+        found = difference(earlier, later, tuple(dict.fromkeys(key)), rows)
     return dataclasses.replace(result, found=found)
 
 

@@ -10,12 +10,13 @@ from datetime import datetime
 from functools import cached_property
 
 from nacre import context
-from nacre.builds import DEFAULT_FILE, Module, Request, declared, make_plan
+from nacre.builds import DEFAULT_FILE, Module, Request, declared, make_plan, with_outside
 from nacre.catalog.history import HeadRow
 from nacre.catalog.versions_at import split_at
-from nacre.errors import NotMaterialized, UsageError
+from nacre.errors import NotMaterialized, UnknownName, UsageError
 from nacre.execute.workspace import Reporter, Workspace
 from nacre.graph.infer import Inferred
+from nacre.graph.select import resolve
 from nacre.loading import find_stored, not_there
 from nacre.planning.explain import short
 from nacre.planning.plan import Plan
@@ -73,6 +74,18 @@ class Session:
     def declared(self) -> Inferred:
         """The graph of what the modules declare."""
         return declared(self.project, self.modules)
+
+    def resolve(self, name: str) -> str:
+        """Find the key that a name means among what the modules declare, and the files of others that they read.
+
+        Raises:
+            UnknownName: Nothing answers to it; the closest name is offered.
+            AmbiguousName: Several assets do.
+        """
+        try:
+            return resolve(self.declared, name)
+        except UnknownName:
+            return resolve(with_outside(self.project, self.declared), name)
 
     def plan(
         self,

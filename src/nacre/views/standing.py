@@ -85,7 +85,8 @@ def standings(session: Session, *, explains: bool = False) -> tuple[list[Standin
             for made in step.assets:
                 state = _state(step, made in plan.facts.heads)
                 reason = general(step.reason, partition_of(made))
-                text = "runs on every run, to see what changed" if state == "check" else sentence(reason)
+                is_run = state == "check" and reason.cause is not Cause.OUTSIDE
+                text = "runs on every run, to see what changed" if is_run else sentence(reason)
                 doubtful = doubts(step.task, step.key, plan.facts)
                 told = _because(session, plan, step) if explains and state == "stale" else ()
                 standing = Standing(key_of(made), state, text, {}, upstream, told, doubtful)

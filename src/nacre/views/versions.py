@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,11 +11,13 @@ from msgspec import structs
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
+from nacre.errors import CorruptRecord
 from nacre.execute.workspace import Workspace
 from nacre.pinning import pins
+from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import lineage_unknown
-from nacre.store.paths import head_path
-from nacre.store.records import Action, Head, Output, decode
+from nacre.store.paths import head_path, past_path
+from nacre.store.records import Action, Head, Output, Past, decode
 from nacre.views.session import Session
 
 
@@ -33,6 +36,8 @@ class HistoryEntry:
             and where builds go on.
         pins: Names of the pins that keep it.
         again: The first version with the same recipe and content, where it is an earlier one: it became current again.
+        reason: What made it current where that was no run: ``rolled back to v3``, ``promoted from dev v2``.
+        by: Who did that; empty where that is not known.
     """
 
     version: int
@@ -44,13 +49,18 @@ class HistoryEntry:
     held: str = ""
     pins: tuple[str, ...] = ()
     again: int = 0
+    reason: str = ""
+    by: str = ""
 
     @property
     def noted(self) -> str:
-        """What is special about it, in words: ``v1 again, held, pinned as good``; empty for nothing."""
+        """What is special about it, in words: ``rolled back to v1 by ada, held, pinned as good``; empty for nothing."""
         found = [f"v{self.again} again"] if self.again else []
+        if self.reason:
+            found = [f"{self.reason} by {self.by}" if self.by else self.reason]
         if self.held:
-            found.append("held" if self.held == f"v{self.again}" else f"held at {self.held}")
+            is_told = self.held == f"v{self.again}" or self.reason.endswith(f" {self.held}")
+            found.append("held" if is_told else f"held at {self.held}")
         return ", ".join([*found, *(f"pinned as {name}" for name in self.pins)])
 
 
@@ -70,7 +80,9 @@ def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
     first = {
         (each.fingerprint, each.data_version): each.seq for each in rows
     }  # newest first, so the oldest stays
+    moved = _moved_by_hand(workspace, row)
     for each in rows:
+        reason, by = moved.get(each.seq, ("", ""))
         is_current, made = each.seq == row.seq, first[each.fingerprint, each.data_version]
         found.append(
             HistoryEntry(
@@ -83,9 +95,27 @@ def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
                 row.held if is_current else "",
                 tuple(named.pop(each.fingerprint, ())),  # of equal ones the newest is what the pin names
                 made if made != each.seq else 0,
+                reason,
+                by,
             )
         )
     return found
+
+
+def _moved_by_hand(workspace: Workspace, row: HeadRow) -> dict[int, tuple[str, str]]:
+    """Find the versions that no run made current: number to what did, and who. Only people ask, so no index has it."""
+    path = head_path(row.base or workspace.env, row.asset, row.partition)
+    earlier = past_path(row.base or workspace.env, row.asset, row.partition, 0).rpartition("/")[0]
+    stored = [each for each in (workspace.records.get(path),) if each is not None]
+    stored += [
+        each for each in workspace.records.scan(f"{earlier}/") if each.path.rpartition("/")[0] == earlier
+    ]
+    kept: list[Head | Past] = []
+    for each in stored:
+        with suppress(CorruptRecord):  # the index knows all else
+            is_head = each.path == path
+            kept.append(decode(each.data, Head, path) if is_head else decode(each.data, Past, each.path))
+    return {entry.seq: (entry.reason, entry.by) for part in kept for entry in part.history if entry.reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +167,38 @@ def current_head(session: Session, key: str, partition: str = "") -> Head | None
     head = decode(stored.data, Head, path) if stored else None
     # What is read through the base is published and held there, not here.
     return structs.replace(head, published=0, mark="", held="") if head is not None and base else head
+
+
+def seen_at(session: Session, row: HeadRow) -> str:
+    """Say where a file of others lies; empty for whatever is made here."""
+    return session.workspace.outside.location(row.slot) if is_seen_outside(row.slot, row) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another environment has of its own of a slot: its version, and whether that has the content of ours."""
+
+    env: str
+    seq: int
+    same: bool
+
+
+def elsewhere(session: Session, row: HeadRow) -> list[Elsewhere]:
+    """List the other environments that have a version of their own of a slot, by name.
+
+    Args:
+        session: The project.
+        row: What is current here.
+    """
+    catalog = session.workspace.catalog
+    others = [env for env in catalog.environments() if env != (row.base or session.workspace.env)]
+    plain = catalog.over({}) if others else catalog
+    return [
+        Elsewhere(env, each.seq, each.data_version == row.data_version)
+        for env in sorted(others)
+        for each in plain.heads_of(env, row.asset)
+        if each.partition == row.partition
+    ]
 
 
 def metadata(session: Session, key: str, partition: str = "") -> dict[str, str]:

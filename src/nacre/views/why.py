@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from nacre.declare.task import outside
 from nacre.errors import NacreError, NotMaterialized
 from nacre.execute.report import duration
 from nacre.graph.graph import Edge
-from nacre.graph.select import resolve
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.planning.decide import Action, all_causes
 from nacre.planning.doubt import doubts
@@ -93,7 +93,7 @@ class WhyResult:
     Args:
         asset: The asset's key.
         partition: Which slice; empty for the whole.
-        place: Where its function is.
+        place: Where its function is; of an external asset, where its file lies.
         action: What would happen now: build, check, reuse or pending; empty where the modules cannot be imported.
         reason: Why, in one sentence.
         causes: Every cause, as data, the one that ``reason`` names first; then those of ``otherwise``.
@@ -205,7 +205,7 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
         NacreError: There is no such asset, or what is declared is wrong.
     """
     try:
-        key = resolve(session.declared, asset)
+        key = session.resolve(asset)
     except NacreError:
         raise
     except Exception as error:  # user code that cannot be imported: what is stored can be shown all the same
@@ -218,7 +218,11 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
     made = slot(key, partition_of(step.key))
     head = plan.facts.heads.get(made)
     record = session.action(head.fingerprint) if head is not None else None
-    compared = Compared(session.workspace, session.versions, step.task, record) if record else None
+    is_outside = step.task.fn is outside
+    has_code = record is not None and not is_outside
+    compared = (
+        Compared(session.workspace, session.versions, step.task, record) if has_code and record else None
+    )
     known = then.steps[step.key]
     causes = [step.reason] if step.action is Action.PENDING else []
     if decided := step.decision or known.decision:
@@ -229,7 +233,7 @@ def explain(session: Session, asset: str, partition: str = "") -> WhyResult:
     return WhyResult(
         asset=key,
         partition=partition_of(made),
-        place=relative(step.task.place),
+        place=session.workspace.outside.location(made) if is_outside else relative(step.task.place),
         action=step.action.value,
         reason=sentence(step.reason),
         causes=tuple(causes or [step.reason]),

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from nacre.catalog.history import RunRow
+from nacre.environments import environments
 from nacre.errors import NacreError, NotMaterialized, UsageError
 from nacre.loading import find_version
 from nacre.planning.explain import short
@@ -25,10 +26,12 @@ from nacre.views.session import Session
 from nacre.views.versions import (
     Version,
     describe,
+    elsewhere,
     entries,
     history,
     metadata,
     partitions,
+    seen_at,
     unknown_lineage,
     used_by,
 )
@@ -135,6 +138,7 @@ def home(request: Request, page: Page) -> Response:
         "n_listed": len(tiles),
         "runs": _with_states(page.session, runs),
         "schedules": schedules(page.session),
+        "environments": environments(page.session.workspace, page.session.project.settings),
     }
     return page.answer("home.html", values)
 
@@ -190,6 +194,9 @@ def _stored(request: Request, page: Page, key: str) -> Values:
         "is_current": chosen.seq == found.seq,
         "preview": preview,
         "preview_problem": problem,
+        "first": versions[-1].seq,
+        "elsewhere": elsewhere(page.session, found),
+        "seen_at": seen_at(page.session, found),
         "versions": [(each, uses(each.inputs)) for each in shown],
         "n_versions": len(versions),
         "marks": {each.version: each for each in entries(page.session.workspace, found)},

@@ -60,14 +60,14 @@ class Sources:
 
     def _files(self, run: ActiveRun, source: Source, slots: Sequence[str]) -> str:
         """Say in SQL which files are exactly those of some slots: a place may hold others that are no inputs."""
-        publisher = run.workspace.publisher
-        places = [publisher.location(slot) for slot in slots]
+        where = run.workspace.place_of
+        places = [where(slot, run.facts.heads.get(slot)) for slot in slots]
         if not all(places):
             return _text(self._copied(run, source, slots))
         run.commits.flush()  # a version is published when it is durable
         listed = ", ".join(_text(place if "://" in place else glob.escape(place)) for place in places)
         if len(listed) > _MAX_LISTED:
-            whole = as_pattern(publisher.location(key_of(slots[0])))
+            whole = as_pattern(where(key_of(slots[0])))
             run.log(logging.WARNING, f"dbt reads all files at {whole}: there are too many to name each")
             return _text(whole)
         return listed if len(places) == 1 else f"[{listed}]"

@@ -42,7 +42,7 @@ class BucketPlace:
     def set_aside(self, path: str, ours: Iterable[Content]) -> str:
         """Say that an object will be lost here: a copy under another name would be found by all who list the folder."""
         found = self.bucket.head(path)
-        if found is None or any(self._is_same(found, each) for each in ours):
+        if found is None or any(self._may_be(found, each) for each in ours):
             return ""
         return "it was replaced; the bucket's own versioning may have it"
 
@@ -54,7 +54,10 @@ class BucketPlace:
         """
         objects = content.objects
         if content.object and isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
-            etag = self.bucket.copy(objects.path(content.object), path, content.size_bytes)
+            try:
+                etag = self.bucket.copy(objects.path(content.object), path, content.size_bytes)
+            except FileNotFoundError:
+                raise FileNotFoundError(content.object) from None
             copied = Listed(path, content.size_bytes, etag)
             return etag if etag and self._is_copy(copied, objects, content) else None
         with content.open() as source:
@@ -86,13 +89,23 @@ class BucketPlace:
         is_told = found.size_bytes >= PART_BYTES or found.etag == objects.etag(content.object)
         return is_told or self._is_same(found, content)
 
+    def _may_be(self, found: Listed, content: Content) -> bool:
+        """Whether a file has the bytes of a version; one whose own are gone is nobody's."""
+        try:
+            return self._is_same(found, content)
+        except FileNotFoundError:
+            return False
+
     def _is_same(self, found: Listed, content: Content) -> bool:
         done = 0
 
         def read(size_bytes: int) -> bytes:
             nonlocal done
             done += size_bytes
-            return self.bucket.read_range(found.path, done - size_bytes, done)
+            try:
+                return self.bucket.read_range(found.path, done - size_bytes, done)
+            except FileNotFoundError:
+                return b""  # somebody removed it meanwhile
 
         return content.is_same(found.size_bytes, read)
 

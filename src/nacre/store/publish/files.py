@@ -178,7 +178,7 @@ def _cut_off(content: Content) -> CorruptObject:
         "object": content.object or "inline in its record",
         "problem": f"it has not the {content.size_bytes:,} bytes that were stored",
     }
-    return CorruptObject("A stored value cannot be read", facts, "make it again: nacre build KEY --refresh")
+    return CorruptObject("A stored value cannot be read", facts)
 
 
 def _mark_at(path: str | Path) -> str:

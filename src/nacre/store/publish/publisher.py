@@ -68,6 +68,7 @@ class Publisher:
         store: Where versions are kept, a folder or URL; nothing is published there.
         is_active: False for an environment that publishes nowhere.
         said_in: Where the places were read from, for errors.
+        not_at: Where somebody else publishes a slot, which therefore is no place for it here.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class Publisher:
         store: str = "",
         is_active: bool = True,
         said_in: str = "nacre.toml",
+        not_at: Callable[[str], str] | None = None,
     ) -> None:
         self._store = store
+        self._not_at = not_at
         self._said_in = said_in
         self._places = places
         self._starts = tuple(start for start, _ in places) + SCHEMES
@@ -103,13 +106,18 @@ class Publisher:
         Each folder that the slots have in common is tried once.
 
         Raises:
-            InvalidKey: A key names no file, or one of the store's own; or all partitions of an asset would be one file.
+            InvalidKey: A key names no file, or one of the store's own; or all partitions of an asset would be one file;
+                or it is where another environment publishes.
             StoreError: A place cannot be reached or written.
         """
         tried: dict[tuple[str, str], tuple[str, _File]] = {}
         for slot in self.placed(slots):
-            key = key_of(slot)
-            require_file(slot, self.location(slot), self._store)
+            key, where = key_of(slot), self.location(slot)
+            require_file(slot, where, self._store)
+            if self._not_at is not None and self._not_at(slot) == where:
+                facts = {"key": resolved(slot), "place": where, "said in": self._said_in}
+                hint = "let publish_root be another folder or URL"
+                raise InvalidKey("The environment would publish over the file of 'default'", facts, hint)
             file = self._file(slot)
             folder = location(key.partition("{")[0].rpartition("/")[0], self._places)
             tried.setdefault((file.place, folder), (slot, file))
@@ -182,9 +190,8 @@ class Publisher:
                 with self._told(slot):
                     return action(self._place(file.place), file.path, slot)
             except FileNotFoundError as error:
-                facts = {"object": str(error), "problem": "the object is missing"}
-                hint = f"make it again: nacre build {key_of(slot)} --refresh"
-                return CorruptObject("A stored value cannot be read", facts, hint)
+                facts = {"object": str(error), "problem": "the object is gone"}
+                return CorruptObject("A stored value cannot be read", facts)
             except StoreError as error:
                 return error
 
