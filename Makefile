@@ -41,7 +41,7 @@ dashboard: venv
 	@cd examples/bluesky/dashboard && '$(CURDIR)/$(PY)' -m streamlit run app.py
 
 test: venv
-	@$(PY) -m pytest -n auto $(ARGS)
+	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: venv
 	@$(PY) -m ruff format --check .

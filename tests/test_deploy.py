@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -249,31 +249,34 @@ def test_the_command_of_the_image_serves_and_ends_well(tmp_path: Path) -> None:
     ) as server:  # fmt: skip
         try:
             health = json.loads(said("HEALTHCHECK")[0].partition("CMD ")[2])
-            ticks = until_ended(health[:2], project, environ)
+            output = until_ended(server)
             healthy = call(health, project, environ)
             server.send_signal(signal.SIGTERM)
-            output, _ = server.communicate(timeout=60)
+            output += server.communicate(timeout=60)[0]
         finally:
             server.kill()
     assert server.returncode == 0, output
-    assert (ticks["state"], healthy.returncode) == ("completed", 0), output
+    assert healthy.returncode == 0, output
     assert "❱ often" in output
+    assert "✓ often" in output
     assert output.rstrip().endswith("is recorded.")
     after = call(health, project, environ)
     assert after.returncode == 1
     assert [path.name for path in project.iterdir() if path.name.startswith(".")] == []
 
 
-def until_ended(listing: list[str], project: Path, environ: dict[str, str]) -> dict[str, str]:
-    """Ask for the last tick until one has ended, for a minute at most."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        done = call([*listing, "--json"], project, environ)
-        assert done.returncode == 0, done.stderr
-        last = json.loads(done.stdout)["last"]
-        if last and last["state"] in ("completed", "failed", "crashed"):
-            return last
-    pytest.fail("no tick ended within a minute")
+def until_ended(server: subprocess.Popen[str]) -> str:
+    """Read what it prints until a tick has ended; on a busy machine the newest tick is often one that was skipped."""
+    assert server.stdout is not None
+    read = ""
+    deadline = threading.Timer(60, server.kill)
+    deadline.start()
+    for line in server.stdout:
+        read += line
+        if line.startswith(("✓", "✗")):
+            break
+    deadline.cancel()
+    return read
 
 
 def call(arguments: list[str], project: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:

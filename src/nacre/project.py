@@ -105,7 +105,7 @@ class Project:
         return self.store.startswith("memory://") or os.path.isfile(_records_file(self.store))
 
     def workspace(self, *, creates: bool = True, schedules: bool = False) -> Workspace:
-        """Open the store. One that is far away is looked at again where the last look was a while ago.
+        """Open the store. One that is far away is looked at again after a while, or when outrun by others.
 
         Args:
             creates: False leaves a project without a store as it is, and looks at an empty one.
@@ -118,7 +118,9 @@ class Project:
             # What was opened before is left as it is: a command may still be looking at it.
             self._mirror = None
             self._workspace = self._open_bucket(creates) if _is_bucket(self.store) else self._open(creates)
-        elif self._mirror is not None and self._clock.monotonic() - self._looked_at > FRESH_S:
+        elif self._mirror is not None and (
+            self._mirror.is_behind or self._clock.monotonic() - self._looked_at > FRESH_S
+        ):
             self._look(self._mirror)
         if schedules and self._mirror is not None:
             self._mirror.refresh(SCHEDULED)
@@ -244,7 +246,7 @@ class Project:
         tables = self._index_file(bucket, creates) or MemoryIndex()
         self._is_kept = creates or isinstance(tables, SqliteRecords)
         mirror = self._mirror = Mirror(tables, records.identity, records)
-        records.index = mirror.apply
+        records.index, records.outrun = mirror.apply, mirror.fall_behind
         self._look(mirror)
 
         def send(run: str, events: Sequence[Event]) -> None:

@@ -348,7 +348,7 @@ def text(n):
             file.write_bytes(b"something else")
     project.reopen()
     assert len(module.text(100_000)) == 100_000
-    assert said(project) == [("built", "its stored result is missing")]
+    assert said(project) == [("built", "its stored result is missing or damaged")]
     assert module.text(100_000, return_state=True).name == "Cached"
     assert module.calls == [100_000, 100_000]
 

@@ -113,7 +113,7 @@ class Machines:
     def lose_claims(self) -> None:
         """Delete what claims rest on."""
         if self.lake is None:
-            (self.folder / "store" / "claims").unlink()
+            (self.folder / "store" / "claims").unlink(missing_ok=True)
             return
         for name in self.lake.names():
             if "/leases/" in name:
@@ -210,9 +210,9 @@ def test_where_both_made_it_both_get_what_was_recorded_first(machines: Machines,
     """Claims promise nothing: here they are lost while the step goes on."""
     machines.start(what)
     wait_for(machines.began)
-    machines.lose_claims()
     machines.start(what)
-    wait_for(lambda: machines.began() == 2)
+    # Again and again: who holds one renews it, and on a busy machine the second starts after that.
+    wait_for(lambda: machines.lose_claims() or machines.began() == 2)
     (machines.shared / "go").touch()
     first, second = machines.ended()
     assert first.split()[0] == second.split()[0]

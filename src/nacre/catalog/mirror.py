@@ -73,6 +73,8 @@ class Mirror:
         self._lock = threading.Lock()
         #: The areas that are kept up to date from now on.
         self._areas = [*USUAL]
+        #: True when others are known to have written since the last look.
+        self.is_behind = False
         tables.write(lambda connection: connection.execute(QUERIES["make_mirrored"]))
         if self._known(_IDENTITY).get(_IDENTITY) != identity:
             self._forget()
@@ -94,6 +96,10 @@ class Mirror:
         """Index records that were just written, with their tokens; all or none of them."""
         self._index(stored, apply)
 
+    def fall_behind(self) -> None:
+        """Note that others have written what is not known here."""
+        self.is_behind = True
+
     def _index(
         self, stored: Sequence[Stored], put: Callable[[sqlite3.Connection, Sequence[Stored]], None]
     ) -> None:
@@ -111,6 +117,7 @@ class Mirror:
             areas: The first parts of the paths that are looked at; by default heads and what was asked of before.
         """
         records = self._records
+        self.is_behind = self.is_behind and bool(areas)
         prefixes = [f"{area}/" for area in areas or self._areas]
         changed = at_once(lambda prefix: list(records.changes(prefix, self._known(prefix))), prefixes)
         heads = changed[prefixes.index(_HEADS)] if _HEADS in prefixes else []

@@ -23,6 +23,8 @@ Index = Callable[[Sequence[Stored]], None]
 #: Stands before the bytes of what lies at a record's path and is none.
 _FOREIGN = b"not a record: "
 _FORMAT_PATH = "format"
+#: Records of which a refused one means that another machine was faster; the text of code was only there already.
+_OF_OTHERS = ("ac/", "heads/")
 _ID_LENGTH = len(new_id())
 _MARK_LENGTH = _ID_LENGTH + len('\n""')
 
@@ -51,6 +53,8 @@ class BucketRecords:
         self._start = f"{folder}/" if folder else ""
         #: Called with the accepted writes of a batch when the bucket has them; for a deleted record, with empty data.
         self.index: Index | None = None
+        #: Called where a result or a head was refused: others wrote what that index does not know.
+        self.outrun: Callable[[], None] | None = None
         #: Names this store; empty where there is none. One that is begun anew at the same place has another.
         self.identity = _check_format(self.get(_FORMAT_PATH), bucket)
         if creates and not self.identity:
@@ -108,6 +112,9 @@ class BucketRecords:
             ]
             if self.index and accepted:
                 self.index(accepted)
+            refused = (write.path for write, token in zip(writes, outcomes, strict=True) if token is None)
+            if self.outrun and any(path.startswith(_OF_OTHERS) for path in refused):
+                self.outrun()
         return outcomes
 
     def delete(self, path: str, token: Token) -> bool:
