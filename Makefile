@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-interleavings test-kill test-s3-real test-versions test-web
+LANES := test-atproto test-interleavings test-kill test-s3-real test-scale test-versions test-web
 
 .PHONY: help demo ui dashboard test check format bench changelog test-long clean venv $(LANES)
 
@@ -20,6 +20,7 @@ help:
 	@echo "make test-interleavings  machines that share a store, in 120,000 orders (NACRE_SCHEDULES=n)"
 	@echo "make test-kill     builds and collections ended by kill -9, at random and at each system call"
 	@echo "make test-s3-real  stores and places on Ceph's gateway, Azure's emulator and rclone, on this machine (radosgw, npm)"
+	@echo "make test-scale    a table of 1 GB, 10,000 assets in a bucket, 32 processes that want the same at once"
 	@echo "make test-versions data versions with other Pythons and library versions (Python 3.11, 3.12 and 3.13)"
 	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
@@ -68,6 +69,10 @@ test-kill: venv
 test-s3-real: venv
 	@tests/lanes/s3_real/install.sh
 	@$(PY) -m pytest -s tests/lanes/s3_real $(ARGS)
+
+test-scale: venv
+	@STREAM_MB=1000 WARM_ASSETS=10000 AT_ONCE=32 $(PY) -m pytest -s tests/acceptance/test_streaming.py \
+	  tests/acceptance/test_requests.py tests/acceptance/test_single_flight.py $(ARGS)
 
 test-versions: venv
 	@tests/lanes/versions/install.sh
