@@ -1,6 +1,6 @@
 """Histories of several machines over one store, each request a point where another may go first, die, or hear nothing.
 
-In some, people also go back, pin, promote, refresh, and remove an environment. ``NACRE_SCHEDULES`` says how many (4,000
+In some, people also go back, pin, promote, refresh, and remove an environment. ``NACRE_SCHEDULES`` says how many (2,000
 by default; the lane test-interleavings takes 120,000), and a quarter as many with people; ``NACRE_SEED`` plays one and
 shows it, ``NACRE_SEED=people-7`` one with people. What was ever violated stays as a test.
 """
@@ -15,7 +15,7 @@ from commit_history import History, Planted, played
 from curated_history import CuratedHistory
 from planted import BUGS
 
-N_SCHEDULES = int(os.environ.get("NACRE_SCHEDULES", "4000"))
+N_SCHEDULES = int(os.environ.get("NACRE_SCHEDULES", "2000"))
 SEED = os.environ.get("NACRE_SEED", "")
 N_PARTS = 8
 

@@ -476,11 +476,11 @@ def run(machine: type[Machines], max_examples: int, steps: int) -> None:
 
 
 def test_a_store_in_memory_holds_what_the_model_says() -> None:
-    run(InMemory, 15, 12)
+    run(InMemory, 10, 12)
 
 
 def test_two_machines_and_a_store_on_disk_hold_what_the_model_says() -> None:
-    run(OnDisk, 15, 12)
+    run(OnDisk, 8, 12)
 
 
 def test_two_machines_and_a_bucket_hold_what_the_model_says(
