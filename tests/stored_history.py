@@ -83,7 +83,10 @@ class Seen:
         """Find what a version of a history is; there always is such a record."""
         stored = workspace.records.get(action_path(version.fingerprint))
         assert stored is not None, f"I4: v{version.seq} of {made} has no record"
-        outputs = decode(stored.data, Action, stored.path).outputs
+        # Where a result was made anew with other content, the one before lies below it.
+        below = workspace.records.scan(f"{stored.path}/was-")
+        actions = [decode(each.data, Action, each.path) for each in (stored, *below)]
+        outputs = [output for action in actions for output in action.outputs]
         found = [each for each in outputs if each.asset == made and each.data_version == version.data_version]
         assert found, f"I4: v{version.seq} of {made} is not what its record says"
         return found[0]
