@@ -291,6 +291,20 @@ def test_who_marks_an_old_result_as_used_wins_over_a_collection_that_read_it_bef
     assert store.records.replace(before.path, before.data, before.token) is None
 
 
+def test_who_made_an_old_result_again_marks_it_as_used_before_it_is_current() -> None:
+    """A source runs each time: where the world is as it was long ago, a collection may have read that record."""
+    store = Store()
+    put(store.ours, commit("f1"))
+    put(store.ours, commit("f2", "r2", seen=1, content="e"))
+    before = store.records.get(action_path("f1"))
+    assert before is not None
+    assert put(store.ours, commit("f1", "r3", seen=2)._replace(at=LATER)) == [({"a://a": 3}, "")]
+    assert store.action("f1").used_at == LATER
+    assert store.records.replace(before.path, before.data, before.token) is None, (
+        "so its tombstone is refused"
+    )
+
+
 def test_two_that_take_the_same_old_result_both_take_it() -> None:
     store = Store()
     put(store.ours, commit("f1"))

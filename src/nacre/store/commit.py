@@ -255,7 +255,7 @@ class Committer:
         return Committed(commit, action, seqs, superseded, held)
 
     def _settle_action(self, commit: Commit) -> Action:
-        """Return the record that holds for this fingerprint, ours or the one that came first."""
+        """Return the record that holds for this fingerprint: ours, or the first, marked as used where it is old."""
         assert commit.action is not None
         path = action_path(commit.fingerprint)
         for _ in range(MAX_TRIES):
@@ -266,7 +266,13 @@ class Committer:
                 present = decode(stored.data, Action, path)
                 is_first = present.buried_at is None and not commit.overwrites
                 if present.attempt == commit.attempt or is_first:
-                    return present
+                    used = touched(present, commit.at)
+                    if used is None:
+                        return present
+                    # A collection may have read it before: then this or its tombstone is refused.
+                    if self._records.replace(path, encode(used), stored.token) is not None:
+                        return used
+                    continue
                 if (replaced := _replaced(stored, commit.action)) is not None:
                     self._records.create(replaced.path, replaced.data)
                 token = self._records.replace(path, encode(commit.action), stored.token)
