@@ -88,5 +88,6 @@ class Seen:
         actions = [decode(each.data, Action, each.path) for each in (stored, *below)]
         outputs = [output for action in actions for output in action.outputs]
         found = [each for each in outputs if each.asset == made and each.data_version == version.data_version]
-        assert found, f"I4: v{version.seq} of {made} is not what its record says"
+        told = [(each.run, each.started_at, each.used_at, each.buried_at) for each in actions]
+        assert found, f"I4: v{version.seq} of {made} is not what its record says: {version}, {told}"
         return found[0]

@@ -102,6 +102,9 @@ class Life:
         settings = read_settings(root)
         self.project = roots.Project(root, settings, self.clock)
         roots._open_projects[root, repr(settings)] = self.project
+        # A project is looked for where the started script lies: here that would be one for all, with another clock.
+        vars(sys.modules["__main__"]).pop("__file__", None)
+        assert roots.current_project() is self.project
         self.module = load_module(folder / "pipeline.py")
 
     @property
