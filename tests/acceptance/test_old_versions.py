@@ -182,6 +182,7 @@ def test_a_rollback_says_what_it_did_and_how_to_end_it(built: Shell, monkeypatch
     assert built("rollback", "posts@v1", "--dry-run").stdout.splitlines() == [
         "· posts: v4 is v1 again, held at v1",
         "· report: v4 is v1 again",
+        "Nothing is written: this is what would be.",
     ]
     assert built("rollback", "posts@v1").stdout.splitlines() == [
         "✓ posts: v4 is v1 again, held at v1",

@@ -87,8 +87,8 @@ def _print(result: RollbackResult, name: str) -> None:
         echo(paint(fit(f"{sign} {each}"), style))
     for below in result.rebuilt:
         echo(fit(f"+ {below}: no version was made from this; the next build makes it"))
-    if not result.is_dry_run:
-        echo(paint(f"until: nacre rollback {name} --release", "quiet"))
+    until = f"until: nacre rollback {name} --release"
+    echo(paint("Nothing is written: this is what would be." if result.is_dry_run else until, "quiet"))
 
 
 def _fields(each: RolledBack, dry_run: bool) -> dict[str, object]:

@@ -20,11 +20,6 @@ class PromotableHead(HeadFact, Protocol):
         """What was current in the base when this head began, or was last promoted; 0 for nothing."""
         ...
 
-    @property
-    def is_lost(self) -> int:
-        """Whether its bytes are gone."""
-        ...
-
 
 class Entry(Protocol):
     """One version of a history."""
