@@ -45,9 +45,9 @@ def load_module(module: ModuleType | str | os.PathLike[str], folder: str = ".") 
 def _load_file(path: str, given: str) -> ModuleType:
     if not os.path.isfile(path):
         raise UsageError(f"No such file: {given}", {"looked at": path})
+    there = os.stat(path)
     for loaded in list(sys.modules.values()):
-        file = getattr(loaded, "__file__", None)
-        if file and os.path.realpath(file) == path:
+        if _is_from(loaded, there):
             return loaded
     name = os.path.splitext(os.path.basename(path))[0]
     if name in sys.modules or not name.isidentifier():
@@ -70,6 +70,15 @@ def _load_file(path: str, given: str) -> ModuleType:
             ) from error
         raise
     return module
+
+
+def _is_from(module: ModuleType, there: os.stat_result) -> bool:
+    # The file itself is compared: to follow the links of a thousand names asks the disk ten thousand times.
+    file = getattr(module, "__file__", None)
+    try:
+        return file is not None and os.path.samestat(os.stat(file), there)
+    except OSError:  # in an archive, or gone
+        return False
 
 
 class _FreshLoader(SourceFileLoader):

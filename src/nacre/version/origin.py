@@ -6,9 +6,14 @@ Decided by the file the code was compiled from, never by ``__module__``, which `
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
@@ -26,15 +31,15 @@ class Origins:
         self.roots = sorted({os.path.realpath(root) for root in roots}, key=len, reverse=True)
         self._framework = frozenset(framework)
         self._python = os.path.realpath(os.path.dirname(os.__file__))
+        self._folders: dict[str, str] = {}
         self._own: dict[str, bool] = {}
         self._distributions: dict[str, tuple[tuple[str, str], ...]] = {}
-        self._by_module: Mapping[str, list[str]] | None = None
 
     def owns_file(self, name: str) -> bool:
         """Tell whether a file is the project's own; constant after the first time."""
         own = self._own.get(name)
         if own is None:
-            path = os.path.realpath(name)
+            path = self._real(name)
             root = self._root(path)
             rest = path[len(root) :] if root else path
             own = _INSTALLED.isdisjoint(rest.split(os.sep)) and (bool(root) or not _below(path, self._python))
@@ -106,9 +111,8 @@ class Origins:
             return ((top.lower(), _counted(metadata.version(top))),)
         except metadata.PackageNotFoundError:
             pass
-        if self._by_module is None:
-            self._by_module = metadata.packages_distributions()
-        names = sorted(set(self._by_module.get(top, ())))
+        found = [each for each in metadata.distributions() if _brings(each, top)]
+        names = sorted({each.metadata["Name"] for each in found})
         return tuple((name, _counted(metadata.version(name))) for name in names) or ((top, "?"),)
 
     def _owns_space(self, space: Mapping[str, object], file: str) -> bool:
@@ -120,6 +124,17 @@ class Origins:
             spec = getattr(space.get("__spec__"), "origin", None)
             return self.owns_file(file) if file else spec not in ("built-in", "frozen")
         return self.owns_file(file)
+
+    def _real(self, name: str) -> str:
+        # As os.path.realpath, which asks the disk about each part of each name: modules share a few folders.
+        folder, file = os.path.split(name)
+        if not os.path.isabs(name) or file in ("", os.curdir, os.pardir):
+            return os.path.realpath(name)
+        at = self._folders.get(folder)
+        if at is None:
+            at = self._folders[folder] = os.path.realpath(folder)
+        path = os.path.join(at, file)
+        return os.path.realpath(path) if os.path.islink(path) else path
 
     def _root(self, path: str) -> str:
         return next((root for root in self.roots if _below(path, root)), "")
@@ -134,6 +149,15 @@ def roots_of(name: str) -> list[str]:
 
 def _below(path: str, directory: str) -> bool:
     return path.startswith(directory.rstrip(os.sep) + os.sep)
+
+
+def _brings(distribution: Distribution, top: str) -> bool:
+    # As importlib.metadata.packages_distributions has it, which parses every line of every distribution.
+    declared = (distribution.read_text("top_level.txt") or "").split()
+    if declared:
+        return top in declared
+    files = distribution.read_text("RECORD") or ""
+    return re.search(rf"^{re.escape(top)}(/|\.py,|\.[^/,\n]*(so|pyd),)", files, re.MULTILINE) is not None
 
 
 def _counted(version: str) -> str:
