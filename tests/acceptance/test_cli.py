@@ -14,7 +14,6 @@ from nacre.cli import errors
 from nacre.cli.init import PIPELINE
 from nacre.cli.main import cli
 from nacre.errors import UsageError
-from nacre.execute.active import ActiveRun
 from nacre.execute.process import named
 from nacre.store.paths import run_path
 from nacre.store.records import Run, encode
@@ -210,7 +209,7 @@ def test_json_has_each_asset_once_however_many_are_reused(
     assert [row["action"] for row in first[:-1]] == ["built"] * 3
     assert set(first[0]) == {"event", "asset", "action", "reason", "duration_s", "version", "error"}
     assert (first[-1]["state"], first[-1]["counts"]) == ("completed", {"built": 3})
-    monkeypatch.setattr(ActiveRun, "max_shown_reused", 0)
+    monkeypatch.setattr("nacre.execute.run.MAX_SHOWN_REUSED", 0)
     second = shell.rows("build")
     assert sorted((row["asset"], row["action"]) for row in second[:-1]) == [
         ("demo://orders", "checked"),

@@ -43,10 +43,6 @@ from nacre.store.records import Output, Run, StepRecord, encode
 from nacre.survey.gather import Versions, gather
 from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
-log = logging.getLogger(__name__)
-
-MAX_SHOWN_REUSED = 200
-
 
 class ActiveRun:
     """One execution of a plan or a flow.
@@ -61,8 +57,6 @@ class ActiveRun:
         parameters: What a flow was called with, short enough to show.
         arguments: The same, as it is.
     """
-
-    max_shown_reused = MAX_SHOWN_REUSED
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ from nacre.planning.reason import Cause
 from nacre.store.records import StepRecord
 
 MAX_WORKERS = min(32, (os.cpu_count() or 1) + 4)
+#: Of steps that are taken as they are, so many are kept and shown one by one; the others are counted.
+MAX_SHOWN_REUSED = 200
 #: A step that took this long is made durable at once: it is worth more than what joining a group saves.
 WORTH_S = 0.5
 
@@ -279,10 +281,10 @@ class PlanRun:
                     self._run.commits.report(self._run.publish_again(step.task, step.decision))
                 else:
                     n_quiet += 1
-                    if n_quiet <= self._run.max_shown_reused:
+                    if n_quiet <= MAX_SHOWN_REUSED:
                         self._report_reused(step)
-        if n_quiet > self._run.max_shown_reused:
-            self._run.commits.count_reused(n_quiet - self._run.max_shown_reused)
+        if n_quiet > MAX_SHOWN_REUSED:
+            self._run.commits.count_reused(n_quiet - MAX_SHOWN_REUSED)
 
     def _report_reused(self, step: Step) -> None:
         head = self._run.facts.heads.get(step.key)
