@@ -75,7 +75,7 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
     run = ActiveRun(project.workspace(), _run_name(request), "build", reporter)
     with long_lived():
         plan = _planned(project, request, run)
-        if run.held_outside:
+        if run.survey.held_outside:
             require_held(run, plan)
         if placed := project.publisher.placed(_may_run(plan)):
             run.publishing.check(placed)
@@ -151,7 +151,7 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     released: Callable[[str], bool] = nothing_released
     if request.releases and not run.is_scheduled:
         released = Released(inferred, graph, request.select, request.partitions, refreshed, set())
-    facts = run.survey(refreshed, request.reuse_sources, released)
+    facts = run.survey.gather(refreshed, request.reuse_sources, released)
     if read := assets_read(facts, inferred.graph.tasks):
         graph = _with_read(inferred, graph, read)
         run.shared.producers.update(graph.tasks)
@@ -171,12 +171,12 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     made = [each for each in graph.producer if each not in looked_at] if looked_at else graph.producer
     if looks_at_places and (placed := project.publisher.placed(made)):
         project.publisher.require_distinct(placed)
-        facts = run.look_at_places(placed)
+        facts = run.survey.look_at_places(placed)
     if external:
         graph = with_external(graph, external)
         run.shared.producers.update(graph.tasks)
     if looked_at and looks_at_places:
-        facts = run.look_outside(looked_at)
+        facts = run.survey.look_outside(looked_at)
     return build_plan(graph, facts)
 
 

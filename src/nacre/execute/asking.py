@@ -70,21 +70,21 @@ class Asking(NamedTuple):
         workspace: Where values are stored.
         shared: What the run made so far.
         stored: What is stored of it.
-        heads: What was current at the start.
         run: The run's id.
         name: Its name.
         root: Id of the run at the root of its tree.
         arguments: What its flow was called with, defaults included.
+        heads: What was current at the start.
     """
 
     workspace: Workspace
     shared: Shared
     stored: Stored
-    heads: Heads
     run: str
     name: str
     root: str
     arguments: Mapping[str, object]
+    heads: Heads
 
     def __call__(self, step: str, edges: Sequence[tuple[str, str, bool]], taken: Mapping[str, str]) -> Asked:
         """Answer for a step of a plan, whose upstreams are settled; their values are read only if looked at."""

@@ -21,7 +21,7 @@ from nacre.execute.missing import MissingFailed, ensure, ensure_read, forget_los
 from nacre.execute.origins import Origins
 from nacre.execute.plain_call import PlainCall, warned
 from nacre.execute.reading import note_asset
-from nacre.execute.recording import reused
+from nacre.execute.settling import reused
 from nacre.execute.state import Completed, State, StateType, failed_with
 from nacre.execute.step import Receipt, rule_name, run_step
 from nacre.execute.turn import turn
@@ -214,7 +214,7 @@ class Called:
                 except InputLost as lost:
                     if decision.reason.cause is Cause.HELD:
                         raise lost.error from None
-                    self.run.note_lost(lost, is_current=not decision.moves_head)
+                    self.run.settling.note_lost(lost, is_current=not decision.moves_head)
                     decision = made_again(decision, self.task.options, is_source)
             return (yield from self._build(bound, decision, derived, is_free=is_free))
         finally:
@@ -229,10 +229,10 @@ class Called:
         Raises:
             InputLost: What is stored of it cannot be read.
         """
-        made = or_lost(decision.recipe.assets[0], self.run.take, self.task, decision)
+        made = or_lost(decision.recipe.assets[0], self.run.settling.take, self.task, decision)
         is_reported = decision.moves_head
         if decision.reason.cause is Cause.DRIFT:
-            self.run.commits.report(self.run.publish_again(self.task, decision))
+            self.run.commits.report(self.run.settling.publish_again(self.task, decision))
             is_reported = True
         state = self._reused(made, decision.reason, fingerprint, is_reported=is_reported)
         self.run.shared.results[fingerprint] = made
@@ -253,14 +253,14 @@ class Called:
         receipt = self._refuse_mutation(bound, decision.recipe, receipt)
         if receipt.error is not None:
             run.commits.give_back([decision.fingerprint])
-            run.fail(self.task, receipt, decision.reason)
+            run.settling.fail(self.task, receipt, decision.reason)
             return failed_with(receipt.error)
         reason = decision.reason
         if decision.action is Action.CHECK and reason.cause is Cause.SOURCE:
             versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
-            run.note_outlines(receipt)
+            run.settling.note_outlines(receipt)
             reason = observed(decision.recipe, versions, run.facts)
-        made = run.finish(self.task, decision, receipt, reason, derived)
+        made = run.settling.finish(self.task, decision, receipt, reason, derived)
         adopted = self._adopted(decision, receipt)
         if adopted is not None:
             run.shared.results[decision.fingerprint] = adopted
@@ -278,7 +278,7 @@ class Called:
         run = self.run
         if run.kind == "build" or decision.action is Action.CHECK:
             return None
-        fingerprint, _ = run.recorded_as(decision, receipt)
+        fingerprint, _ = run.settling.recorded_as(decision, receipt)
         recorded = run.versions.action(fingerprint)
         if recorded is None or recorded.attempt == receipt.attempt:
             return None
@@ -293,7 +293,7 @@ class Called:
         if not self.run.workspace.publisher.placed(slots):
             return self.run.facts
         self.run.publishing.check(slots)
-        return self.run.look_at_places(slots)
+        return self.run.survey.look_at_places(slots)
 
     def _as_stored(self, bound: Mapping[str, object], recipe: Recipe) -> dict[str, object]:
         """Give a step small assets as they are stored, as a build does: what it does to them changes nobody else's."""

@@ -26,7 +26,7 @@ def require_held(run: ActiveRun, plan: Plan) -> None:
         CorruptObject: One cannot be read; names it, the hold and the setting.
     """
     contents = run.workspace.contents
-    for key in sorted(run.held_outside & plan.steps.keys()):
+    for key in sorted(run.survey.held_outside & plan.steps.keys()):
         step = plan.steps[key]
         if step.reason.cause is not Cause.HELD or step.decision is None or not _is_read(plan, key):
             continue

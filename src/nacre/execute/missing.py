@@ -79,13 +79,13 @@ def _with_external(run: ActiveRun, graph: Graph, edges: Sequence[Edge]) -> Graph
     wanted = {*graph.unmade(), *(edge.asset for edge in edges if edge.asset not in graph.producer)}
     external = external_keys(run.workspace.outside, wanted, run.facts.heads) if wanted else []
     if new := [each for each in external if each not in run.shared.made]:
-        run.look_outside(new)
+        run.survey.look_outside(new)
     return with_external(graph, external)
 
 
 def forget_lost(run: ActiveRun, lost: InputLost) -> None:
     """Let the rest of a run know that what is stored of a slot cannot be read: who asks for it next makes it again."""
-    run.note_lost(lost, is_current=True)
+    run.settling.note_lost(lost, is_current=True)
     heads = cast(dict[str, HeadFact], run.facts.heads)
     with run.shared.lock:
         run.shared.made.pop(lost.slot, None)
@@ -141,11 +141,11 @@ def _make(run: ActiveRun, graph: Graph, steps: Iterable[str], assets: Collection
         ]
         if placed := run.workspace.publisher.placed(made):
             run.publishing.check(placed)
-            run.look_at_places(placed)
+            run.survey.look_at_places(placed)
         shared.producers.update(open_graph.tasks)
         given = {asset: made.version for asset, made in shared.made.items()}
         planned = build(open_graph, run.facts, given)
-        if run.held_outside:
+        if run.survey.held_outside:
             require_held(run, planned)
         plan = PlanRun(run, planned)
         plan.execute()

@@ -104,7 +104,7 @@ class Origins:
         recipe = Recipe(keys, code, inputs, digests, partition=self.partition, shown=texts)
         if policy is not None and not policy.is_plain:
             arguments = {**defaults(self._task.fn), **bound}
-            asked, self.key_error = self._run.asking.answer(self._task, arguments)
+            asked, self.key_error = self._run.survey.asking.answer(self._task, arguments)
             recipe, asks = counted(policy, recipe, asked)
             problem = problem or asks
         return recipe, derived, problem

@@ -15,7 +15,7 @@ from nacre.execute.flight import decided
 from nacre.execute.made import Made
 from nacre.execute.origins import Origins, plain_key
 from nacre.execute.reading import Noted, note_taken
-from nacre.execute.recording import reused
+from nacre.execute.settling import reused
 from nacre.execute.state import Completed, State, failed_with
 from nacre.execute.step import Receipt, calling_steps, run_step
 from nacre.execute.turn import turn
@@ -127,7 +127,7 @@ class PlainCall:
         receipt = yield from run_step(step, self._origins.or_key_error(lambda: bound), self._run.workspace)
         if receipt.error is not None:
             self._run.commits.give_back([decision.fingerprint] if decision is not None else ())
-            self._run.fail(self._task, receipt, reason)
+            self._run.settling.fail(self._task, receipt, reason)
             return failed_with(receipt.error)
         is_kept = decision is not None and reason.cause not in (Cause.UNKNOWN, Cause.KEY)
         if not is_kept or not self._keep(receipt, cast(Decision, decision), derived):
@@ -148,7 +148,7 @@ class PlainCall:
             )
             return False
         receipt = receipt._replace(outputs={self._key: output})
-        self._run.keep(task, decision, receipt, _record(task, receipt, decision.reason), derived)
+        self._run.settling.keep(task, decision, receipt, _record(task, receipt, decision.reason), derived)
         # Not the object itself: who got it may change it.
         made = Made(InputVersion("", self._key, output.data_version), output)
         # What else it read may change within the run too: then the next call looks again.

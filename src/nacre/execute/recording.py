@@ -8,17 +8,15 @@ import msgspec
 
 from nacre.execute.step import Receipt
 from nacre.execute.workspace import CodeReader, Workspace
-from nacre.frames import shapes, source_lines, split
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.doubt import unseen
 from nacre.planning.facts import UNSEEN, CodeFact, HeadFact, nothing_released
-from nacre.planning.reason import Reason
 from nacre.store.commit import Commit, Move
 from nacre.store.paths import source_path
-from nacre.store.records import Action, Failing, Input, Part, Read, StepRecord
+from nacre.store.records import Action, Input, Part, Read
 from nacre.version.fingerprint import InputVersion
 
 
@@ -221,19 +219,3 @@ def _input(version: InputVersion) -> Input:
 
 def _as_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def failing(error: BaseException) -> Failing | None:
-    """Keep the line of the user's code that failed, so that it can still be shown when the process is gone."""
-    user = split(error).user
-    if not user:
-        return None
-    at = user[-1]
-    return Failing(place=at.place, function=at.function, lines=tuple(source_lines(at)), held=shapes(at))
-
-
-def reused(task: AnyTask, partition: str, reason: Reason, seq: int = 0) -> StepRecord:
-    """Make the record of a step whose result is taken."""
-    keys = tuple(asset.key for asset in task.assets)
-    step = slot(task.key, partition)
-    return StepRecord(step=step, action="reused", reason=reason, assets=keys, partition=partition, seq=seq)

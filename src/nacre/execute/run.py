@@ -17,9 +17,9 @@ from nacre.execute.executor import Growing, Inline
 from nacre.execute.flight import LONG_AGO, claimed, patience, say_waiting
 from nacre.execute.lost import InputLost, cannot_be_read, or_lost, read_parts
 from nacre.execute.made import Made
-from nacre.execute.recording import reused
 from nacre.execute.report import remedy_line
 from nacre.execute.result import RunResult, StepResult
+from nacre.execute.settling import reused
 from nacre.execute.step import Elsewhere, Receipt, run_step
 from nacre.keys import key_of, partition_of
 from nacre.planning.claimed import is_claimed
@@ -112,7 +112,7 @@ class PlanRun:
         if (error := run.shared.key_errors.get(step.key)) is not None:
             arguments = partial(_fail, error)  # with what its cache key function raised when it was planned
         if step.task.fn is outside:
-            effects = run.taking.seen(context)
+            effects = run.settling.taking.seen(context)
         else:
             effects = run_step(context, arguments, run.workspace)
         if step.action is Action.BUILD and step.decision and is_claimed(step.decision, run.facts):
@@ -213,7 +213,7 @@ class PlanRun:
         taken = self._plan.steps[self._plan.graph.producer[lost.slot]].decision
         step = self._plan.make_again(lost.slot, reader.key)
         if step is not None:
-            self._run.note_lost(lost, is_current=taken is not None and not taken.moves_head)
+            self._run.settling.note_lost(lost, is_current=taken is not None and not taken.moves_head)
             self._run.commits.withdraw(step.key)
 
     def _take(self, receipt: Receipt) -> None:
@@ -228,16 +228,16 @@ class PlanRun:
         if receipt.error is not None:
             self.errors[step.key] = receipt.error
             settled = self._plan.advance(step.key, Outcome(failed=True))
-            self._run.fail(step.task, receipt, step.reason)
+            self._run.settling.fail(step.task, receipt, step.reason)
             self._run.commits.give_back([step.decision.fingerprint])
         else:
             outlines = {asset: output.outline for asset, output in receipt.outputs.items()}
             versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
-            _, is_new = self._run.recorded_as(step.decision, receipt)
+            _, is_new = self._run.settling.recorded_as(step.decision, receipt)
             if self._plan.asks:  # a cache key function below may look at the value
-                self._run.shared.made.update(self._run.make(receipt, is_new))
+                self._run.shared.made.update(self._run.settling.made(receipt, is_new))
             settled = self._plan.advance(step.key, Outcome(versions, outlines, is_new))
-            made = self._run.finish(step.task, step.decision, receipt, step.reason)
+            made = self._run.settling.finish(step.task, step.decision, receipt, step.reason)
             self._run.shared.made.update(made)
             if step.reason.cause is Cause.LOST:
                 self._made_again.update(made)
@@ -276,9 +276,9 @@ class PlanRun:
                 self._run.commits.report(replace(record, action="skipped"))
             elif step.action is Action.REUSE and step.decision is not None:
                 if step.decision.moves_head:
-                    self._run.shared.made.update(self._run.take(step.task, step.decision))
+                    self._run.shared.made.update(self._run.settling.take(step.task, step.decision))
                 elif step.reason.cause is Cause.DRIFT:
-                    self._run.commits.report(self._run.publish_again(step.task, step.decision))
+                    self._run.commits.report(self._run.settling.publish_again(step.task, step.decision))
                 else:
                     n_quiet += 1
                     if n_quiet <= MAX_SHOWN_REUSED:
