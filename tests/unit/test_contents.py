@@ -11,12 +11,13 @@ import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
-from nacre.errors import CorruptObject, TypeMismatch, UnserialisableValue
+from nacre.errors import CorruptObject, StoreUnavailable, TypeMismatch, UnserialisableValue
 from nacre.store.contents import Contents
 from nacre.store.directory import DirectoryObjects
 from nacre.store.ids import new_id
 from nacre.store.memory import MemoryObjects
 from nacre.store.records import INLINE_BYTES, Output
+from nacre.store.wrap import Fault, FaultyObjects
 from nacre.values import identify
 
 
@@ -96,3 +97,21 @@ def test_a_type_it_cannot_become_names_the_asset() -> None:
     with pytest.raises(TypeMismatch, match="not of the type") as raised:
         contents.read(output, dict)
     assert "a://a" in str(raised.value)
+
+
+def test_an_answer_that_was_lost_leaves_no_file_open(tmp_path: Path) -> None:
+    inner = DirectoryObjects(tmp_path)
+    with inner.put("data/a") as file:
+        file.write(b"bytes")
+    opened: list[BinaryIO] = []
+
+    class Watched(DirectoryObjects):
+        def get(self, name: str) -> BinaryIO:
+            opened.append(super().get(name))
+            return opened[-1]
+
+    lost = StoreUnavailable("There was no answer")
+    objects = FaultyObjects(Watched(tmp_path), lambda call: Fault(lost, after=True))
+    with pytest.raises(StoreUnavailable):
+        objects.get("data/a")
+    assert [each.closed for each in opened] == [True]

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from io import IOBase
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from nacre.store.port import ObjectInfo, ObjectStore, RecordStore, Stored, Token, Write
@@ -158,6 +159,8 @@ def _with_fault(decide: Decide, call: Call, action: Callable[[], T]) -> T:
         raise fault.error
     result = action()
     if fault:
+        if isinstance(result, IOBase):
+            result.close()  # nobody else will
         raise fault.error
     return result
 
