@@ -60,7 +60,8 @@ test-atproto: venv
 
 test-interleavings: venv
 	@NACRE_SCHEDULES=$${NACRE_SCHEDULES:-120000} NACRE_EXAMPLES=$${NACRE_EXAMPLES:-10} \
-	  $(PY) -m pytest -n auto tests/property/test_interleavings.py tests/property/test_store_machine.py $(ARGS)
+	  $(PY) -m pytest -n auto tests/property/test_interleavings.py tests/property/test_store_machine.py \
+	  tests/property/test_incremental_builds.py $(ARGS)
 
 test-kill: venv
 	@tests/lanes/kill/install.sh

@@ -23,7 +23,7 @@ from nacre.store.records import Head, Materialization, encode
 from sandbox import Sandbox
 
 #: ``WARM_ASSETS=10000`` asks what ten thousand cost; writing their heads is what takes long.
-N_ASSETS = int(os.environ.get("WARM_ASSETS", "2001"))
+N_ASSETS = int(os.environ.get("WARM_ASSETS", "1001"))
 MANY = f"""
 @materialize("demo://numbers")
 def numbers() -> list:

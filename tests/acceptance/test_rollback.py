@@ -306,10 +306,10 @@ def test_a_version_that_was_found_to_be_damaged_is_refused(project: Sandbox, pip
 
 
 def test_a_history_that_has_left_its_head_is_gone_back_into(project: Sandbox, pipe: ModuleType) -> None:
-    for n in range(4, 100):
+    for n in range(4, 70):
         pipe.turn(n=n)
         project.build(pipe, "posts").raise_for_failure()
     assert len(list(project.workspace.records.scan("hist/"))) > 0
     nacre.rollback("posts", "v2")
     assert nacre.load("report") == 10
-    assert [each.version for each in nacre.history("posts")] == list(range(100, 0, -1))
+    assert [each.version for each in nacre.history("posts")] == list(range(70, 0, -1))

@@ -15,7 +15,7 @@ import pytest
 from buckets import KEYS, Service
 from sandbox import SOURCES
 
-SIZE_MB = int(os.environ.get("STREAM_MB", "160"))
+SIZE_MB = int(os.environ.get("STREAM_MB", "110"))
 #: What saving may take beside the writer of Parquet, and what reading batch by batch may take beside its reader.
 LIMIT_MB = 64
 SCRIPT = f"""

@@ -1,6 +1,7 @@
 """Random projects with random edits: what is built from what is known equals what is built from nothing.
 
 A model says what each asset is worth, and which steps have a recipe that was never run: those run, and nothing else.
+``NACRE_EXAMPLES`` multiplies how many projects are tried.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import nacre
 from nacre.declare.discover import load_module
 from sandbox import HEADER, Sandbox
 
+TIMES = int(os.environ.get("NACRE_EXAMPLES", "1"))
 N_HELPERS, MODULUS = 4, 1009
 LIBRARY, PIPELINE = "random_library", "random_pipeline"
 Recipe = tuple[object, ...]
@@ -315,4 +317,4 @@ class Incremental(RuleBasedStateMachine):
 
 
 TestIncrementalBuilds = Incremental.TestCase
-TestIncrementalBuilds.settings = settings(max_examples=30, stateful_step_count=12, deadline=None)
+TestIncrementalBuilds.settings = settings(max_examples=20 * TIMES, stateful_step_count=12, deadline=None)
