@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 ME ?=
 ROUNDS ?= 5
-LANES := test-atproto test-interleavings test-kill test-s3-real test-scale test-versions test-web
+LANES := test-atproto test-interleavings test-kill test-s3-real test-scale test-versions test-web test-whole
 
 .PHONY: help demo ui dashboard test check format bench changelog test-long clean venv $(LANES)
 
@@ -23,6 +23,7 @@ help:
 	@echo "make test-scale    a table of 1 GB, 10,000 assets in a bucket, 32 processes that want the same at once"
 	@echo "make test-versions data versions with other Pythons and library versions (Python 3.11, 3.12 and 3.13)"
 	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
+	@echo "make test-whole    what takes long, pip only: the example on S3, dbt and streaming at length, 2,000 steps in a row"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
 	@echo "make format        let ruff format and fix"
 	@echo "make changelog     show the changes since the last release"
@@ -60,7 +61,7 @@ test-atproto: venv
 
 test-interleavings: venv
 	@NACRE_SCHEDULES=$${NACRE_SCHEDULES:-120000} NACRE_EXAMPLES=$${NACRE_EXAMPLES:-10} \
-	  $(PY) -m pytest -n auto tests/property/test_interleavings.py tests/property/test_store_machine.py \
+	  $(PY) -m pytest -n auto -m '' tests/property/test_interleavings.py tests/property/test_store_machine.py \
 	  tests/property/test_incremental_builds.py $(ARGS)
 
 test-kill: venv
@@ -72,7 +73,7 @@ test-s3-real: venv
 	@$(PY) -m pytest -s tests/lanes/s3_real $(ARGS)
 
 test-scale: venv
-	@STREAM_MB=1000 WARM_ASSETS=10000 AT_ONCE=32 $(PY) -m pytest -s tests/acceptance/test_streaming.py \
+	@STREAM_MB=1000 WARM_ASSETS=10000 AT_ONCE=32 $(PY) -m pytest -s -m '' tests/acceptance/test_streaming.py \
 	  tests/acceptance/test_requests.py tests/acceptance/test_single_flight.py $(ARGS)
 
 test-versions: venv
@@ -82,6 +83,9 @@ test-versions: venv
 test-web: venv
 	@tests/lanes/web/install.sh
 	@PYTHONPATH=.lanes/web/site $(PY) -m pytest tests/lanes/web $(ARGS)
+
+test-whole: venv
+	@$(PY) -m pytest -n auto --dist worksteal -m whole $(ARGS)
 
 test-long: test $(LANES)
 

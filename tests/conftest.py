@@ -79,6 +79,6 @@ def lanes() -> dict[str, str]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which lanes a run of everything did not cover."""
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+    if config.args_source is not pytest.Config.ArgsSource.ARGS and config.option.markexpr != "whole":
         for target, what in lanes().items():
             terminalreporter.write_line(f"not run here: {what} (make {target})")

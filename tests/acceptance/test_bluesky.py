@@ -411,6 +411,7 @@ def demo(store: Path, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.whole
 def test_the_demo_shows_the_week_first_and_on_the_second_run_what_it_reused(tmp_path: Path) -> None:
     first, second = demo(tmp_path), demo(tmp_path, PYTHONIOENCODING="ascii")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr

@@ -73,6 +73,7 @@ def published(lake: Lake) -> dict[str, bytes]:
     return {name: lake.read(name) for name in lake.names() if name.startswith("lake/")}
 
 
+@pytest.mark.whole
 def test_the_second_run_checks_the_sources_and_reuses_everything_else(on_s3: Lake, tmp_path: Path) -> None:
     first = build()
     assert all(set(counts) == {"built"} for counts in first.values()), first

@@ -142,6 +142,7 @@ def test_a_second_run_asks_the_source_and_runs_no_model(shop: Shop) -> None:
     assert shop.actions() == {"orders": "checked", **REUSED}
 
 
+@pytest.mark.whole
 def test_editing_one_model_runs_it_and_below_it_only_what_changed(shop: Shop) -> None:
     shop.build()
     shop.edit("models/total.sql", "count(*) as n", "count(*) + 1 as n")
@@ -165,6 +166,7 @@ def test_an_edit_that_changes_no_row_ends_there(shop: Shop) -> None:
         ("models/schema.yml", "[unique, not_null]", "[not_null]", "code changed: `test unique_stage_id`"),
     ],
 )
+@pytest.mark.whole
 def test_what_a_model_reaches_is_named_when_it_changes(
     shop: Shop, file: str, old: str, new: str, reason: str
 ) -> None:
@@ -175,6 +177,7 @@ def test_what_a_model_reaches_is_named_when_it_changes(
     assert told.startswith(reason)
 
 
+@pytest.mark.whole
 def test_a_new_order_runs_all_that_it_reaches(shop: Shop) -> None:
     shop.build()
     shop.module.turn(orders={"id": [1, 2, 3, 4], "price": [0.5, 2.25, 4.0, 1.0]})
@@ -186,6 +189,7 @@ def test_a_new_order_runs_all_that_it_reaches(shop: Shop) -> None:
     assert shop.actions() == {"orders": "built", **REUSED, "stage": "built"}, "below the floor"
 
 
+@pytest.mark.whole
 def test_the_duckdb_file_is_only_a_cache(shop: Shop) -> None:
     shop.build()
     shop.warehouse.unlink()
@@ -196,6 +200,7 @@ def test_the_duckdb_file_is_only_a_cache(shop: Shop) -> None:
     assert nacre.load("total", as_type=pa.Table).to_pylist() == [{"n": 3, "price": 6.25}]
 
 
+@pytest.mark.whole
 def test_other_programs_can_write_the_duckdb_file_between_builds(shop: Shop) -> None:
     shop.build()
     with shop.sandbox.python(
@@ -238,6 +243,7 @@ def test_a_missing_dbt_is_a_clear_error(shop: Shop, monkeypatch: pytest.MonkeyPa
         dbt_assets(shop.folder)
 
 
+@pytest.mark.whole
 def test_a_relation_that_somebody_else_made_is_replaced_by_the_stored_version(shop: Shop) -> None:
     shop.build()
     with duckdb.connect(shop.warehouse) as connection:
@@ -247,6 +253,7 @@ def test_a_relation_that_somebody_else_made_is_replaced_by_the_stored_version(sh
     assert nacre.load("total", as_type=pa.Table).to_pylist() == [{"n": 3, "price": 6.25}]
 
 
+@pytest.mark.whole
 def test_a_change_taken_back_is_known_and_never_mixed_up(shop: Shop) -> None:
     shop.build()
     shop.edit("models/stage.sql", "{{ var('floor') }}", "4")
@@ -290,6 +297,7 @@ def test_a_project_edited_under_a_running_process_is_not_run(shop: Shop) -> None
     assert isinstance(result.errors["dbt://shop/stage"], SourceDrift)
 
 
+@pytest.mark.whole
 def test_models_that_run_at_the_same_time_take_turns(shop: Shop) -> None:
     for number in range(6):
         shop.write(
@@ -302,6 +310,7 @@ def test_models_that_run_at_the_same_time_take_turns(shop: Shop) -> None:
     assert nacre.load("wide_5", as_type=pa.Table)["n"].to_pylist() == [5, 5]
 
 
+@pytest.mark.whole
 def test_the_order_of_rows_is_no_change_but_is_kept(shop: Shop) -> None:
     shop.edit("models/largest.sql", "select max(about) as about from", "select id from")
     shop.edit("models/largest.sql", "{{ ref('stage') }}", "{{ ref('stage') }} order by id desc")
@@ -313,6 +322,7 @@ def test_the_order_of_rows_is_no_change_but_is_kept(shop: Shop) -> None:
     assert shop.sandbox.record("dbt://shop/largest").outputs[0].data_version == before
 
 
+@pytest.mark.whole
 def test_an_incremental_model_adds_to_its_version_until_its_code_changes(shop: Shop) -> None:
     shop.write(
         "models/seen.sql",
@@ -331,6 +341,7 @@ def test_an_incremental_model_adds_to_its_version_until_its_code_changes(shop: S
     assert sorted(nacre.load("seen", as_type=pa.Table)["id"].to_pylist()) == [3, 4]
 
 
+@pytest.mark.whole
 def test_a_seed_runs_when_its_file_changes(shop: Shop) -> None:
     shop.write("seeds/rates.csv", "currency,rate\neur,1.0")
     shop.write("models/rate.sql", "{{ config(materialized='table') }} select rate from {{ ref('rates') }}")
@@ -344,6 +355,7 @@ def test_a_seed_runs_when_its_file_changes(shop: Shop) -> None:
     assert nacre.load("rate", as_type=pa.Table).to_pylist() == [{"rate": 1.5}]
 
 
+@pytest.mark.whole
 def test_published_files_are_read_where_they_lie_and_only_those_of_the_inputs(shop: Shop) -> None:
     (shop.sandbox.folder / "nacre.toml").write_text('[places]\n"s3://lake" = "[my] lake"\n')
     stray = shop.sandbox.folder / "[my] lake" / "orders" / "day=sun" / "orders.parquet"

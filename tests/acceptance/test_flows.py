@@ -72,6 +72,7 @@ def count(clean, factor): return len(clean) * factor
     assert module.count(factor=2) == 6
 
 
+@pytest.mark.whole
 def test_a_call_materializes_a_chain_of_two_thousand(project: Sandbox) -> None:
     lines = ['@materialize("asset://s0")\ndef s0(): return 0']
     lines += [

@@ -182,7 +182,7 @@ def test_who_waits_for_a_killed_run_takes_over(machines: Machines) -> None:
     assert second.returncode == 0
 
 
-@pytest.mark.parametrize("n_processes", [2, int(os.environ.get("AT_ONCE", "12"))])
+@pytest.mark.parametrize("n_processes", [2, int(os.environ.get("AT_ONCE", "6"))])
 def test_processes_that_want_the_same_at_once_make_one_version(
     machines: Machines, n_processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,7 +63,7 @@ if __name__ == "__main__":
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of one process")
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.whole)])
 def environ(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     found = {**os.environ, "PYTHONPATH": str(SOURCES), "NACRE_QUIET": "1"}
     if request.param == "bucket":

@@ -483,6 +483,7 @@ def test_two_machines_and_a_store_on_disk_hold_what_the_model_says() -> None:
     run(OnDisk, 8, 12)
 
 
+@pytest.mark.whole
 def test_two_machines_and_a_bucket_hold_what_the_model_says(
     s3_service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
