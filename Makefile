@@ -43,7 +43,7 @@ dashboard: venv
 	@cd examples/bluesky/dashboard && '$(CURDIR)/$(PY)' -m streamlit run app.py
 
 test: venv
-	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
+	@TMPDIR="$$(tools/scratch.sh)" $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: venv
 	@$(PY) -m ruff format --check .
