@@ -24,19 +24,19 @@ class People:
 
     if TYPE_CHECKING:
         workspace: Workspace
+        env: str
         known: set[object]
         seen: Seen
 
-        def use(self, machine: int) -> None: ...
-        def built(self) -> None: ...
+        def sit_down(self, data: st.DataObject) -> None: ...
+        def built(self, *, again: bool = ...) -> None: ...
         def looked_at(self) -> None: ...
-        def _any(self, data: st.DataObject) -> int: ...
 
     @rule(data=st.data(), name=st.sampled_from(MADE), back=st.integers(1, 3))
     def an_asset_goes_back_and_is_released(self, data: st.DataObject, name: str, back: int) -> None:
         """What was, is again, without a run, until the hold ends; then all is as the code and the world say."""
-        self.use(self._any(data))
-        stored = {row.asset for row in self.workspace.catalog.heads("default")}
+        self.sit_down(data)
+        stored = {row.asset for row in self.workspace.catalog.heads(self.env)}
         rows = nacre.history(KEYS[name]) if KEYS[name] in stored else ()
         if len(rows) <= back:
             return
@@ -47,24 +47,24 @@ class People:
             return  # collected, or damaged
         assert done.rolled_back[0].to == wanted.version
         workspace = self.workspace
-        now = workspace.catalog.heads_of("default", KEYS[name])[0]
+        now = workspace.catalog.heads_of(self.env, KEYS[name])[0]
         then = next(
-            row for row in workspace.catalog.history("default", KEYS[name]) if row.seq == wanted.version
+            row for row in workspace.catalog.history(self.env, KEYS[name]) if row.seq == wanted.version
         )
         assert (now.fingerprint, now.data_version) == (then.fingerprint, then.data_version)
         self.looked_at()
         assert end_hold(workspace, KEYS[name])
-        self.built()
+        self.built(again=False)
 
     @rule(data=st.data(), name=st.sampled_from(MADE), back=st.integers(0, 2))
     def a_version_is_pinned(self, data: st.DataObject, name: str, back: int) -> None:
         """I15: it is there and whole for as long as its pin is, whatever is collected."""
-        self.use(self._any(data))
+        self.sit_down(data)
         workspace = self.workspace
-        rows = workspace.catalog.history("default", KEYS[name])
+        rows = workspace.catalog.history(self.env, KEYS[name])
         if len(rows) > back:
             with suppress(NotMaterialized):  # collected
-                pin_version(workspace, f"keep-{name}", KEYS[name], "", rows[back], moves=True)
+                pin_version(workspace, f"keep-{self.env}-{name}", KEYS[name], "", rows[back], moves=True)
 
     def pinned(self) -> None:
         """I15: what has a pin is listed."""

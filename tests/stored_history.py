@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from nacre.errors import StoreError
 from nacre.execute.workspace import Workspace
 from nacre.keys import slot
@@ -15,10 +18,12 @@ class Seen:
 
     Args:
         keeps_all: False where a collection may drop the oldest versions.
+        bases: Environment to what it reads through.
     """
 
-    def __init__(self, *, keeps_all: bool = True) -> None:
+    def __init__(self, *, keeps_all: bool = True, bases: Mapping[str, str] = MappingProxyType({})) -> None:
         self.keeps_all = keeps_all
+        self._bases = bases
         self.histories: dict[tuple[str, str], dict[int, Materialization]] = {}
 
     def look(self, workspace: Workspace) -> None:
@@ -64,7 +69,8 @@ class Seen:
         output = self.output(workspace, made, version)
         workspace.contents.open(output).close()  # I14: raises where a byte is not as it was
         for asset, seq in version.inputs.values():
-            above = now.get((env, asset), {})
+            # What was read through the base has its number there.
+            above = now.get((env, asset), {}) | now.get((self._bases.get(env, env), asset), {})
             assert seq in above or (not self.keeps_all and seq < min(above, default=0)), (
                 f"I13: {made} was made from {asset}@v{seq}"
             )

@@ -25,6 +25,7 @@ from nacre.catalog.mirror import SCHEDULED, Mirror
 from nacre.config import STORE_FOLDER, Settings, find_root, read_settings
 from nacre.environments import Chain, begin, chain_of, places_in
 from nacre.errors import CorruptRecord, StoreError, UsageError
+from nacre.execute import reading
 from nacre.execute.active import ActiveRun
 from nacre.execute.clock import Clock, SystemClock
 from nacre.execute.engine import Engine
@@ -331,7 +332,12 @@ def current_project(start: str | None = None) -> Project:
         start: A folder or file; by default that of the started script, else the working directory.
     """
     root = find_root(_folder(start) if start else _started_in())
-    settings = read_settings(root)
+    # A step may ask too: what nacre reads for it is no input of it.
+    heard = reading.current.set(())
+    try:
+        settings = read_settings(root)
+    finally:
+        reading.current.reset(heard)
     key = (root, repr(settings))
     project = _open_projects.get(key)
     if project is None or _was_removed(project):

@@ -285,3 +285,34 @@ def big() -> None:
     lake.write("big.bin", b"edited")
     project.build(module, reuse_sources=True)
     assert lake.read("big.bin") == b"y" * 300_000
+
+
+WRITES = """
+@materialize("{url}/own.{ending}")
+def own() -> None:
+    world["write"]("text 1")
+"""
+
+
+@pytest.mark.parametrize("ending", ["bin", "json"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_a_killed_run_had_written_and_the_next_writes_again_is_the_version(
+    project: Sandbox, lake: Lake, ending: str, is_first: bool
+) -> None:
+    """The same bytes have the same mark there: nobody sees that they were written anew."""
+
+    def write(text: str) -> None:
+        lake.write(f"own.{ending}", json.dumps(text).encode())
+
+    module = project.module(WRITES.format(url=lake.url, ending=ending))
+    module.turn(write=write)
+    if not is_first:
+        project.build(module).raise_for_failure()
+        module = project.edit(module, "text 1", "text 2")
+        module.turn(write=write)
+    text = "text 1" if is_first else "text 2"
+    write(text)
+    project.build(module).raise_for_failure()
+    stored = nacre.load("own", as_type=str if ending == "json" else bytes)
+    assert stored == (text if ending == "json" else json.dumps(text).encode())
+    assert json.loads(lake.read(f"own.{ending}")) == text

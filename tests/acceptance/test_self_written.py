@@ -83,6 +83,30 @@ def test_a_file_that_was_edited_or_deleted_is_put_back_from_the_store(project: S
         assert (lake / "total.parquet").read_bytes() == good
 
 
+def test_asking_where_the_file_lies_does_not_make_the_settings_an_input(project: Sandbox, lake: Path) -> None:
+    module = project.module(PIPELINE)
+    project.build(module).raise_for_failure()
+    assert project.record("s3://lake/total.parquet").reads == ()
+    with open(project.folder / "nacre.toml", "a", encoding="utf-8") as settings:
+        settings.write("[env.dev]\n")
+    assert project.ran(module) == ["rain"]
+
+
+def test_what_was_written_in_another_environment_is_known_in_this_one(
+    project: Sandbox, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(project.folder / "nacre.toml", "a", encoding="utf-8") as settings:
+        settings.write('[env.dev]\npublish_root = "./dev"\n')
+    monkeypatch.setenv("NACRE_ENV", "dev")
+    project.reopen()
+    module = project.module(PIPELINE)
+    project.build(module).raise_for_failure()
+    assert not lake.exists()
+    monkeypatch.setenv("NACRE_ENV", "default")
+    assert project.ran(module) == ["rain"]
+    assert (lake / "total.parquet").read_bytes() == (project.folder / "dev/lake/total.parquet").read_bytes()
+
+
 def test_a_large_file_is_kept_too_and_read_back_as_it_was(project: Sandbox, lake: Path) -> None:
     module = project.module("""
     @materialize("s3://lake/big.bin")

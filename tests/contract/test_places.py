@@ -55,6 +55,13 @@ class PlaceContract(ABC):
             assert self.place.marks([path]) == {path: mark}
         assert self.names() == ["posts/date=2026-11-01/posts.parquet"]
 
+    def test_the_same_bytes_written_again_have_another_mark_unless_the_place_says_otherwise(self) -> None:
+        path = self.path("a.json")
+        self.write(path, b"[1]")
+        before = self.place.marks([path])
+        self.write(path, b"[1]")
+        assert self.place.marks_content or self.place.marks([path]) != before
+
     def test_a_file_is_put_from_an_object_of_any_store(self) -> None:
         objects = MemoryObjects()
         write_object(objects, "data/a/1", b"stored" * 20_000)

@@ -25,12 +25,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 import nacre
+from branch_rules import Branches
 from buckets import KEYS as AWS_KEYS
 from buckets import Service
-from machine_model import KEYS, MADE, PAGE, SOURCES, Code, Recipe
+from lake_rules import DEV, Lake
+from machine_model import KEYS, MADE, PAGE, PLACED, SOURCES, Code, Recipe
 from nacre import project as roots
 from nacre.declare.discover import load_module
-from nacre.errors import CorruptObject, StoreError, StoreUnavailable
+from nacre.errors import CorruptObject, StoreError
 from nacre.execute.workspace import Workspace
 from nacre.store.contents import Contents
 from nacre.store.fsck import check, mend
@@ -38,45 +40,22 @@ from nacre.store.gc import Retention, collect
 from nacre.store.ids import new_id, time_of
 from nacre.store.memory import MemoryObjects
 from nacre.store.paths import action_path
-from nacre.store.records import Action, decode
+from nacre.store.records import DEFAULT_ENV, Action, decode
 from nacre.store.use import GRACE_S
-from nacre.store.wrap import Call, Fault, FaultyObjects, FaultyRecords
+from nacre.store.wrap import Call, FaultyObjects, FaultyRecords
 from people_rules import People
 from sandbox import Sandbox
 from stored_history import Seen
+from trouble import Killed, Trouble
 
 TIMES = int(os.environ.get("NACRE_EXAMPLES", "1"))
 PIPELINE = "shared_pipeline"
 DAY_S = 24 * 3600.0
 
 
-class Killed(BaseException):
-    """The machine is switched off."""
+class Machines(Lake, People, Branches, RuleBasedStateMachine):
+    """Two machines at most, each with a checkout of its own, one store, one world, two environments."""
 
-
-class Trouble:
-    """Fails the n-th request of a build: once with a lost answer, or from then on."""
-
-    def __init__(self, at: int, kind: str) -> None:
-        self._left = at
-        self._kind = kind
-        self.is_over = False
-
-    def __call__(self, call: Call) -> Fault | None:
-        self._left -= 1
-        if self._left > 0 or (self.is_over and self._kind != "killed"):
-            return None
-        is_first, self.is_over = not self.is_over, True
-        if self._kind == "killed":
-            # The first may have taken effect before the end came.
-            return Fault(Killed(), after=is_first and self._left % 2 == 0)  # type: ignore[arg-type]
-        return Fault(StoreUnavailable("There was no answer"), after=self._kind == "lost")
-
-
-class Machines(People, RuleBasedStateMachine):
-    """Two machines at most, each with a checkout of its own, one store, one world."""
-
-    folder: Path
     n_machines: ClassVar[int] = 2
 
     def __init__(self) -> None:
@@ -91,17 +70,19 @@ class Machines(People, RuleBasedStateMachine):
             "NACRE_STORE": self.store(),
             "NACRE_PLACES": f"s3://lake={self.lake()}",
         }
-        self.world = {"numbers": 3, "label": 0}
+        self.world = {"numbers": 3, "label": 0, "given": 1}
+        self.given()
         self.code = [Code() for _ in range(self.n_machines)]
         self.folders = [self.folder / f"machine-{n}" for n in range(self.n_machines)]
         for folder in self.folders:
             folder.mkdir()
-            (folder / "nacre.toml").touch()
+            (folder / "nacre.toml").write_text(f'[env.{DEV}]\npublish_root = "{self.branch()}"\n')
         #: Recipes with a result for certain; and those that a run which ended badly may have recorded.
         self.known: set[Recipe] = set()
         self.maybe: set[Recipe] = set()
-        self.seen = Seen()
-        self.at = -1
+        self.seen = Seen(bases={DEV: DEFAULT_ENV})
+        self.at, self.env = -1, DEFAULT_ENV
+        self.trouble: Trouble | None = None
         self.passed_s = 0.0
         self.sandbox: Sandbox | None = None
         self.use(0)
@@ -110,20 +91,6 @@ class Machines(People, RuleBasedStateMachine):
 
     def store(self) -> str:
         return str(self.folder / "store")
-
-    def lake(self) -> str:
-        return str(self.folder / "lake")
-
-    def published(self) -> bytes | None:
-        path = self.folder / "lake" / "pages" / "page.json"
-        return path.read_bytes() if path.exists() else None
-
-    def overwrite(self, data: bytes | None) -> None:
-        path = self.folder / "lake" / "pages" / "page.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        if data is not None:
-            path.write_bytes(data)
 
     def damage(self, name: str, data: bytes) -> None:
         path = self.folder / "store" / "objects" / name
@@ -139,8 +106,13 @@ class Machines(People, RuleBasedStateMachine):
 
     # ── machines ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def use(self, machine: int) -> None:
+    def sit_down(self, data: st.DataObject) -> None:
+        """Use any machine, and one of the environments."""
+        self.use(self._any(data), data.draw(st.sampled_from([DEFAULT_ENV, DEFAULT_ENV, DEV])))
+
+    def use(self, machine: int, env: str = DEFAULT_ENV) -> None:
         """Sit down at a machine and start a new process there."""
+        self.env = os.environ["NACRE_ENV"] = env
         if machine != self.at:
             self.at = machine
             os.chdir(self.folders[machine])
@@ -165,8 +137,18 @@ class Machines(People, RuleBasedStateMachine):
         path = self.folders[self.at] / f"{PIPELINE}.py"
         path.write_text(self.code[self.at].text())
         module = load_module(path)
-        module.world.update(self.world)
+        module.world.update(self.world, write=self.write)
         return module
+
+    def write(self, place: str, value: object) -> None:
+        """Write a file as a careless function does; a run may end before it begins, in the middle, and after."""
+        data = json.dumps(value).encode()
+        for part in (b"", data[: len(data) // 2], data):
+            if part:
+                self.put_at(place, part)
+            fault = self.trouble and self.trouble(Call("write", (place,)))
+            if fault:
+                raise fault.error
 
     def teardown(self) -> None:
         with self._no_leftovers():
@@ -209,10 +191,6 @@ class Machines(People, RuleBasedStateMachine):
     def the_world_changes(self, name: str, value: int) -> None:
         self.world[name] = value
 
-    @rule(data=st.sampled_from([None, b"{}", b'{"label": 99}']))
-    def the_published_file_is_changed_by_others(self, data: bytes | None) -> None:
-        self.overwrite(data)
-
     def _any(self, data: st.DataObject) -> int:
         return data.draw(st.integers(0, self.n_machines - 1)) if self.n_machines > 1 else 0
 
@@ -220,11 +198,11 @@ class Machines(People, RuleBasedStateMachine):
 
     @rule(data=st.data())
     def all_is_built(self, data: st.DataObject) -> None:
-        self.use(self._any(data))
+        self.sit_down(data)
         self.built()
 
-    def built(self) -> None:
-        """Build everything; what ran, what it gave and what lies at the key are as the model says."""
+    def built(self, *, again: bool = True) -> None:
+        """Build everything; what ran, what it gave and what lies at the keys are as the model says."""
         module = self.load()
         code = self.code[self.at]
         recipes = code.recipes(self.world)
@@ -241,31 +219,37 @@ class Machines(People, RuleBasedStateMachine):
         assert {each.name for each in result if each.action == "failed"} == broken
         self.known.update(recipes.values())
         self.maybe -= self.known
-        self.require_values(module)
-        module.calls.clear()
-        nacre.build("*", modules=[module])
-        assert set(module.calls) == set(SOURCES) | broken, "I2: a second run runs what is known"
+        self.require_values()
+        if again:
+            module.calls.clear()
+            nacre.build("*", modules=[module])
+            assert set(module.calls) == set(SOURCES) | broken, "I2: a second run runs what is known"
         self.looked_at()
 
-    def require_values(self, module: ModuleType) -> None:
-        """I1, I3, I8: everything is worth what the model says, also at its key."""
+    def require_values(self) -> None:
+        """I1, I3, I8: everything is worth what the model says, also at its key, where it is the environment's own."""
         code = self.code[self.at]
-        for name, value in code.values(self.world).items():
+        values = code.values(self.world)
+        for name, value in values.items():
             if name != "total" or not code.is_broken:
-                assert nacre.load(KEYS[name]) == value, name
-        published = self.published()
-        assert published is not None
-        assert json.loads(published) == code.values(self.world)["page"], "I8: the key is not what is current"
+                assert nacre.load(KEYS[name]) == value, f"I1: {name}"
+        own = {row.asset for row in self.workspace.catalog.own_heads(self.env)}
+        for name in PLACED:
+            if KEYS[name] in own:
+                file = self.published(name)
+                assert file is not None, f"I8: {name} is not at its key"
+                assert json.loads(file) == values[name], f"I8: {name} at its key is not what is current"
+        assert json.loads(self.file_at(self.place("given")) or b"") == self.world["given"], "a file of others"
 
     @rule(
         data=st.data(), at=st.integers(1, 30), kind=st.sampled_from(["killed", "killed", "lost", "refused"])
     )
     def a_run_ends_badly(self, data: st.DataObject, at: int, kind: str) -> None:
         """Killed at its n-th request, or left without an answer once; what was true before stays so."""
-        self.use(self._any(data))
+        self.sit_down(data)
         module = self.load()
-        before = self.published()
-        trouble = self.troubled(at, kind)
+        before = self.published("page")
+        trouble = self.trouble = self.troubled(at, kind)
         recipes = self.code[self.at].recipes(self.world)
         if self.code[self.at].is_broken:
             recipes.pop("total")
@@ -274,13 +258,14 @@ class Machines(People, RuleBasedStateMachine):
         except (Killed, StoreError):
             pass
         finally:
+            self.trouble = None
             self.maybe |= set(recipes.values()) - self.known
         assert not (again := [name for name in module.calls if recipes.get(name) in self.known]), (
             f"I2: {again} again"
         )
         self.reopen()
-        if trouble.is_over and self.published() != before:
-            assert json.loads(self.published() or b"0") in self.seen.values(self.workspace, PAGE), "I7"
+        if trouble.is_over and (now := self.published("page")) != before:
+            assert json.loads(now or b"0") in self.seen.values(self.workspace, PAGE), "I7"
         self.looked_at()
 
     def troubled(self, at: int, kind: str) -> Trouble:
@@ -296,7 +281,7 @@ class Machines(People, RuleBasedStateMachine):
     @rule(data=st.data())
     def the_catalog_is_dropped(self, data: st.DataObject) -> None:
         """I10: what is made again from the records is what was there."""
-        self.use(self._any(data))
+        self.sit_down(data)
         before = self.listed()
         assert self.sandbox is not None
         self.sandbox.close()
@@ -307,11 +292,14 @@ class Machines(People, RuleBasedStateMachine):
     def listed(self) -> object:
         """All that the catalog says of versions."""
         catalog = self.workspace.catalog
-        histories = {key: catalog.history("default", key) for key in KEYS.values()}
-        inputs = {
-            key: [catalog.inputs("default", key, row.seq) for row in rows] for key, rows in histories.items()
-        }
-        return catalog.heads("default"), histories, inputs, sorted(catalog.edges("default"))
+        found: list[object] = []
+        for env in (DEFAULT_ENV, DEV):
+            histories = {key: catalog.history(env, key) for key in KEYS.values()}
+            inputs = {
+                key: [catalog.inputs(env, key, row.seq) for row in rows] for key, rows in histories.items()
+            }
+            found += [catalog.heads(env), histories, inputs, sorted(catalog.edges(env))]
+        return found
 
     @rule(days=st.sampled_from([4, 8, 40]))
     def time_passes(self, days: int) -> None:
@@ -342,9 +330,9 @@ class Machines(People, RuleBasedStateMachine):
     @rule(data=st.data())
     def a_byte_of_a_version_flips(self, data: st.DataObject) -> None:
         """I14: it is never taken for the value; once it is noted, it is made again, and only it."""
-        self.use(self._any(data))
-        self.built()
-        head = next(row for row in self.workspace.catalog.heads("default") if row.asset == KEYS["bulk"])
+        self.sit_down(data)
+        self.built(again=False)
+        head = next(row for row in self.workspace.catalog.heads(self.env) if row.asset == KEYS["bulk"])
         stored = self.workspace.records.get(action_path(head.fingerprint))
         assert stored is not None
         name = decode(stored.data, Action, stored.path).outputs[0].object
@@ -353,16 +341,22 @@ class Machines(People, RuleBasedStateMachine):
         self.damage(name, b"\xff" + whole[1:])
         with pytest.raises(CorruptObject):
             nacre.load(KEYS["bulk"])
-        checked = check(self.workspace.records, self.workspace.contents.objects, reads_data=True)
-        assert {each.slot for each in checked.faults} == {KEYS["bulk"]}
-        mend(self.workspace.records, checked, self.workspace.clock.now())
+        assert self.mended() == {KEYS["bulk"]}
         self.reopen()
         module = self.load()
         nacre.build("*", modules=[module])
         broken = {"total"} if self.code[self.at].is_broken else set()
         assert set(module.calls) == {"bulk", *SOURCES} | broken
-        self.require_values(module)
+        self.require_values()
         self.looked_at()
+        # Where the other environment has that version too, it is noted as lost there until somebody looks again.
+        assert self.mended() == set()
+
+    def mended(self) -> set[str]:
+        """Check the store and note what is lost and what is whole again; whose versions are damaged."""
+        checked = check(self.workspace.records, self.workspace.contents.objects, reads_data=True)
+        mend(self.workspace.records, checked, self.workspace.clock.now())
+        return {each.slot for each in checked.faults}
 
     def looked_at(self) -> None:
         """I4, I5, I13, I14: every version of every history is whole, nothing was lost or rewritten."""
@@ -373,38 +367,40 @@ class Machines(People, RuleBasedStateMachine):
         """I1: after everything, what is stored equals what a new store makes of it."""
         self.use(0)
         self.code[0].is_broken = False
-        self.built()
+        self.built(again=False)
         versions = {name: self.version(name) for name in KEYS}
         os.environ["NACRE_STORE"] = "memory://clean"
         os.environ["NACRE_PLACES"] = f"s3://lake={self.folder / 'clean'}"
+        path = self.folder / "clean" / self.place("given").removeprefix(f"{self.lake()}/")
+        path.parent.mkdir(parents=True)
+        path.write_text(str(self.world["given"]))
         self.reopen()
         nacre.build("*", modules=[self.load()]).raise_for_failure()
         assert {name: self.version(name) for name in KEYS} == versions
 
     def version(self, name: str) -> str:
-        return self.workspace.catalog.history("default", KEYS[name])[0].data_version
+        return self.workspace.catalog.history(DEFAULT_ENV, KEYS[name])[0].data_version
 
 
 class InMemory(Machines):
-    """One machine whose store lives as long as its process: so nothing is ever opened again."""
+    """One machine whose store lives as long as this process: what the first project held is what the next ones open."""
 
     n_machines = 1
+    _held: Workspace | None = None
 
     def store(self) -> str:
         return "memory://"
 
     def reopen(self) -> None:
+        super().reopen()
         if os.environ["NACRE_STORE"] == "memory://":
             project = roots.current_project()
-            workspace = project.workspace()
-            while isinstance(workspace.records, FaultyRecords):
-                objects = workspace.contents.objects
-                assert isinstance(objects, FaultyObjects)
-                contents = Contents(objects.inner, new_id)
-                workspace = workspace._replace(records=workspace.records.inner, contents=contents)
-            project._workspace = workspace
-        else:
-            super().reopen()
+            if self._held is None:
+                self._held = project.workspace()
+            held, project._is_kept = self._held, True
+            project._workspace = project._put_together(
+                held.records, held.contents.objects, held.catalog, held.append_events, held.claims
+            )
 
     def damage(self, name: str, data: bytes) -> None:
         objects = self.workspace.contents.objects
@@ -438,22 +434,27 @@ class InBucket(Machines):
     def lake(self) -> str:
         return f"s3://{self.bucket}/lake-{self.n_stores}"
 
-    @property
-    def key(self) -> str:
-        return f"lake-{self.n_stores}/pages/page.json"
+    def branch(self) -> str:
+        return f"s3://{self.bucket}/dev-{self.n_stores}"
 
-    def published(self) -> bytes | None:
-        found = self.service.client.list_objects_v2(Bucket=self.bucket, Prefix=self.key)
-        if not found.get("Contents"):
+    def file_at(self, place: str) -> bytes | None:
+        client = self.service.client
+        try:
+            data: bytes = client.get_object(**self._object(place))["Body"].read()
+        except client.exceptions.NoSuchKey:
             return None
-        data: bytes = self.service.client.get_object(Bucket=self.bucket, Key=self.key)["Body"].read()
         return data
 
-    def overwrite(self, data: bytes | None) -> None:
-        if data is None:
-            self.service.client.delete_object(Bucket=self.bucket, Key=self.key)
+    def put_at(self, place: str, data: bytes | None) -> None:
+        if "://" not in place:  # that of the clean store
+            super().put_at(place, data)
+        elif data is None:
+            self.service.client.delete_object(**self._object(place))
         else:
-            self.service.client.put_object(Bucket=self.bucket, Key=self.key, Body=data)
+            self.service.client.put_object(**self._object(place), Body=data)
+
+    def _object(self, place: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": place.removeprefix(f"s3://{self.bucket}/")}
 
     def damage(self, name: str, data: bytes) -> None:
         key = f"store-{self.n_stores}/objects/{name}"

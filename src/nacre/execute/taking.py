@@ -97,7 +97,7 @@ class Taking:
             return None
         before, now = self._publishing.seen(made), publisher.marks([made]).get(made, "")
         present = step.previous.get(made)
-        if now and now != before:
+        if now and (now != before or self._may_be_new(made, now)):
             contents = self._workspace.contents
             try:
                 found = take(publisher, contents, made, keeps=True, is_written=True, present=present)
@@ -128,6 +128,17 @@ class Taking:
         where = f"nacre.location({key_of(made)!r})"
         hints = ("return its content", f"or write the file yourself, at {where}, and return None")
         raise OutputMismatch(f"{step.task.name} returned nothing and wrote no file", facts, hints)
+
+    def _may_be_new(self, made: str, mark: str) -> bool:
+        """Say whether a step may have written the file that looks as it did before it.
+
+        Where the same bytes have the same mark, a run that ended before it noted its file leaves what the next one
+        writes again. A file that is noted is the version that is current, written again or not.
+        """
+        if not self._workspace.publisher.marks_content(made):
+            return False
+        head = cast("HeadRow | None", self._heads.get(made))
+        return head is None or bool(head.base) or has_drifted(head, mark)
 
     def seen(self, step: StepRun) -> Effects[Receipt]:
         """Look at an external asset: read what lies at its key, and run nothing.

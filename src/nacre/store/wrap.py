@@ -279,6 +279,11 @@ class FaultyPlace:
         self.inner = inner
         self._decide = decide
 
+    @property
+    def marks_content(self) -> bool:
+        """As the place that does the work."""
+        return self.inner.marks_content
+
     def check(self, path: str) -> None:
         """Pass on, unless it shall fail."""
         _with_fault(self._decide, Call("check", (path,)), lambda: self.inner.check(path))

@@ -24,6 +24,8 @@ _ASIDE = ".before-nacre"
 class FilePlace:
     """The local file system."""
 
+    marks_content = False
+
     def check(self, path: str) -> None:
         """Find out whether a file could be put here, by making its folder: only that tells what a mount allows."""
         target = Path("/", path)

@@ -64,6 +64,11 @@ def is_as_noted(found: str, noted: str) -> bool:
 class Place(Protocol):
     """One bucket, or the file system. Paths are slash-separated and relative to it, without a leading slash."""
 
+    @property
+    def marks_content(self) -> bool:
+        """Whether a mark may tell of the content alone, so that the same bytes written again have the same one."""
+        ...
+
     def check(self, path: str) -> None:
         """Find out, before the first step of a run, whether a file could be put here.
 

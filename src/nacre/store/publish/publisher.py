@@ -221,6 +221,10 @@ class Publisher:
             marks.update((files[path], mark) for path, mark in found.items())
         return marks
 
+    def marks_content(self, slot: str) -> bool:
+        """Whether the mark of a slot's file may be the same where somebody wrote the same bytes again."""
+        return self._place(self._file(slot).place).marks_content
+
     def open(self, slot: str) -> BinaryIO:
         """Open the file of a slot for reading.
 

@@ -1,0 +1,126 @@
+"""A second environment, as rules of the state machine: what it made is promoted, or all that is in the way is named."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+import nacre
+from lake_rules import DEV
+from machine_model import KEYS, MADE, PLACED, Code
+from nacre.errors import PromotionConflict, StoreError
+from nacre.execute.workspace import Workspace
+from nacre.store.records import DEFAULT_ENV
+from trouble import Killed
+
+#: Asset to its recipe, its content and its number.
+Standing = dict[str, tuple[str, str, int]]
+
+
+def current(standing: dict[str, Standing], env: str) -> Standing:
+    """What is read in an environment, its own or its base's."""
+    return standing[DEFAULT_ENV] | standing[env]
+
+
+class Branches:
+    """Rules for a machine that has two environments, one of which reads through the other."""
+
+    if TYPE_CHECKING:
+        workspace: Workspace
+        env: str
+        code: list[Code]
+        at: int
+
+        def use(self, machine: int, env: str = ...) -> None: ...
+        def reopen(self) -> None: ...
+        def built(self, *, again: bool = ...) -> None: ...
+        def looked_at(self) -> None: ...
+        def troubled(self, at: int, kind: str) -> object: ...
+        def place(self, name: str, env: str = ...) -> str: ...
+        def file_at(self, place: str) -> bytes | None: ...
+        def _any(self, data: st.DataObject) -> int: ...
+
+    @rule(data=st.data(), force=st.booleans())
+    def what_dev_made_is_promoted(self, data: st.DataObject, force: bool) -> None:
+        self.use(self._any(data))
+        self.promoted(DEV, DEFAULT_ENV, force=force)
+
+    def promoted(self, source: str, target: str, *, force: bool) -> bool:
+        """Nothing runs; the target has what the source made, also at its keys, or nothing moved.
+
+        Returns:
+            Whether nothing was in the way.
+        """
+        before, n_runs = self.standing(), len(self.workspace.catalog.runs())
+        try:
+            nacre.promote(source, target, force=force)
+        except PromotionConflict:
+            assert self.standing() == before, "a promotion with a conflict moved something"
+            return False
+        finally:
+            assert len(self.workspace.catalog.runs()) == n_runs, "a promotion ran something"
+        now = self.standing()
+        assert now[source] == before[source]
+        was, there = current(before, target), current(now, target)
+        for key in KEYS.values():
+            if wanted := before[source].get(key):
+                assert there[key][:2] == wanted[:2], f"{key} is not what was promoted"
+            else:
+                assert there.get(key) == was.get(key), f"{key} was not promoted, and moved"
+        self.require_published(target, before[target], now[target])
+        self.looked_at()
+        return True
+
+    def require_published(self, target: str, before: Standing, now: Standing) -> None:
+        """I8: what moved lies at its key."""
+        for name in PLACED:
+            if now.get(KEYS[name]) != before.get(KEYS[name]):
+                file = self.file_at(self.place(name, target))
+                assert file is not None, f"I8: {name} is not at its key"
+                if target == self.env:
+                    assert json.loads(file) == nacre.load(KEYS[name]), f"I8: {name} at its key is not current"
+
+    @rule(data=st.data(), at=st.integers(1, 12), kind=st.sampled_from(["killed", "killed", "lost"]))
+    def a_promotion_ends_badly(self, data: st.DataObject, at: int, kind: str) -> None:
+        """What was in the way before is after; else the next goes on where this one ended."""
+        self.use(self._any(data))
+        is_free = True
+        try:
+            nacre.promote(DEV, DEFAULT_ENV, dry_run=True)
+        except PromotionConflict:
+            is_free = False
+        before = self.standing()
+        self.troubled(at, kind)
+        with suppress(Killed, StoreError, PromotionConflict):
+            nacre.promote(DEV, DEFAULT_ENV)
+        self.reopen()
+        self.looked_at()
+        assert is_free or self.standing() == before, "a promotion with a conflict moved something"
+        assert self.promoted(DEV, DEFAULT_ENV, force=False) == is_free
+
+    @rule(data=st.data(), name=st.sampled_from(MADE), constant=st.integers(1, 3))
+    def dev_goes_on_from_what_is_current(self, data: st.DataObject, name: str, constant: int) -> None:
+        """Then nothing is in the way of what it makes, and nothing is left to run where that is promoted to."""
+        machine = self._any(data)
+        self.code[machine].is_broken = False
+        self.use(machine)
+        self.built(again=False)
+        assert self.promoted(DEFAULT_ENV, DEV, force=True)
+        self.code[machine].constants[name] = constant
+        self.use(machine, DEV)
+        self.built(again=False)
+        self.use(machine)
+        assert self.promoted(DEV, DEFAULT_ENV, force=False), "what dev went on from is in its way"
+        self.built(again=False)
+
+    def standing(self) -> dict[str, Standing]:
+        """What is current and its own in each environment."""
+        catalog = self.workspace.catalog
+        return {
+            env: {row.asset: (row.fingerprint, row.data_version, row.seq) for row in catalog.own_heads(env)}
+            for env in (DEFAULT_ENV, DEV)
+        }
