@@ -17,6 +17,9 @@ from nacre.execute.workspace import Workspace
 from nacre.store.records import DEFAULT_ENV
 from trouble import Killed
 
+if TYPE_CHECKING:
+    from stored_history import Seen
+
 #: Asset to its recipe, its content and its number.
 Standing = dict[str, tuple[str, str, int]]
 
@@ -33,6 +36,7 @@ class Branches:
         workspace: Workspace
         env: str
         code: list[Code]
+        seen: Seen
         at: int
 
         def use(self, machine: int, env: str = ...) -> None: ...
@@ -71,9 +75,20 @@ class Branches:
                 assert there[key][:2] == wanted[:2], f"{key} is not what was promoted"
             else:
                 assert there.get(key) == was.get(key), f"{key} was not promoted, and moved"
+        if not force and self.seen.keeps_all:
+            self.require_known(source, before[target], now[target])
         self.require_published(target, before[target], now[target])
         self.looked_at()
         return True
+
+    def require_known(self, source: str, before: Standing, now: Standing) -> None:
+        """What was promoted over is something that the source had, too: nobody's work is lost unseen."""
+        for key, (*was, seq) in before.items():
+            if now[key][2] != seq:
+                rows = self.workspace.catalog.history(source, key)
+                assert was in [[row.fingerprint, row.data_version] for row in rows], (
+                    f"{key} was promoted over"
+                )
 
     def require_published(self, target: str, before: Standing, now: Standing) -> None:
         """I8: what moved lies at its key."""
