@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -328,7 +327,7 @@ class Called:
             for each in recipe.inputs
             if each.parameter and each.parameter not in self._read_whole
         ]
-        return [replace(made, version=each) for each, made in found if made is not None]
+        return [msgspec.structs.replace(made, version=each) for each, made in found if made is not None]
 
     def _reused(
         self, made: Mapping[str, Made], reason: Reason, fingerprint: str, *, is_reported: bool = False

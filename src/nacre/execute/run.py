@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from nacre.declare.task import outside
@@ -36,8 +36,7 @@ MAX_SHOWN_REUSED = 200
 WORTH_S = 0.5
 
 
-@dataclass(slots=True)
-class _Elsewhere:
+class _Elsewhere(Struct):
     """A step that another run is making: when it is looked at again, and how long to wait after that."""
 
     step: Step

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -33,8 +32,7 @@ from nacre.survey.gather import Versions
 from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Settling:
+class Settling(msgspec.Struct, frozen=True, eq=False):
     """Settles the steps of one run.
 
     Args:
