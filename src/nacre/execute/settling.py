@@ -76,14 +76,23 @@ class Settling(msgspec.Struct, frozen=True, eq=False):
         decision: Decision,
         receipt: Receipt,
         reason: Reason,
+        recorded: tuple[str, bool],
         derived: Sequence[InputVersion] = (),
     ) -> Mapping[str, Made]:
         """Take the receipt of a step that made its assets: commit it, unless its content is what is current.
 
+        Args:
+            task: The step's.
+            decision: What it was to do.
+            receipt: What came of it.
+            reason: Why it ran.
+            recorded: What ``recorded_as`` says of the receipt.
+            derived: Versions its arguments came from without being them.
+
         Returns:
             Slot to the version made. The step is reported when its group is durable.
         """
-        fingerprint, is_new = self.recorded_as(decision, receipt)
+        fingerprint, is_new = recorded
         made = self.made(receipt, is_new)
         heads = list(map(self.survey.facts.heads.get, decision.recipe.assets))
         checked = decision.action is Planned.CHECK and all(
