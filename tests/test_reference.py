@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -71,7 +70,7 @@ def test_every_error_is_listed_with_its_kind_and_builtin() -> None:
 
 def test_every_setting_is_listed_with_its_default() -> None:
     said = rows(page("settings"))
-    for field in dataclasses.fields(Settings):
+    for field in msgspec.structs.fields(Settings):
         if field.name not in ("file", "environments"):  # the last are the tables of env
             assert field.name in said
             is_text = isinstance(field.default, str)

@@ -150,7 +150,8 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     refreshed = _refreshed(request, steps)
     released: Callable[[str], bool] = nothing_released
     if request.releases and not run.is_scheduled:
-        released = Released(inferred, graph, request.select, request.partitions, refreshed, set())
+        # mypy does not see the __call__ of a named tuple.
+        released = Released(inferred, graph, request.select, request.partitions, refreshed, set())  # type: ignore[assignment]
     facts = run.survey.gather(refreshed, request.reuse_sources, released)
     if read := assets_read(facts, inferred.graph.tasks):
         graph = _with_read(inferred, graph, read)

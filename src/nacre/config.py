@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nacre.errors import UsageError
 from nacre.keys import odd_segment
@@ -20,8 +22,7 @@ PLACES_EXAMPLE = 'write: places = {"s3://lake" = "./lake"}'
 ENV_EXAMPLE = 'write: env = "dev", or a table: [env.dev]  base = "default"  publish_root = "./dev"'
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentSettings:
+class EnvironmentSettings(Struct, frozen=True):
     """What a project says of one environment.
 
     Args:
@@ -35,8 +36,7 @@ class EnvironmentSettings:
     publish_root: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What a project may set.
 
     Args:
@@ -86,7 +86,7 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
             cannot be a folder.
     """
     file, table = _table(root)
-    known = {field.name for field in fields(Settings)} - {"file", "environments"}
+    known = set(Settings.__struct_fields__) - {"file", "environments"}
     for name in table:
         if name not in known:
             from difflib import get_close_matches
@@ -119,7 +119,7 @@ def read_settings(root: str, environ: Mapping[str, str] = os.environ) -> Setting
     settings = Settings(
         store, tuple(modules), env, file, places, schedules, keep_sources, environments, keep_external
     )
-    return replace(settings, **kept) if kept else settings  # type: ignore[arg-type]  # each is judged by its name
+    return replace(settings, **kept) if kept else settings
 
 
 def _switch(table: Mapping[str, object], name: str, file: str, *, default: bool) -> bool:

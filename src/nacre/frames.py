@@ -5,8 +5,8 @@ from __future__ import annotations
 import linecache
 import os
 import re
-from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
+from typing import NamedTuple
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -14,8 +14,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _MAX_LOCALS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class UserFrame:
+class UserFrame(NamedTuple):
     """One line of the user's code that was being executed.
 
     Args:
@@ -38,8 +37,7 @@ class UserFrame:
         return f"{shorter(self.file)}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """A traceback, told apart.
 
     Args:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.versions_at import require_pin_name
@@ -18,34 +16,6 @@ from nacre.store.paths import pin_path
 from nacre.store.records import Pin, decode, encode
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.survey.gone import record_gone
-
-
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """A version that is kept, and the name it can be asked for by.
-
-    Args:
-        name: Of the pin.
-        asset: Key.
-        version: Its number.
-        at: When it was pinned.
-        env: The environment whose version it is.
-        partition: Which slice; empty for the whole.
-        by: Who pinned it; empty where that is not known.
-    """
-
-    name: str
-    asset: str
-    version: int
-    at: datetime
-    env: str
-    partition: str = ""
-    by: str = ""
-
-
-def pinned(pin: Pin) -> Pinned:
-    """Give of a pin what a person asks for."""
-    return Pinned(pin.name, pin.asset, pin.seq, pin.at, pin.env, pin.partition, pin.by)
 
 
 def pins(workspace: Workspace) -> list[Pin]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nacre.execute.active import ActiveRun
 from nacre.execute.run import PlanRun
@@ -18,8 +18,7 @@ from nacre.planning.plan import Plan
 from nacre.store.holds import held_at, release
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(NamedTuple):
     """Says of a slot that is held whether this build ends that; asked only where something is held.
 
     Of an asset with partitions those count that are named, too: a hold on another is none of the build's business.

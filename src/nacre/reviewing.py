@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from nacre.api import Partition, Selector, as_modules, as_partitions, as_selectors, first_file
@@ -15,13 +17,37 @@ from nacre.curate.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
 from nacre.declare.asset import Asset
 from nacre.declare.task import Task
 from nacre.loading import find_version
-from nacre.pinning import Pinned, pin_version, pinned, remove_pin
+from nacre.pinning import pin_version, remove_pin
 from nacre.pinning import pins as stored_pins
 from nacre.project import current_project
+from nacre.store.records import Pin
 from nacre.views.difference import DEFAULT_ROWS, DiffResult, compare
 from nacre.views.session import Session
 from nacre.views.versions import HistoryEntry, entries
 from nacre.views.why import WhyResult, explain
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A version that is kept, and the name it can be asked for by.
+
+    Args:
+        name: Of the pin.
+        asset: Key.
+        version: Its number.
+        at: When it was pinned.
+        env: The environment whose version it is.
+        partition: Which slice; empty for the whole.
+        by: Who pinned it; empty where that is not known.
+    """
+
+    name: str
+    asset: str
+    version: int
+    at: datetime
+    env: str
+    partition: str = ""
+    by: str = ""
 
 
 def why(
@@ -181,12 +207,12 @@ def pin(
     row = session.current(as_selectors(key)[0], str(partition))
     found = find_version(session.workspace, row, at)
     workspace = session.project.workspace()
-    return pinned(pin_version(workspace, name, row.asset, row.partition, found, moves=move))
+    return _pinned(pin_version(workspace, name, row.asset, row.partition, found, moves=move))
 
 
 def pins() -> tuple[Pinned, ...]:
     """List the pins of the store, by name."""
-    return tuple(map(pinned, stored_pins(current_project().workspace(creates=False))))
+    return tuple(map(_pinned, stored_pins(current_project().workspace(creates=False))))
 
 
 def unpin(name: str) -> Pinned:
@@ -195,7 +221,7 @@ def unpin(name: str) -> Pinned:
     Raises:
         UsageError: There is none of this name.
     """
-    return pinned(remove_pin(current_project().workspace(creates=False), name))
+    return _pinned(remove_pin(current_project().workspace(creates=False), name))
 
 
 def promote(
@@ -293,3 +319,8 @@ def verify(
     given = as_modules(modules)
     project = current_project(first_file(given))
     return verify_reused(project, given, as_selectors(select), sample=str(sample), seed=seed)
+
+
+def _pinned(pin: Pin) -> Pinned:
+    """Give of a pin what a person asks for."""
+    return Pinned(pin.name, pin.asset, pin.seq, pin.at, pin.env, pin.partition, pin.by)

@@ -13,6 +13,9 @@ import pytest
 import nacre
 from sandbox import SOURCES, Sandbox
 
+#: Those that people see, and those above the I/O line; what a run is made of are structs (docs/adr/0002).
+MAX_DATACLASSES = 20
+
 PATHS = {
     "nacre": nacre.__all__,
     "nacre.assets": ["Asset", "AssetProperties", "add_asset_metadata", "materialize"],
@@ -60,6 +63,24 @@ def test_importing_brings_no_heavy_library() -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_build_is_imported_with_few_classes_whose_code_is_written_first() -> None:
+    """Python writes and compiles the methods of each dataclass at import, which costs as much as fifty structs."""
+    code = (
+        "import sys, nacre; nacre.build\n"
+        "named = {n: m for n, m in sys.modules.items() if n.startswith('nacre.')}\n"
+        "made = {v for n, m in named.items() for v in vars(m).values() if getattr(v, '__module__', '') == n}\n"
+        "print(*sorted(v.__name__ for v in made if '__dataclass_fields__' in getattr(v, '__dict__', ())))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(SOURCES)},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert 0 < len(done.stdout.split()) <= MAX_DATACLASSES, done.stdout
 
 
 def test_a_build_imports_none_of_what_looks_at_stored_results() -> None:

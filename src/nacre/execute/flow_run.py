@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -260,8 +259,9 @@ class Called:
             versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
             run.settling.note_outlines(receipt)
             reason = observed(decision.recipe, versions, run.facts)
-        made = run.settling.finish(self.task, decision, receipt, reason, derived)
-        adopted = self._adopted(decision, receipt)
+        recorded = run.settling.recorded_as(decision, receipt)
+        made = run.settling.finish(self.task, decision, receipt, reason, recorded, derived)
+        adopted = self._adopted(decision, receipt, recorded[0])
         if adopted is not None:
             run.shared.results[decision.fingerprint] = adopted
             return self._reused(adopted, reason, decision.fingerprint, is_reported=True)
@@ -270,7 +270,7 @@ class Called:
         self._hold(made, receipt.value, decision.fingerprint)
         return Completed(warned(run, self.task, reason), receipt.value)
 
-    def _adopted(self, decision: Decision, receipt: Receipt) -> dict[str, Made] | None:
+    def _adopted(self, decision: Decision, receipt: Receipt, fingerprint: str) -> dict[str, Made] | None:
         """Give what another run recorded first for the same recipe, where that is other content: all get the same.
 
         In a build nothing is recorded yet, and the log will tell.
@@ -278,7 +278,6 @@ class Called:
         run = self.run
         if run.kind == "build" or decision.action is Action.CHECK:
             return None
-        fingerprint, _ = run.settling.recorded_as(decision, receipt)
         recorded = run.versions.action(fingerprint)
         if recorded is None or recorded.attempt == receipt.attempt:
             return None
@@ -328,7 +327,7 @@ class Called:
             for each in recipe.inputs
             if each.parameter and each.parameter not in self._read_whole
         ]
-        return [replace(made, version=each) for each, made in found if made is not None]
+        return [msgspec.structs.replace(made, version=each) for each, made in found if made is not None]
 
     def _reused(
         self, made: Mapping[str, Made], reason: Reason, fingerprint: str, *, is_reported: bool = False

@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from itertools import count
+
+from msgspec import Struct, field
 
 from nacre.declare.task import Task
 from nacre.errors import CyclicAssets, InputMutated, NacreError
@@ -23,8 +24,7 @@ _SHARED = (bool, int, float, complex, str, bytes, type(None), enum.Enum, range, 
 MISSING = object()
 
 
-@dataclass(slots=True)
-class Made:
+class Made(Struct):
     """One asset version of this run.
 
     Args:
@@ -102,8 +102,7 @@ def _is_instance(value: object, as_type: object | None) -> bool:
     return isinstance(plain, type) and type(value) is plain
 
 
-@dataclass(slots=True)
-class Holdings:
+class Holdings(Struct):
     """Which objects in memory came from which asset versions, for lineage inside a flow.
 
     Objects are held, so their identity cannot be given to another object while the run lasts. Types that Python
@@ -144,8 +143,7 @@ class Holdings:
         return list(found.values())
 
 
-@dataclass(slots=True)
-class Shared:
+class Shared(Struct):
     """What all runs of one tree (a flow and the flows it calls) have in common.
 
     Args:

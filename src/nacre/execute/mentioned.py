@@ -12,11 +12,12 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import product
 from pathlib import PurePath
 from types import CodeType, FunctionType, ModuleType
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from nacre.declare.task import Task
 
@@ -40,8 +41,7 @@ _MAX_FUNCTIONS = 200
 _MAX_JOINS = 2_000
 
 
-@dataclass(slots=True)
-class Mentioned:
+class Mentioned(Struct):
     """What code mentions.
 
     Args:

@@ -124,14 +124,11 @@ class Publishing:
         for each in group:
             if each.superseded_by:
                 continue
-            written = {
-                write.path: Stored(write.path, write.data, token) for write, token in each.written if token
-            }
             outputs = each.action.outputs if each.action is not None else ()
             for move in each.commit.moves:
                 made = slot(move.asset, move.partition)
                 if made in self.taken or self._workspace.publisher.placed([made]):
-                    heads[made] = written.get(head_path(move.env, move.asset, move.partition))
+                    heads[made] = _as_written(each, head_path(move.env, move.asset, move.partition))
                     own = [output for output in outputs if output.asset == move.asset]
                     self._outputs.update((made, (each.commit.fingerprint, output)) for output in own)
         if heads:
@@ -322,6 +319,14 @@ class Publishing:
         error = NotPublished(f"{named} could not be published", facts, hints)
         error.__cause__ = problem
         self.errors[made] = error
+
+
+def _as_written(committed: Committed, path: str) -> Stored | None:
+    """Give a record as a commit left it; None where that must be read."""
+    found = (
+        Stored(path, write.data, token) for write, token in committed.written if write.path == path and token
+    )
+    return next(found, None)
 
 
 def _is_of(output: Output, current: Materialization) -> bool:

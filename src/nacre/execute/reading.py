@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from nacre.execute.mentioned import Mentioned, mentioned
 from nacre.execute.workspace import Workspace
@@ -48,8 +49,7 @@ class Noted(NamedTuple):
     seq: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class Reading:
+class Reading(Struct, eq=False):
     """What one step has read so far.
 
     Args:

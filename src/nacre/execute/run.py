@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from nacre.declare.task import outside
@@ -36,8 +36,7 @@ MAX_SHOWN_REUSED = 200
 WORTH_S = 0.5
 
 
-@dataclass(slots=True)
-class _Elsewhere:
+class _Elsewhere(Struct):
     """A step that another run is making: when it is looked at again, and how long to wait after that."""
 
     step: Step
@@ -233,11 +232,12 @@ class PlanRun:
         else:
             outlines = {asset: output.outline for asset, output in receipt.outputs.items()}
             versions = {asset: output.data_version for asset, output in receipt.outputs.items()}
-            _, is_new = self._run.settling.recorded_as(step.decision, receipt)
+            recorded = self._run.settling.recorded_as(step.decision, receipt)
+            _, is_new = recorded
             if self._plan.asks:  # a cache key function below may look at the value
                 self._run.shared.made.update(self._run.settling.made(receipt, is_new))
             settled = self._plan.advance(step.key, Outcome(versions, outlines, is_new))
-            made = self._run.settling.finish(step.task, step.decision, receipt, step.reason)
+            made = self._run.settling.finish(step.task, step.decision, receipt, step.reason, recorded)
             self._run.shared.made.update(made)
             if step.reason.cause is Cause.LOST:
                 self._made_again.update(made)

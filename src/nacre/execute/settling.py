@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -33,8 +32,7 @@ from nacre.survey.gather import Versions
 from nacre.version.fingerprint import InputVersion, fingerprint_with_reads, observed_fingerprint
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Settling:
+class Settling(msgspec.Struct, frozen=True, eq=False):
     """Settles the steps of one run.
 
     Args:
@@ -78,14 +76,23 @@ class Settling:
         decision: Decision,
         receipt: Receipt,
         reason: Reason,
+        recorded: tuple[str, bool],
         derived: Sequence[InputVersion] = (),
     ) -> Mapping[str, Made]:
         """Take the receipt of a step that made its assets: commit it, unless its content is what is current.
 
+        Args:
+            task: The step's.
+            decision: What it was to do.
+            receipt: What came of it.
+            reason: Why it ran.
+            recorded: What ``recorded_as`` says of the receipt.
+            derived: Versions its arguments came from without being them.
+
         Returns:
             Slot to the version made. The step is reported when its group is durable.
         """
-        fingerprint, is_new = self.recorded_as(decision, receipt)
+        fingerprint, is_new = recorded
         made = self.made(receipt, is_new)
         heads = list(map(self.survey.facts.heads.get, decision.recipe.assets))
         checked = decision.action is Planned.CHECK and all(

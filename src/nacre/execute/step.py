@@ -8,7 +8,6 @@ from __future__ import annotations
 import enum
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
@@ -44,8 +43,7 @@ def _no_output(made: str, data_version: str) -> Output | None:
     return None
 
 
-@dataclass(slots=True)
-class StepRun:
+class StepRun(msgspec.Struct):
     """One step while it runs; what user code sees as the running task.
 
     Args:
@@ -69,7 +67,7 @@ class StepRun:
     run: context.RunContext
     started_at: datetime
     log_prints: bool = False
-    previous: Mapping[str, Output] = field(default_factory=dict)
+    previous: Mapping[str, Output] = msgspec.field(default_factory=dict)
     earlier: Callable[[str, str], Output | None] = _no_output
     caller: context.StepContext | None = None
     fingerprint: str = ""
@@ -78,7 +76,7 @@ class StepRun:
     readings: tuple[Reading, ...] = ()
     takes: Takes | None = None
     run_count: int = 0
-    metadata: dict[str, dict[str, object]] = field(default_factory=dict)
+    metadata: dict[str, dict[str, object]] = msgspec.field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
+
+from msgspec import Struct, field
 
 from nacre.execute.asking import Asking
 from nacre.execute.made import Shared
@@ -19,8 +20,7 @@ from nacre.planning.plan import outline_in
 from nacre.survey.gather import Versions, gather
 
 
-@dataclass(slots=True, eq=False)
-class Surveying:
+class Surveying(Struct, eq=False):
     """The facts of one run: gathered once, then pinned; only its own looks at places add to them.
 
     Args:
@@ -40,7 +40,7 @@ class Surveying:
     now: datetime
     #: External assets that are held: their files are not looked at.
     held_outside: set[str] = field(default_factory=set)
-    _facts: Facts | None = field(default=None, init=False)
+    _facts: Facts | None = None
 
     @property
     def facts(self) -> Facts:

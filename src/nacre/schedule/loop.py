@@ -7,7 +7,6 @@ from trying. What was left by a process that is gone is settled by the next one 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -17,7 +16,7 @@ from nacre.execute.clock import Clock
 from nacre.execute.report import duration
 from nacre.schedule.definition import Schedule
 from nacre.schedule.ticks import Ending, Held, TickBook
-from nacre.schedule.trigger import Due, missed
+from nacre.schedule.trigger import missed
 from nacre.store.lease import RENEW_S, Tenure
 from nacre.store.records import Tick
 
@@ -66,16 +65,12 @@ class TickReporter(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class _Served:
     """One schedule in this process: what is settled, and what is due next."""
 
-    schedule: Schedule
-    settled: datetime
-    next: Due | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.settle(self.settled)
+    def __init__(self, schedule: Schedule, settled: datetime) -> None:
+        self.schedule = schedule
+        self.settle(settled)
 
     def settle(self, until: datetime) -> None:
         self.settled = until

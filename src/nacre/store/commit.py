@@ -396,9 +396,8 @@ def _may_move(move: Move, present: Head) -> bool:
 
 def _needs(commit: Commit, made: Mapping[str, int | None]) -> tuple[int, ...] | None:
     """The heads of the group by which the versions that this commit read become current; None where one may not."""
-    read = [name for move in commit.moves for name, _ in slots(move.inputs)]
-    found = dict.fromkeys(made[name] for name in read if name in made)
-    needs = tuple([n for n in found if n is not None])
+    found = {made[name] for move in commit.moves for name, _ in slots(move.inputs) if name in made}
+    needs = tuple(sorted([n for n in found if n is not None]))
     return needs if len(needs) == len(found) else None
 
 

@@ -137,9 +137,7 @@ def save(value: object, identity: ValueIdentity, key: str, sink: BinaryIO) -> st
 def _is_shared() -> bool:
     """Whether threads run that are neither ours nor the first one: they may hold the value."""
     own = threading.main_thread()
-    return threading.active_count() > 1 and any(
-        thread is not own and not thread.name.startswith("nacre-") for thread in threading.enumerate()
-    )
+    return any(thread is not own and not thread.name.startswith("nacre-") for thread in threading.enumerate())
 
 
 def _save_verified(value: object, identity: ValueIdentity, chosen: Format, sink: BinaryIO) -> None:
