@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from machine_model import KEYS, PLACED
+from nacre.execute.workspace import Workspace
 from nacre.store.records import DEFAULT_ENV
+
+if TYPE_CHECKING:
+    from stored_history import Seen
 
 #: An environment that reads through the default one and publishes in a folder of its own.
 DEV = "dev"
@@ -23,6 +27,8 @@ class Lake:
         folder: Path
         env: str
         world: dict[str, int]
+        workspace: Workspace
+        seen: Seen
 
     # ── where files lie ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -54,6 +60,18 @@ class Lake:
     def published(self, name: str) -> bytes | None:
         """The file of an asset in the environment that is used."""
         return self.file_at(self.place(name, self.env))
+
+    def require_versions(self, before: dict[str, bytes | None], wrote: object) -> None:
+        """I7: what a run left at a key is a version; or what its function wrote itself, up to where that ended."""
+        for name in PLACED:
+            now = self.published(name)
+            if now != before[name]:
+                assert now is not None, f"I7: the file of {name} is gone"
+                is_written = (
+                    name == "own" and wrote is not None and json.dumps(wrote).encode().startswith(now)
+                )
+                versions = self.seen.values(self.workspace, self.env, KEYS[name])
+                assert is_written or json.loads(now) in versions, f"I7: {name} in {self.env} is {now!r}"
 
     # ── what others do to them ────────────────────────────────────────────────────────────────────────────────────
 

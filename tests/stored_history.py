@@ -66,34 +66,38 @@ class Seen:
         made: str,
         version: Materialization,
     ) -> None:
-        output = self.output(workspace, made, version)
+        action, output = self._record(workspace, made, version)
         workspace.contents.open(output).close()  # I14: raises where a byte is not as it was
+        read = {slot(each.asset, each.partition): each.data_version for each in action.inputs}
         for asset, seq in version.inputs.values():
-            # What was read through the base has its number there.
-            above = now.get((env, asset), {}) | now.get((self._bases.get(env, env), asset), {})
-            assert seq in above or (not self.keeps_all and seq < min(above, default=0)), (
-                f"I13: {made} was made from {asset}@v{seq}"
+            # What was read through the base has its number there; an own version may have the same number.
+            above = [now.get((each, asset), {}) for each in dict.fromkeys((env, self._bases.get(env, env)))]
+            found = [each[seq].data_version for each in above if seq in each]
+            is_dropped = not self.keeps_all and any(seq < min(each, default=0) for each in above)
+            assert read.get(asset, "nothing") in found or (is_dropped and not found), (
+                f"I13: {made} in {env} was made from {asset}@v{seq} as {read.get(asset)}, which is {found}"
             )
 
-    def values(self, workspace: Workspace, made: str) -> list[object]:
-        """What an asset was ever worth."""
-        history: dict[int, Materialization] = {}
-        for stored in workspace.records.scan("heads/"):
-            head = decode(stored.data, Head, stored.path)
-            if head.asset == made:
-                history.update({each.seq: each for each in head.history})
-        outputs = [self.output(workspace, made, each) for each in history.values()]
+    def values(self, workspace: Workspace, env: str, made: str) -> list[object]:
+        """What an asset was ever worth in an environment."""
+        history = self._read(workspace).get((env, made), {}).values()
+        outputs = [self.output(workspace, made, each) for each in history]
         return [formats.load(each.format, workspace.contents.open(each), None) for each in outputs]
 
     def output(self, workspace: Workspace, made: str, version: Materialization) -> Output:
-        """Find what a version of a history is; there always is such a record."""
+        """Find what a version of a history is."""
+        return self._record(workspace, made, version)[1]
+
+    def _record(self, workspace: Workspace, made: str, version: Materialization) -> tuple[Action, Output]:
+        """Find the record of a version of a history, and what it says of that; there always is one."""
         stored = workspace.records.get(action_path(version.fingerprint))
         assert stored is not None, f"I4: v{version.seq} of {made} has no record"
         # Where a result was made anew with other content, the one before lies below it.
         below = workspace.records.scan(f"{stored.path}/was-")
         actions = [decode(each.data, Action, each.path) for each in (stored, *below)]
-        outputs = [output for action in actions for output in action.outputs]
-        found = [each for each in outputs if each.asset == made and each.data_version == version.data_version]
+        outputs = [(action, output) for action in actions for output in action.outputs]
+        wanted = made, version.data_version
+        found = [each for each in outputs if (each[1].asset, each[1].data_version) == wanted]
         told = [(each.run, each.started_at, each.used_at, each.buried_at) for each in actions]
         assert found, f"I4: v{version.seq} of {made} is not what its record says: {version}, {told}"
         return found[0]

@@ -29,7 +29,7 @@ from branch_rules import Branches
 from buckets import KEYS as AWS_KEYS
 from buckets import Service
 from lake_rules import DEV, Lake
-from machine_model import KEYS, MADE, PAGE, PLACED, SOURCES, Code, Recipe
+from machine_model import KEYS, MADE, PLACED, SOURCES, Code, Recipe
 from nacre import project as roots
 from nacre.declare.discover import load_module
 from nacre.errors import CorruptObject, StoreError
@@ -252,8 +252,8 @@ class Machines(Lake, People, Branches, RuleBasedStateMachine):
         """Killed at its n-th request, or left without an answer once; what was true before stays so."""
         self.sit_down(data)
         module = self.load()
-        before = self.published("page")
-        trouble = self.trouble = self.troubled(at, kind)
+        before = [self.published(name) for name in PLACED]
+        self.trouble = self.troubled(at, kind)
         recipes = self.code[self.at].recipes(self.world)
         if self.code[self.at].is_broken:
             recipes.pop("total")
@@ -268,8 +268,8 @@ class Machines(Lake, People, Branches, RuleBasedStateMachine):
             f"I2: {again} again"
         )
         self.reopen()
-        if trouble.is_over and (now := self.published("page")) != before:
-            assert json.loads(now or b"0") in self.seen.values(self.workspace, PAGE), "I7"
+        wrote = self.code[self.at].values(self.world)["own"] if "own" in module.calls else None
+        self.require_versions(dict(zip(PLACED, before, strict=True)), wrote)
         self.looked_at()
 
     def troubled(self, at: int, kind: str) -> Trouble:
