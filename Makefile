@@ -23,7 +23,7 @@ help:
 	@echo "make test-scale    a table of 1 GB, 10,000 assets in a bucket, 32 processes that want the same at once"
 	@echo "make test-versions data versions with other Pythons and library versions (Python 3.11, 3.12 and 3.13)"
 	@echo "make test-web      the web page in Chromium (KEEP_PICTURES=1 renews docs/images)"
-	@echo "make test-whole    what takes long, pip only: the example on S3, dbt and streaming at length, 2,000 steps in a row"
+	@echo "make test-whole    what takes long, pip only: every page of docs/, the example on S3, dbt at length, planted bugs"
 	@echo "make bench         the figures of docs/performance.md (ROUNDS=5)"
 	@echo "make format        let ruff format and fix"
 	@echo "make changelog     show the changes since the last release"
@@ -42,8 +42,9 @@ ui: venv
 dashboard: venv
 	@cd examples/bluesky/dashboard && '$(CURDIR)/$(PY)' -m streamlit run app.py
 
+# One more worker than there are cores: tests wait for servers and programs that they started.
 test: venv
-	@TMPDIR="$$(tools/scratch.sh)" $(PY) -m pytest -n auto --dist worksteal $(ARGS)
+	@TMPDIR="$$(tools/scratch.sh)" $(PY) -m pytest -n "$$($(PY) -c 'import os; print(os.cpu_count() + 1)')" --dist worksteal $(ARGS)
 
 check: venv
 	@$(PY) -m ruff format --check .

@@ -111,6 +111,7 @@ def test_the_marts_stand_in_one_lineage_with_the_pipeline(store: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.whole
 def test_every_page_says_how_fresh_it_is_and_that_it_shows_a_sample(store: Path, name: str) -> None:
     shown = texts(page(name))
     about = "posts_ranked" if name == "best_posts.py" else "weekly_summary"
@@ -156,6 +157,7 @@ def test_data_health_lists_every_asset_with_state_and_reason(store: Path) -> Non
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.whole
 def test_an_empty_store_says_what_to_type_and_stays_empty(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -165,6 +167,7 @@ def test_an_empty_store_says_what_to_type_and_stays_empty(
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.whole
 def test_a_store_that_cannot_be_read_is_all_that_a_page_shows(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

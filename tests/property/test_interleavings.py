@@ -87,6 +87,7 @@ def test_what_was_violated_once_is_so_no_more(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", BUGS)
+@pytest.mark.whole
 def test_a_planted_bug_of_the_protocol_is_caught(name: str) -> None:
     """Each is planted in the real code from outside, and found from scratch within as many histories as stated."""
     bug = BUGS[name]
