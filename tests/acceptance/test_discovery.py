@@ -6,10 +6,12 @@ import copy
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import nacre
+from nacre.declare.discover import load_module
 from nacre.errors import InvalidOption, SourceDrift, UnknownName, UsageError
 from sandbox import Sandbox
 
@@ -159,3 +161,18 @@ def test_a_run_name_that_cannot_be_made_is_told_and_a_missing_argument_first(pro
         module.daily("monday")
     with pytest.raises(TypeError, match="day"):
         module.daily()
+
+
+def test_whatever_lies_among_the_modules_a_file_is_loaded_once(
+    project: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, file in enumerate((object(), "", "nowhere.zip/x.py", "a\0b", None, b"pipeline.py")):
+        monkeypatch.setitem(sys.modules, f"odd_{number}", SimpleNamespace(__file__=file))
+    path = project.folder / "loaded_once.py"
+    path.write_text(
+        'from nacre.assets import materialize\n\n@materialize("asset://x")\ndef x():\n    return 1\n'
+    )
+    (project.folder / "linked.py").symlink_to(path)
+    first = load_module(str(path))
+    assert load_module(str(project.folder / "linked.py")) is first
+    assert load_module("loaded_once.py", str(project.folder)) is first

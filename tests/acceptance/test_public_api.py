@@ -49,20 +49,24 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     assert "materialize" in dir(nacre)
 
 
+def printed(code: str) -> str:
+    """What a process of its own prints, which has imported nothing else."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(SOURCES)},
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
 def test_importing_brings_no_heavy_library() -> None:
     code = (
         "import sys; from nacre import flow, materialize, task\n"
         "heavy = {'asyncio', 'pyarrow', 'pandas', 'polars', 'numpy', 'sqlite3', 'rich', 'click', 'logging'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(SOURCES)},
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert done.stdout == "[]\n"
+    assert printed(code) == "[]\n"
 
 
 def test_a_build_is_imported_with_few_classes_whose_code_is_written_first() -> None:
@@ -73,14 +77,8 @@ def test_a_build_is_imported_with_few_classes_whose_code_is_written_first() -> N
         "made = {v for n, m in named.items() for v in vars(m).values() if getattr(v, '__module__', '') == n}\n"
         "print(*sorted(v.__name__ for v in made if '__dataclass_fields__' in getattr(v, '__dict__', ())))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(SOURCES)},
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert 0 < len(done.stdout.split()) <= MAX_DATACLASSES, done.stdout
+    found = printed(code)
+    assert 0 < len(found.split()) <= MAX_DATACLASSES, found
 
 
 def test_a_build_imports_none_of_what_looks_at_stored_results() -> None:
@@ -89,14 +87,7 @@ def test_a_build_imports_none_of_what_looks_at_stored_results() -> None:
         "others = {'nacre.curate', 'nacre.reviewing', 'nacre.views', 'statistics', 'getpass'}\n"
         "print(sorted(others & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(SOURCES)},
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert done.stdout == "[]\n"
+    assert printed(code) == "[]\n"
 
 
 def test_a_decorated_function_keeps_what_it_says_of_itself(project: Sandbox) -> None:

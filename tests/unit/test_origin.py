@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import metadata
 from pathlib import Path
 
-from nacre.version.origin import Origins
+from nacre.version.origin import Origins, real_path
 
 
 def test_a_file_belongs_to_where_its_links_lead(tmp_path: Path) -> None:
@@ -38,6 +40,22 @@ def test_a_file_belongs_to_where_its_links_lead(tmp_path: Path) -> None:
         *("project/lib/own.py", "project/lib/package/part.py"),
         *("lib/site-packages/own.py", "lib/site-packages/package/part.py"),
     }
+
+
+def test_links_are_followed_as_realpath_does_whatever_the_name(tmp_path: Path) -> None:
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "real" / "file.py").touch()
+    (tmp_path / "real" / "other.py").symlink_to("file.py")
+    (tmp_path / "linked").symlink_to("real/deep")
+    (tmp_path / "turns").symlink_to("turns")
+    base, folders = str(tmp_path), dict[str, str]()
+    names = [
+        *("/real/file.py", "/real/other.py", "/linked/../other.py", "/linked", "/linked/", "/linked/."),
+        *("/linked/..", "/missing/x.py", "/turns", "/linked/x.py", "/./real/file.py"),
+    ]
+    loaded = [file for each in list(sys.modules.values()) if (file := getattr(each, "__file__", None))]
+    for name in (*(base + each for each in names), "relative.py", "../x.py", "/", "", *loaded):
+        assert real_path(name, folders) == os.path.realpath(name), name
 
 
 def test_a_module_named_unlike_its_distribution_is_found_as_importlib_finds_it() -> None:

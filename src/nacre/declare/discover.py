@@ -72,12 +72,13 @@ def _load_file(path: str, given: str) -> ModuleType:
     return module
 
 
-def _is_from(module: ModuleType, there: os.stat_result) -> bool:
-    # The file itself is compared: to follow the links of a thousand names asks the disk ten thousand times.
+def _is_from(module: object, there: os.stat_result) -> bool:
+    # The file itself is compared: to follow the links of a thousand names asks the disk ten thousand times. And
+    # sys.modules may hold anything.
     file = getattr(module, "__file__", None)
     try:
-        return file is not None and os.path.samestat(os.stat(file), there)
-    except OSError:  # in an archive, or gone
+        return isinstance(file, str) and os.path.samestat(os.stat(file), there)
+    except (OSError, ValueError):  # in an archive, gone, or no path at all
         return False
 
 

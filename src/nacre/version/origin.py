@@ -39,7 +39,7 @@ class Origins:
         """Tell whether a file is the project's own; constant after the first time."""
         own = self._own.get(name)
         if own is None:
-            path = self._real(name)
+            path = real_path(name, self._folders)
             root = self._root(path)
             rest = path[len(root) :] if root else path
             own = _INSTALLED.isdisjoint(rest.split(os.sep)) and (bool(root) or not _below(path, self._python))
@@ -125,19 +125,25 @@ class Origins:
             return self.owns_file(file) if file else spec not in ("built-in", "frozen")
         return self.owns_file(file)
 
-    def _real(self, name: str) -> str:
-        # As os.path.realpath, which asks the disk about each part of each name: modules share a few folders.
-        folder, file = os.path.split(name)
-        if not os.path.isabs(name) or file in ("", os.curdir, os.pardir):
-            return os.path.realpath(name)
-        at = self._folders.get(folder)
-        if at is None:
-            at = self._folders[folder] = os.path.realpath(folder)
-        path = os.path.join(at, file)
-        return os.path.realpath(path) if os.path.islink(path) else path
-
     def _root(self, path: str) -> str:
         return next((root for root in self.roots if _below(path, root)), "")
+
+
+def real_path(name: str, folders: dict[str, str]) -> str:
+    """Follow the links of a file's name as ``os.path.realpath``, which asks the disk about each part of each name.
+
+    Args:
+        name: Of one of many files that share a few folders, as modules do.
+        folders: Where folders really are, as far as it is known; added to.
+    """
+    folder, file = os.path.split(name)
+    if not os.path.isabs(name) or file in ("", os.curdir, os.pardir):
+        return os.path.realpath(name)
+    at = folders.get(folder)
+    if at is None:
+        at = folders[folder] = os.path.realpath(folder)
+    path = os.path.join(at, file)
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def roots_of(name: str) -> list[str]:
