@@ -110,12 +110,14 @@ def test_every_number_of_the_summary_equals_plain_counting(server: XrpcServer, n
     assert found["is_sample"] is True
 
 
+@pytest.mark.whole
 def test_a_second_run_asks_the_sources_and_reuses_everything_else(server: XrpcServer) -> None:
     assert actions() == ["built"] * 5
     assert actions() == UNCHANGED
     assert all(reason for _, reason in build().values())
 
 
+@pytest.mark.whole
 def test_where_the_data_was_read_makes_no_difference(
     server: XrpcServer, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +127,7 @@ def test_where_the_data_was_read_makes_no_difference(
         assert actions() == UNCHANGED
 
 
+@pytest.mark.whole
 def test_a_like_on_an_old_post_is_noticed_though_no_profile_changed(
     server: XrpcServer, network: Network
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_like_on_an_old_post_is_noticed_though_no_profile_changed(
     assert summary() == before, "that post is not of this week"
 
 
+@pytest.mark.whole
 def test_a_new_follower_changes_profiles_and_nothing_after_the_feed(
     server: XrpcServer, network: Network
 ) -> None:
@@ -150,6 +154,7 @@ def test_the_artifacts_of_the_week_are_stored(server: XrpcServer) -> None:
     assert stored == {"weekly-summary": "markdown", "weekly-accounts": "table", "weekly-chart": "image"}
 
 
+@pytest.mark.whole
 def test_a_service_in_trouble_is_asked_again(server: XrpcServer) -> None:
     server.service.refusals.append(Refusal(503, "ServiceUnavailable", "Try later"))
     assert actions() == ["built"] * 5

@@ -366,6 +366,7 @@ KILLED_AT = (5, 19, 21, 26, 38)
 
 
 @pytest.mark.parametrize("n_writes", KILLED_AT)
+@pytest.mark.whole
 def test_a_build_killed_at_a_write_leaves_a_store_that_is_whole_and_goes_on(
     sandbox: Sandbox, lake: Lake, relay: Relay, n_writes: int
 ) -> None:

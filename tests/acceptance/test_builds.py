@@ -371,6 +371,7 @@ def test_an_entry_of_a_result_reads_as_a_line(project: Sandbox) -> None:
     assert [str(step) for step in project.build(module)] == ["raw  built  v1  not made yet"]
 
 
+@pytest.mark.whole
 def test_every_version_stays_in_the_history_however_many_there_are(project: Sandbox) -> None:
     """More than a head holds: the others are in records beside it, from which the catalog can be made again."""
     module = project.module(

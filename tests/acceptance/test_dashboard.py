@@ -76,6 +76,7 @@ def texts(app: AppTest) -> str:
 # ── the marts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.whole
 def test_the_marts_agree_with_plain_counting(store: Path, network: Network) -> None:
     engagement: dict[str, list[int]] = {}
     for post in network.posts.values():
@@ -99,6 +100,7 @@ def test_the_marts_agree_with_plain_counting(store: Path, network: Network) -> N
 ENGAGEMENT = ("likes", "reposts", "replies", "quotes")
 
 
+@pytest.mark.whole
 def test_the_marts_stand_in_one_lineage_with_the_pipeline(store: Path) -> None:
     stage = "dbt://bluesky/staging/stg_posts"
     assert nacre.lineage("posts_ranked").upstream == {stage}
@@ -120,6 +122,7 @@ def test_every_page_says_how_fresh_it_is_and_that_it_shows_a_sample(store: Path,
     assert "Sample data" in shown
 
 
+@pytest.mark.whole
 def test_the_overview_compares_the_week_with_the_one_before(store: Path) -> None:
     app = page("overview.py")
     summary = nacre.load("weekly_summary", as_type=dict)
@@ -134,6 +137,7 @@ def test_the_overview_compares_the_week_with_the_one_before(store: Path) -> None
     assert len(app.dataframe[0].value) == 8, "full weeks only"
 
 
+@pytest.mark.whole
 def test_posts_are_ranked_and_filtered_by_account(store: Path) -> None:
     app = page("best_posts.py")
     shown = app.dataframe[0].value
@@ -143,6 +147,7 @@ def test_posts_are_ranked_and_filtered_by_account(store: Path) -> None:
     assert set(app.dataframe[0].value["handle"]) == {chosen}
 
 
+@pytest.mark.whole
 def test_data_health_lists_every_asset_with_state_and_reason(store: Path) -> None:
     table = page("health.py").dataframe[0].value.set_index("asset")
     assert table.loc["posts_ranked", ["state", "why", "version"]].tolist() == [

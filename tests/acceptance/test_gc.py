@@ -110,6 +110,7 @@ def test_a_collected_result_is_made_again_when_it_is_wanted(past: Sandbox) -> No
     assert module.calls == ["spare"], "and is recorded again, in the place of its tombstone"
 
 
+@pytest.mark.whole
 def test_the_file_of_records_becomes_smaller_when_much_of_it_is_free(past: Sandbox) -> None:
     module = past.module("""
         from nacre.cache_policies import INPUTS

@@ -331,6 +331,7 @@ def test_what_has_no_identity_is_refused_with_its_place(name: str) -> None:
         identify(value)
 
 
+@pytest.mark.whole
 def test_depth_and_size_have_no_limit_that_a_person_meets() -> None:
     deep: Any = 1
     for level in range(20_000):
