@@ -9,6 +9,7 @@ from nacre.errors import StoreError
 from nacre.execute.workspace import Workspace
 from nacre.keys import slot
 from nacre.store import formats
+from nacre.store.history import last_of, whole
 from nacre.store.paths import action_path
 from nacre.store.records import Action, Head, Materialization, Output, Past, decode
 
@@ -32,7 +33,11 @@ class Seen:
         for name, before in self.histories.items():
             first = 1 if self.keeps_all else min(now.get(name, {0: None}))
             kept = {seq: version for seq, version in before.items() if seq >= first}
-            assert kept.items() <= now.get(name, {}).items(), f"I5: {name} lost or rewrote a version"
+            there = now.get(name, {})
+            changed = [
+                (version, there.get(seq)) for seq, version in kept.items() if there.get(seq) != version
+            ]
+            assert not changed, f"I5: {name} lost or rewrote versions, of {sorted(there)}: {changed}"
         for (env, made), history in now.items():
             first = 1 if self.keeps_all else min(history)
             assert sorted(history) == list(range(first, first + len(history))), f"I5: {made} has gaps"
@@ -49,14 +54,17 @@ class Seen:
         self.histories = now
 
     def _read(self, workspace: Workspace) -> dict[tuple[str, str], dict[int, Materialization]]:
-        """All histories; heads first, so that what leaves one meanwhile is found behind it."""
-        found: dict[tuple[str, str], dict[int, Materialization]] = {}
+        """All histories; heads first, so that what leaves one meanwhile is found behind it.
+
+        A version that a part does not list, though it tells of its number, was dropped, wherever it stands besides.
+        """
+        parts: dict[tuple[str, str], list[tuple[int, Head | Past]]] = {}
         for area, kind in (("heads/", Head), ("hist/", Past)):
             for stored in workspace.records.scan(area):
                 part = decode(stored.data, kind, stored.path)
                 name = part.env, slot(part.asset, part.partition)
-                found.setdefault(name, {}).update({each.seq: each for each in part.history})
-        return found
+                parts.setdefault(name, []).append((last_of(stored.path, part), part))
+        return {name: {each.seq: each for each in whole(found)} for name, found in parts.items()}
 
     def _require_whole(
         self,

@@ -205,6 +205,22 @@ def test_what_was_current_within_the_grace_period_is_never_dropped(store: Store)
     assert store.versions() == [3]
 
 
+def test_a_machine_whose_clock_is_behind_makes_no_hole_in_a_history(store: Store) -> None:
+    """c is told to be of before b, and was current after it: it does not age sooner."""
+    store.build("a")
+    store.wait(1)
+    store.build("b")
+    store.wait(-1)
+    store.build("c")
+    store.build("d")
+    store.wait(7.5)
+    store.collect(Retention(keep_versions=1))
+    assert store.versions() == [1, 2, 3, 4]
+    store.wait(1)
+    store.collect(Retention(keep_versions=1))
+    assert store.versions() == [4]
+
+
 def test_pinned_and_held_versions_stay(store: Store) -> None:
     names = [store.build(each) for each in "abcdef"]
     pin = Pin(name="good", env="default", asset=KEY, seq=2, fingerprint="b", at=store.clock.now())

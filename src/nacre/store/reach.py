@@ -63,11 +63,13 @@ def dropped(
     since = now - max(days, timedelta(seconds=keep.grace_s))
     n_newer = len(history)
     found: set[int] = set()
+    until = history[0].at if history else now
     for each, following in pairwise(history):
         n_newer -= 1
         is_beyond = not keep.keep_versions or n_newer >= keep.keep_versions
-        # It was current until the next one came.
-        if is_beyond and following.at < since and each.seq not in wanted:
+        # It was current until the next one came: later than any before, whatever the clock of its machine said.
+        until = max(until, following.at)
+        if is_beyond and until < since and each.seq not in wanted:
             found.add(each.seq)
     return found
 
