@@ -64,7 +64,8 @@ def promote(source: str, target: str, *select: str, **options: bool) -> PromoteR
 
 
 def heads(env: str) -> dict[str, tuple[int, str]]:
-    rows = roots.current_project().in_environment(env, creates=False).catalog.heads(env)
+    workspace = roots.current_project().in_environment(env, creates=False)
+    rows = workspace.catalog.heads(workspace.env)
     return {row.asset: (row.seq, row.base) for row in rows}
 
 

@@ -148,7 +148,7 @@ class CuratedHistory(History):
         chain = chain_of(SETTINGS, self.records, DEV)
         begin(self.records, chain, self.time.now())
         unpublished = Publisher((), self.publisher.open, is_active=False)
-        return self.workspace._replace(env=DEV, publisher=unpublished)
+        return self.workspace._replace(env=chain.folders[0], publisher=unpublished)
 
     def build_aside(self, recipe: str, is_below: bool) -> None:
         """Build in the other environment, over what is current in the default one."""

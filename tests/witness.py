@@ -12,9 +12,26 @@ from datetime import datetime
 from interleaving import Violation
 from nacre.encoding import digest_bytes
 from nacre.keys import slot
-from nacre.store.records import Action, Head, Materialization, Output, Past, Pin, Record, decode
+from nacre.store.paths import env_name
+from nacre.store.records import (
+    Action,
+    Environment,
+    Head,
+    Materialization,
+    Output,
+    Past,
+    Pin,
+    Record,
+    decode,
+)
 
-KINDS: dict[str, type[Record]] = {"heads": Head, "hist": Past, "ac": Action, "pins": Pin}
+KINDS: dict[str, type[Record]] = {
+    "heads": Head,
+    "hist": Past,
+    "ac": Action,
+    "pins": Pin,
+    "envs": Environment,
+}
 
 
 class Witness:
@@ -48,6 +65,7 @@ class Witness:
         self._by_recipe: dict[str, dict[str, Action]] = {}
         #: What an environment began with although its base had dropped it: path of a head and seq.
         self._late: set[tuple[str, int]] = set()
+        self._environments: dict[str, Environment] = {}
 
     def saw(self, area: str, name: str, data: bytes | None) -> None:
         """Take one change, and judge it.
@@ -62,12 +80,17 @@ class Witness:
             self._file(name, data)
         elif (folder := name.partition("/")[0]) in KINDS:
             record = decode(data, KINDS[folder], name) if data is not None else None
-            {"heads": self._head, "hist": self._past, "ac": self._action, "pins": self._pin}[folder](
-                name, record
-            )  # type: ignore[operator]
+            if folder == "envs":
+                self._environment(name, record)
+            elif not self._has_ended(name):
+                {"heads": self._head, "hist": self._past, "ac": self._action, "pins": self._pin}[folder](
+                    name, record
+                )  # type: ignore[operator]
 
     def reported(self, path: str, seq: int, fingerprint: str) -> None:
         """Judge what a commit says of itself: that a version is current, or was since."""
+        if self._has_ended(path):
+            return
         found = self.versions.get((path, seq))
         if found is None or found.fingerprint != fingerprint:
             raise Violation(
@@ -130,9 +153,7 @@ class Witness:
     def _head(self, path: str, head: Head | None) -> None:
         before = self.heads.get(path)
         if head is None:
-            self._require_removable(path)
-            self._forget(path)
-            return
+            raise Violation(f"I5: {path} was deleted")
         if before is None and head.env != "default":
             self._begun(path, head)
         current, last = head.current.seq, before.current.seq if before else 0
@@ -159,9 +180,7 @@ class Witness:
 
     def _past(self, path: str, past: Past | None) -> None:
         if past is None:
-            gone = self.pasts.pop(path, None)
-            if gone is not None and gone.env != "default":  # its environment is being removed
-                self._dropped.update((_head_of(path), each.seq) for each in gone.history)
+            self.pasts.pop(path, None)
         else:
             self.pasts[path] = past
             if past.env != "default" and _head_of(path) not in self.heads:
@@ -289,16 +308,23 @@ class Witness:
 
     # ── environments ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _require_removable(self, path: str) -> None:
-        if path.startswith("heads/default/"):
-            raise Violation(f"I5: {path} was deleted")
+    def _environment(self, path: str, record: Environment | None) -> None:
+        """An environment is begun or removed; from the latter on nobody reads what lies in its folder."""
+        if record is None:
+            raise Violation(f"{path} was deleted: an environment of its name would have its heads")
+        before = self._environments.get(record.name)
+        if before is not None and before.has_left(before.folder) and record.folder == before.folder:
+            raise Violation(f"{record.name} was begun anew with the heads of {before.folder}")
+        self._environments[record.name] = record
+        for kept in (self.heads, self.pasts):
+            for each in [each for each in kept if self._has_ended(each)]:
+                del kept[each]
 
-    def _forget(self, path: str) -> None:
-        """An environment is removed: what one of its name has later is none of its own."""
-        self.heads.pop(path, None)
-        for known in (self.versions, self._dropped, self._late):
-            for each in [each for each in known if each[0] == path]:
-                known.pop(each) if isinstance(known, dict) else known.discard(each)
+    def _has_ended(self, path: str) -> bool:
+        area, _, rest = path.partition("/")
+        folder = rest.partition("/")[0]
+        known = self._environments.get(env_name(folder))
+        return area in ("heads", "hist") and known is not None and known.has_left(folder)
 
     def _begun(self, path: str, head: Head) -> None:
         """A head begins with its base's history: what the base has dropped of it since is known to be gone."""

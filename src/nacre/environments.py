@@ -11,10 +11,12 @@ from nacre.config import Settings
 from nacre.errors import SAFE, UsageError
 from nacre.execute.workspace import Workspace
 from nacre.pinning import pins
-from nacre.store.paths import env_path
-from nacre.store.port import RecordStore
+from nacre.store.lives import read, recorded
+from nacre.store.paths import env_folder, env_life, env_name, env_path
+from nacre.store.port import RecordStore, Token
 from nacre.store.publish.places import SCHEMES, Places
-from nacre.store.records import DEFAULT_ENV, Environment, decode, encode
+from nacre.store.records import DEFAULT_ENV, Environment, encode
+from nacre.store.tries import MAX_TRIES, contended
 
 
 class EnvironmentStatus(NamedTuple):
@@ -25,31 +27,38 @@ class EnvironmentStatus(NamedTuple):
         base: What it reads what it has not from; empty for the default one.
         n_own: How many assets, or partitions of them, it has a version of its own of.
         changed_at: When the last of these became current, as ISO 8601; empty where it has none.
-        is_begun: False where it is only set, and nothing was ever run in it.
+        folder: Where its heads lie; empty where it is only set, and nothing was ever run in it.
     """
 
     name: str
     base: str
     n_own: int
     changed_at: str
-    is_begun: bool
+    folder: str
+
+    @property
+    def is_begun(self) -> bool:
+        """False where it is only set, and nothing was ever run in it."""
+        return bool(self.folder)
 
 
 class Chain(NamedTuple):
     """An environment and what it reads through.
 
     Args:
-        names: The environment itself, its base, the base of that, and so on.
-        is_begun: False where nothing was ever run in it.
+        folders: Where the heads of the environment itself lie, those of its base, of the base of that, and so on.
+        is_begun: False where nothing was ever run in it, or it was removed since.
+        ended: Token of the record that says that it was removed; empty where there is no record of its name.
     """
 
-    names: tuple[str, ...]
+    folders: tuple[str, ...]
     is_begun: bool
+    ended: Token = ""
 
     @property
     def base(self) -> str:
         """What it reads through; empty for the default environment."""
-        return self.names[1] if len(self.names) > 1 else ""
+        return env_name(self.folders[1]) if len(self.folders) > 1 else ""
 
 
 def chain_of(settings: Settings, records: RecordStore, env: str) -> Chain:
@@ -66,16 +75,25 @@ def chain_of(settings: Settings, records: RecordStore, env: str) -> Chain:
         UsageError: It was begun over another base than the settings say, or is its own.
     """
     names: list[str] = []
-    is_begun = True
+    folders: list[str] = []
+    is_begun, ended = True, ""
     while env not in names:
         names.append(env)
         if env == DEFAULT_ENV:
-            return Chain(tuple(names), is_begun)
-        begun = _read(records, env)
-        is_begun = is_begun and (begun is not None or len(names) > 1)
-        env = _base(settings, env, begun)
+            return Chain((*folders, env), is_begun, ended)
+        stored, known = read(records, env)
+        is_there = known is not None and known.ended_at is None
+        if not folders:
+            is_begun, ended = is_there, stored.token if stored is not None and not is_there else ""
+        folders.append(known.folder if known is not None and is_there else _next_folder(env, known))
+        env = _base(settings, env, known if is_there else None)
     hint = (f"nacre env rm {names[-1]}", "or give it another base in the settings", SAFE)
     raise UsageError("An environment cannot be its own base", {"bases": " → ".join([*names, env])}, hint)
+
+
+def _next_folder(env: str, ended: Environment | None) -> str:
+    """Where the heads of an environment will lie once it is begun: never where those that were removed lay."""
+    return env_folder(env, ended.life + 1 if ended is not None else 1)
 
 
 def _base(settings: Settings, env: str, begun: Environment | None) -> str:
@@ -89,17 +107,28 @@ def _base(settings: Settings, env: str, begun: Environment | None) -> str:
     return begun.base
 
 
-def _read(records: RecordStore, env: str) -> Environment | None:
-    path = env_path(env)
-    stored = records.get(path)
-    return decode(stored.data, Environment, path) if stored is not None else None
-
-
 def begin(records: RecordStore, chain: Chain, now: datetime) -> None:
-    """Record an environment where it is not yet. Idempotent: whoever was first stays."""
-    if not chain.is_begun:
-        name = chain.names[0]
-        records.create(env_path(name), encode(Environment(name=name, base=chain.base, created_at=now)))
+    """Record an environment where it is not yet. Atomic and idempotent: whoever was first stays.
+
+    Raises:
+        UsageError: It was begun over another base, or removed, since it was looked at.
+    """
+    if chain.is_begun:
+        return
+    folder = chain.folders[0]
+    name = env_name(folder)
+    path = env_path(name)
+    data = encode(Environment(name=name, base=chain.base, created_at=now, life=env_life(folder)))
+    if chain.ended:
+        token = records.replace(path, data, chain.ended)
+    else:
+        token = records.create(path, data)
+    if token is None:
+        _, first = read(records, name)
+        if first is None or (first.folder, first.base, first.ended_at) != (folder, chain.base, None):
+            facts = {"environment": name, "base": chain.base}
+            hint = ("run this again: it looks at what there is now", SAFE)
+            raise UsageError("The environment was begun or removed by somebody else meanwhile", facts, hint)
 
 
 def places_in(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Places, bool, str]:
@@ -122,15 +151,19 @@ def places_in(settings: Settings, environ: Mapping[str, str] = os.environ) -> tu
 
 def environments(workspace: Workspace, settings: Settings) -> list[EnvironmentStatus]:
     """List all environments that are begun or set, the default one first, then by name."""
-    begun = [decode(each.data, Environment, each.path) for each in workspace.records.scan("envs/")]
-    bases: dict[str, str] = {each.name: each.base or DEFAULT_ENV for each in settings.environments}
-    bases |= {each.name: each.base for each in begun}
+    known = recorded(workspace.records)
+    folders = {name: each.folder for name, each in known.items() if each.ended_at is None}
     own = workspace.catalog.environments()
-    bases |= {name: DEFAULT_ENV for name in own if name not in bases}
+    # Heads may be left of one that was removed; of one that nobody recorded they are all that there is.
+    folders |= {name: name for name in own if name not in known and name == env_name(name)}
+    folders[DEFAULT_ENV] = DEFAULT_ENV
+    bases = {each.name: each.base for each in settings.environments} | {
+        name: each.base for name, each in known.items() if name in folders
+    }
+    bases = {name: bases.get(name) or DEFAULT_ENV for name in folders.keys() | bases.keys()}
     bases[DEFAULT_ENV] = ""
-    names = {each.name for each in begun} | own.keys() | {DEFAULT_ENV}
     return [
-        EnvironmentStatus(name, bases[name], *own.get(name, (0, "")), name in names)
+        EnvironmentStatus(name, bases[name], *own.get(folders.get(name, ""), (0, "")), folders.get(name, ""))
         for name in sorted(bases, key=lambda each: (each != DEFAULT_ENV, each))
     ]
 
@@ -152,9 +185,11 @@ def require_known(workspace: Workspace, settings: Settings, name: str) -> Enviro
 
 
 def remove(workspace: Workspace, settings: Settings, name: str) -> int:
-    """Remove an environment: its heads, their histories, its record. What they name is left to ``nacre gc``.
+    """Remove an environment: its heads and their histories. What they name is left to ``nacre gc``.
 
-    Not atomic, and idempotent: what a crash leaves goes at the next time, since the record of the environment is last.
+    Atomic: it ends when its record says so, and whatever begins under this name later has heads of its own. Those that
+    a crash leaves, and those that a run which is at work in it still writes, are read by nobody; ``nacre gc`` removes
+    them.
 
     Returns:
         How many heads went.
@@ -164,14 +199,26 @@ def remove(workspace: Workspace, settings: Settings, name: str) -> int:
     """
     require_removable(workspace, settings, name)
     records = workspace.records
+    folder = _end(records, name, workspace.clock.now())
     n_heads = 0
-    # Histories once more behind the heads: a run that was at work may have added to one, and what begins under this
-    # name later has histories of its own.
-    for prefix in (f"hist/{name}/", f"heads/{name}/", f"hist/{name}/", env_path(name)):
+    for prefix in (f"hist/{folder}/", f"heads/{folder}/"):
         for stored in list(records.scan(prefix)):
-            if prefix != env_path(name) or stored.path == prefix:
-                n_heads += _deleted(records, stored.path) and prefix.startswith("heads/")
+            n_heads += _deleted(records, stored.path) and prefix.startswith("heads/")
     return n_heads
+
+
+def _end(records: RecordStore, name: str, now: datetime) -> str:
+    """Record that an environment is removed; returns the folder of its heads."""
+    path = env_path(name)
+    for _ in range(MAX_TRIES):
+        stored, known = read(records, name)
+        if known is not None and known.ended_at is not None:
+            return known.folder
+        ended = (known or Environment(name=name, base=DEFAULT_ENV, created_at=now)).ended(now)
+        data = encode(ended)
+        if (records.replace(path, data, stored.token) if stored else records.create(path, data)) is not None:
+            return ended.folder
+    raise contended(path)
 
 
 def require_removable(workspace: Workspace, settings: Settings, name: str) -> None:
@@ -184,7 +231,7 @@ def require_removable(workspace: Workspace, settings: Settings, name: str) -> No
         hint = "what all others read through is there; a whole store is removed with its folder or prefix"
         raise UsageError("The environment 'default' cannot be removed", {}, hint)
     require_known(workspace, settings, name)
-    pinned = [each.name for each in pins(workspace) if each.env == name]
+    pinned = [each.name for each in pins(workspace) if env_name(each.env) == name]
     if pinned:
         facts = {"environment": name, "pins": ", ".join(pinned)}
         hint = f"free them first: nacre pin --remove {pinned[0]}"

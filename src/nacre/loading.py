@@ -38,7 +38,7 @@ def find_stored(workspace: Workspace, name: str) -> str:
     if named:
         facts = {str(number + 1): key for number, key in enumerate(named)}
         raise NotMaterialized(f"{name!r} could mean several stored assets", facts, "give the key instead")
-    facts = {"looked in": workspace.location, "environment": workspace.env}
+    facts = {"looked in": workspace.location, "environment": workspace.env_name}
     if not keys:
         raise NotMaterialized(
             f"Nothing is stored yet, so there is no {name!r}", facts, "build it: nacre build"

@@ -48,6 +48,7 @@ from nacre.store.lease import LeaseClaims
 from nacre.store.locks import LockClaims
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.overlay import OverlayObjects, OverlayRecords
+from nacre.store.paths import env_name
 from nacre.store.port import ObjectStore, RecordStore
 from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.files import FilePlace
@@ -79,9 +80,9 @@ class Project:
         self._workspace: Workspace | None = None
         self._mirror: Mirror | None = None
         self._is_kept = False
-        #: What the environment reads through, until it is recorded that it began; None for the default one.
-        self._beginning: Chain | None = None
-        self._looked_at = 0.0
+        #: What the environment reads through, as it was when it was last looked at; None for the default one.
+        self._chain: Chain | None = None
+        self._looked_at = self._looked_in_at = 0.0
         self.is_stored = False
 
     @property
@@ -120,15 +121,12 @@ class Project:
             # What was opened before is left as it is: a command may still be looking at it.
             self._mirror = None
             self._workspace = self._open_bucket(creates) if _is_bucket(self.store) else self._open(creates)
-        elif self._mirror is not None and (
-            self._mirror.is_behind or self._clock.monotonic() - self._looked_at > FRESH_S
-        ):
+        elif self._mirror is not None and (self._mirror.is_behind or self._is_old(self._looked_at)):
             self._look(self._mirror)
         if schedules and self._mirror is not None:
             self._mirror.refresh(SCHEDULED)
-        if creates and self._beginning:
-            begin(self._workspace.records, self._beginning, self._clock.now())
-            self._beginning = None
+        if self.settings.env != DEFAULT_ENV:
+            self._workspace = self._in_its_environment(self._workspace, creates)
         return self._workspace
 
     @cached_property
@@ -151,14 +149,12 @@ class Project:
             creates: False begins neither the environment nor a store.
         """
         own = self.workspace(creates=creates)
-        if name == own.env:
+        if name == own.env_name:
             return own
         chain = chain_of(self.settings, own.records, name)
         if creates:
             begin(own.records, chain, self._clock.now())
-        catalog = own.catalog.over({name: chain.names} if chain.base else {})
-        publisher = self._publisher(replace(self.settings, env=name))
-        return own._replace(env=name, catalog=catalog, publisher=publisher)
+        return _read_through(chain, own)._replace(publisher=self._publisher(replace(self.settings, env=name)))
 
     @cached_property
     def outside(self) -> Publisher:
@@ -220,6 +216,23 @@ class Project:
         if self._workspace is not None:
             self._workspace.records.close()
             self._workspace = None
+
+    def _in_its_environment(self, opened: Workspace, creates: bool) -> Workspace:
+        """Look at the environment that is used: somebody may have removed it since, and begun it anew."""
+        known = self._chain if opened.env_name == self.settings.env else None
+        chain = known
+        if chain is None or not opened.is_far or self._is_old(self._looked_in_at):
+            chain = chain_of(self.settings, opened.records, self.settings.env)
+            self._looked_in_at = self._clock.monotonic()
+        if creates and not chain.is_begun:
+            begin(opened.records, chain, self._clock.now())
+            chain = chain._replace(is_begun=True)
+        self._chain = chain
+        is_same = known is not None and known.folders == chain.folders
+        return opened if is_same else _read_through(chain, opened)
+
+    def _is_old(self, looked_at: float) -> bool:
+        return self._clock.monotonic() - looked_at > FRESH_S
 
     def _open(self, creates: bool) -> Workspace:
         store = self.store
@@ -301,13 +314,10 @@ class Project:
         claims: Claims,
         memo: RecordStore | None = None,
     ) -> Workspace:
-        if self.settings.env != DEFAULT_ENV:
-            self._beginning = chain_of(self.settings, records, self.settings.env)
-            catalog = catalog.over({self.settings.env: self._beginning.names})
         return Workspace(
             root=self.root,
             location=self.store,
-            env=self.settings.env,
+            env=DEFAULT_ENV,
             records=records,
             contents=Contents(objects, new_id, self.outside.open),
             catalog=catalog,
@@ -399,6 +409,13 @@ def _folder(path: str) -> str:
 def _roots(root: str) -> list[str]:
     roots = [root, _started_in()]
     return list(dict.fromkeys(os.path.realpath(each) for each in roots))
+
+
+def _read_through(chain: Chain, opened: Workspace) -> Workspace:
+    """The same store, as it is in an environment."""
+    env = chain.folders[0]
+    catalog = opened.catalog.over({env: chain.folders} if chain.base else {})
+    return opened._replace(env=env, catalog=catalog, env_name=env_name(env))
 
 
 def _open_place(root: str) -> Place:

@@ -20,6 +20,7 @@ from nacre.loading import find_version
 from nacre.pinning import pin_version, remove_pin
 from nacre.pinning import pins as stored_pins
 from nacre.project import current_project
+from nacre.store.paths import env_name
 from nacre.store.records import Pin
 from nacre.views.difference import DEFAULT_ROWS, DiffResult, compare
 from nacre.views.session import Session
@@ -323,4 +324,4 @@ def verify(
 
 def _pinned(pin: Pin) -> Pinned:
     """Give of a pin what a person asks for."""
-    return Pinned(pin.name, pin.asset, pin.seq, pin.at, pin.env, pin.partition, pin.by)
+    return Pinned(pin.name, pin.asset, pin.seq, pin.at, env_name(pin.env), pin.partition, pin.by)

@@ -13,12 +13,17 @@ import nacre
 from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, promote, record, settings
 from buckets import Lake, Relay
 from nacre import project as roots
+from nacre.config import Settings
 from nacre.curate.rolling_back import roll_back
 from nacre.encoding import digest_bytes
-from nacre.environments import remove
+from nacre.environments import begin as begin_environment
+from nacre.environments import chain_of, environments, remove
 from nacre.errors import InvalidKey, PromotionConflict, UsageError
+from nacre.execute.workspace import Workspace
+from nacre.project import FRESH_S
 from nacre.store.commit import Commit, Committed, Committer, Move
 from nacre.store.fsck import check
+from nacre.store.gc import Retention, collect
 from nacre.store.paths import env_path, pin_path
 from nacre.store.port import Token, Write
 from nacre.store.records import Action, Environment, Output, Pin, decode, encode
@@ -99,8 +104,9 @@ def test_a_removed_environment_reads_its_base_again_and_others_are_as_they_were(
     assert remove(project.workspace(), project.settings, "dev") == 2
     home.reopen()
     assert set(heads("dev").values()) == {(1, "default")}
-    assert home.workspace.catalog.own_heads("dev") == []
-    assert [row.seq for row in home.workspace.catalog.history("dev", TOTAL)] == [1]
+    workspace = home.workspace
+    assert workspace.catalog.own_heads(workspace.env) == []
+    assert [row.seq for row in workspace.catalog.history(workspace.env, TOTAL)] == [1]
     # What it had made is known still: taken, not made again.
     module.calls.clear()
     home.build(module).raise_for_failure()
@@ -161,6 +167,7 @@ def test_another_machine_forgets_a_removed_environment_and_sees_the_new_one_of_i
         home.reopen()
         project = roots.current_project()
         remove(project.workspace(), project.settings, "dev")
+        home.reopen()
         home.build(home.edit(module, "12 * sum", "13 * sum")).raise_for_failure()
         home.close()
 
@@ -169,7 +176,7 @@ def test_another_machine_forgets_a_removed_environment_and_sees_the_new_one_of_i
         assert heads("dev")[TOTAL] == (2, "")
         assert nacre.load(TOTAL) == 39
         catalog = other.workspace.catalog
-        assert [row.seq for row in catalog.history("dev", TOTAL)] == [2, 1]
+        assert [row.seq for row in catalog.history(other.workspace.env, TOTAL)] == [2, 1]
         assert len(catalog.runs()) == runs + 1
     finally:
         other.close()
@@ -275,40 +282,91 @@ def test_an_environment_whose_versions_are_pinned_is_not_removed(home: Sandbox, 
     assert caught.value.facts["pins"] == "best"
 
 
-def test_a_run_goes_on_in_an_environment_that_is_removed_meanwhile(home: Sandbox, use: Use) -> None:
-    """What it makes begins the environment anew: whole, numbered from there, and made from versions that are there."""
+class Removing:
+    """Removes the environment just before the first group of a run is written to it."""
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self._workspace = workspace
+        self._settings = settings
+        self._is_done = False
+
+    def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+        if not self._is_done and any(each.path.startswith("heads/dev/") for each in writes):
+            self._is_done = True
+            remove(self._workspace, self._settings, "dev")
+        return self._workspace.records.batch(writes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._workspace.records, name)
+
+
+def test_a_run_in_an_environment_that_is_removed_meanwhile_makes_nothing_current(
+    home: Sandbox, use: Use
+) -> None:
+    """It is told so, nothing runs again when the environment is begun anew, and what is left of it is collected."""
     module = begin(home, use)
-    inner = home.workspace.records
-
-    class Removing:
-        """Removes the environment just before the run's first group is written."""
-
-        is_done = False
-
-        def batch(self, writes: Sequence[Write]) -> list[Token | None]:
-            if not self.is_done and any(each.path.startswith("heads/dev/") for each in writes):
-                self.is_done = True
-                remove(home.workspace._replace(records=inner), project.settings, "dev")
-            return inner.batch(writes)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(inner, name)
-
     project = roots.current_project()
-    project._workspace = home.workspace._replace(records=Removing())  # type: ignore[arg-type]
+    project._workspace = home.workspace._replace(records=Removing(home.workspace, project.settings))  # type: ignore[arg-type]
     module.turn(rain=[7])
     home.build(module).raise_for_failure()
+    (told,) = [text for text in home.log() if "removed" in text]
+    assert told.startswith("dev was removed while this ran: nothing of what was made is current in it")
     home.reopen()
+    records = home.workspace.records
+    assert (home.workspace.env, nacre.load(TOTAL), nacre.load(REPORT)) == ("dev.2", 3, "3 mm")
+    found = environments(home.workspace, project.settings)
+    assert [(row.name, row.n_own) for row in found] == [("default", 3), ("dev", 0)]
+    assert list(records.scan("heads/dev/")) != []
+
+    kept = Retention(grace_s=0)
+    now = home.workspace.clock.now()
+    looked = collect(records, home.workspace.contents.objects, now=now, settings=kept, delete=False)
+    done = collect(records, home.workspace.contents.objects, now=now, settings=kept, delete=True)
+    assert looked.removed["versions"] == done.removed["versions"]
+    assert [*records.scan("heads/dev/"), *records.scan("hist/dev/")] == []
+    assert check(records, home.workspace.contents.objects, reads_data=True).faults == []
+
+    module.calls.clear()
+    home.build(module).raise_for_failure()
+    assert module.calls == ["rain"]
     assert (nacre.load(TOTAL), nacre.load(REPORT)) == (70, "70 mm")
-    catalog = home.workspace.catalog
-    for asset in (TOTAL, REPORT):
-        row = next(row for row in catalog.heads("dev") if row.asset == asset)
-        for each in catalog.inputs("dev", asset, row.seq):
-            made = catalog.history(each.env or "dev", each.upstream)
-            assert each.upstream_seq in {version.seq for version in made}
-    assert check(home.workspace.records, home.workspace.contents.objects, reads_data=True).faults == []
+    assert heads("dev") == {RAIN: (2, ""), TOTAL: (2, ""), REPORT: (2, "")}
     use("default")
     assert nacre.load(TOTAL) == 3
+
+
+def test_a_project_that_is_open_notices_that_its_environment_was_removed(home: Sandbox, use: Use) -> None:
+    module = begin(home, use)
+    project = roots.current_project()
+    remove(home.workspace, project.settings, "dev")
+    if "://" in os.environ["NACRE_STORE"]:
+        project._looked_in_at -= 2 * FRESH_S  # a bucket is looked at again after a while
+    assert nacre.load(TOTAL) == 3
+    home.build(module).raise_for_failure()
+    assert heads("dev")[TOTAL] == (2, "")
+    assert [row.env for row in home.workspace.catalog.runs()] == ["dev", "dev", "default"]
+
+
+def test_an_environment_that_was_begun_or_removed_since_it_was_looked_at_is_not_begun(
+    home: Sandbox, use: Use
+) -> None:
+    home.build(home.module(PIPELINE)).raise_for_failure()
+    project = roots.current_project()
+    records, now = home.workspace.records, home.workspace.clock.now()
+    early = chain_of(project.settings, records, "dev")
+    begin_environment(records, early, now)
+    begin_environment(records, early, now)  # whoever was first stays, and others go on in it
+    remove(home.workspace, project.settings, "dev")
+    with pytest.raises(UsageError, match="begun or removed by somebody else meanwhile"):
+        begin_environment(records, early, now)
+    late = chain_of(project.settings, records, "dev")
+    assert (late.folders, late.is_begun) == (("dev.2", "default"), False)
+    begin_environment(records, late, now)
+    with pytest.raises(UsageError, match="begun or removed"):
+        begin_environment(records, early, now)
+    other = late._replace(folders=("dev.2", "staging", "default"))
+    with pytest.raises(UsageError, match="begun or removed"):
+        begin_environment(records, other, now)
 
 
 def test_two_runs_in_an_environment_whose_base_moves_between_them_lose_nothing(

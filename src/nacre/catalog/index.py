@@ -266,8 +266,6 @@ def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> N
         place = head.env, head.asset, head.partition
         current = _decoded(_decode_entry, head.history[-1], path)
         is_lost = current.seq in head.lost
-        if head.env != DEFAULT_ENV and _is_another(connection, place, head.history, path):
-            _remove_head(connection, place)
         about = (head.published, head.mark, head.held, head.held_since, head.base_seq, is_lost)
         heads.append((*_version_row(place, current), *about))
         new = _new_entries(connection, place, head.history, current, path)
@@ -313,22 +311,6 @@ def _remove_heads(connection: sqlite3.Connection, gone: set[str]) -> None:
 def _remove_head(connection: sqlite3.Connection, place: _Place) -> None:
     for each in ("remove_head", "remove_history", "remove_lineage", "remove_dropped"):
         connection.execute(QUERIES[each], place)
-
-
-def _is_another(connection: sqlite3.Connection, place: _Place, history: list[msgspec.Raw], path: str) -> bool:
-    """Say whether a head is not the one that is known: its environment was removed and begun anew meanwhile.
-
-    Then it may have a lower number, and other versions under the numbers that are known. One and the same head has
-    under each number one version for ever, whichever of its states is older.
-    """
-    versions = {seq: version for seq, *version in connection.execute(QUERIES["known_versions"], place)}
-    if not versions:
-        return False
-    for raw in reversed(history):
-        entry = _decoded(_decode_entry, raw, path)
-        if entry.seq in versions:
-            return bool(versions[entry.seq] != [entry.fingerprint, entry.at])
-    return False
 
 
 def _apply_past(connection: sqlite3.Connection, records: Sequence[Stored]) -> None:

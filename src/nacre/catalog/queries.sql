@@ -28,9 +28,6 @@ INSERT INTO mirrored (path, token) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SE
 -- known_seq --
 SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?
 
--- known_versions --
-SELECT seq, fingerprint, at FROM materializations WHERE env = ? AND asset = ? AND partition = ?
-
 -- put_head --
 -- An older state of a head never overwrites a newer one.
 INSERT INTO heads (

@@ -9,6 +9,7 @@ from nacre.cli.options import json_option, modules_option, one_partition_option
 from nacre.cli.streams import echo
 from nacre.execute.report import duration
 from nacre.keys import key_of, partition_of
+from nacre.store.paths import env_name
 from nacre.views.neighbours import made_from
 from nacre.views.session import Session
 from nacre.views.versions import HistoryEntry, Version, describe, entries, history
@@ -72,7 +73,7 @@ def _fields(key: str, version: Version, entry: HistoryEntry) -> dict[str, object
             "asset": each.upstream,
             **({"partition": partition_of(each.parameter)} if partition_of(each.parameter) else {}),
             "version": each.upstream_seq,
-            **({"environment": each.env} if each.env else {}),
+            **({"environment": env_name(each.env)} if each.env else {}),
         }
         for each in version.inputs
     ]

@@ -13,6 +13,7 @@ from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.streams import echo
 from nacre.planning.explain import short
+from nacre.store.paths import env_name
 from nacre.store.records import DEFAULT_ENV, Output
 from nacre.views.board import with_failures
 from nacre.views.runs import state_of
@@ -66,7 +67,9 @@ def _stored(session: Session, asset: str) -> list[Output]:
 
 def _origins(session: Session, asset: str) -> list[str]:
     """Name the environments that an asset's versions are of: the one that is used, or those it reads through."""
-    return list(dict.fromkeys(row.base or session.workspace.env for row in session.slots.get(asset, ())))
+    return list(
+        dict.fromkeys(env_name(row.base or session.workspace.env) for row in session.slots.get(asset, ()))
+    )
 
 
 def _run_states(session: Session) -> dict[str, str]:
@@ -111,7 +114,7 @@ def _fields(session: Session, each: Standing, states: Mapping[str, str]) -> dict
         **({"warnings": list(each.warnings)} if each.warnings else {}),
         "upstream": each.upstream,
         "version": head.seq if head else None,
-        "environment": (head.base or session.workspace.env) if head else None,
+        "environment": env_name(head.base or session.workspace.env) if head else None,
         "at": head.at if head else None,
         "run": head.run if head else None,
         "run_state": states.get(head.run) if head else None,

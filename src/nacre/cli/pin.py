@@ -13,6 +13,7 @@ from nacre.keys import slot
 from nacre.loading import find_version
 from nacre.pinning import pin_version, pins, remove_pin
 from nacre.planning.explain import short
+from nacre.store.paths import env_name
 from nacre.store.records import DEFAULT_ENV, Pin
 from nacre.views.session import Session
 from nacre.views.words import ago
@@ -74,7 +75,7 @@ def _list(session: Session, *, as_json: bool) -> None:
         rows = [
             [
                 *(pin.name, _slot(pin), f"v{pin.seq}"),
-                *([pin.env] if says_env else []),
+                *([env_name(pin.env)] if says_env else []),
                 *(ago(pin.at, session.now), pin.by, pin.asset),
             ]
             for pin in found
@@ -102,7 +103,7 @@ def _fields(pin: Pin) -> dict[str, object]:
         "asset": pin.asset,
         **({"partition": pin.partition} if pin.partition else {}),
         "version": pin.seq,
-        "env": pin.env,
+        "env": env_name(pin.env),
         "at": pin.at,
         "by": pin.by,
     }

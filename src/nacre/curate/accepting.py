@@ -165,7 +165,7 @@ def _commit(
         record,
         fingerprint=fingerprint,
         attempt=workspace.new_id(),
-        env=workspace.env,
+        env=workspace.env_name,
         accepted=Accepted(who=_who(), at=now, fingerprint=head.fingerprint, reason=reason),
         code=code.digest,
         parts=parts_of(code),

@@ -131,7 +131,7 @@ def _stale(workspace: Workspace) -> list[Finding]:
         if head.published != head.seq:
             text = f"v{head.published} lies there, v{head.seq} is current"
         where = workspace.publisher.location(made)
-        found.append(Finding(Problem.STALE, where, made, f"v{head.seq}", workspace.env, text))
+        found.append(Finding(Problem.STALE, where, made, f"v{head.seq}", workspace.env_name, text))
     return found
 
 
@@ -150,7 +150,7 @@ def _of_others(workspace: Workspace) -> list[Finding]:
             "changed since it was seen: the next build reads it" if mark else "gone: what reads it would fail"
         )
         where, seq = workspace.outside.location(made), f"v{heads[made].seq}"
-        found.append(Finding(Problem.OUTSIDE, where, made, seq, workspace.env, text))
+        found.append(Finding(Problem.OUTSIDE, where, made, seq, workspace.env_name, text))
     return found
 
 

@@ -136,7 +136,7 @@ def promote_versions(
         ours,
         theirs,
         _chosen(ours, select, partitions),
-        {row.slot: row for row in theirs.catalog.heads(target)},
+        {row.slot: row for row in theirs.catalog.heads(theirs.env)},
         is_base=chain_of(project.settings, ours.records, source).base == target,
         is_over=chain_of(project.settings, ours.records, target).base == source,
     )
@@ -220,14 +220,14 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     publishing.committed(moved)
     overtaken = [each.slot for each in found.moves if each.slot not in seqs]
     if overtaken:
-        facts = {"environment": theirs.env, "assets": _listed(map(short, overtaken))}
-        hint = f"look again: nacre promote {ours.env} {theirs.env} --dry-run"
+        facts = {"environment": theirs.env_name, "assets": _listed(map(short, overtaken))}
+        hint = f"look again: nacre promote {ours.env_name} {theirs.env_name} --dry-run"
         what = "A run made newer versions while these were promoted; the others are promoted"
         raise PromotionConflict(what, facts, (hint, "nothing is lost: what it made is current"))
     if publishing.errors:
         raise _not_published(list(publishing.errors.values()))
     told = tuple(_told(each, seqs[each.slot], sides) for each in found.moves)
-    return PromoteResult(ours.env, theirs.env, told, len(found.same), warnings=tuple(warnings))
+    return PromoteResult(ours.env_name, theirs.env_name, told, len(found.same), warnings=tuple(warnings))
 
 
 def _commit(sides: _Sides, promoted: Promoted) -> Commit:
@@ -246,7 +246,7 @@ def _commit(sides: _Sides, promoted: Promoted) -> Commit:
         partition=head.partition,
         base=there.base if there is not None else "",
         releases=there is not None and bool(there.held),
-        reason=f"promoted from {ours.env} v{head.seq}",
+        reason=f"promoted from {ours.env_name} v{head.seq}",
         by=person(),
     )
     made = kept(theirs.records, head.fingerprint, head.asset, head.data_version)
@@ -328,7 +328,7 @@ def _chosen(ours: Workspace, select: Sequence[str], partitions: Sequence[str]) -
             if each not in there:
                 known = sorted(filter(None, there)) or ["none"]
                 facts = {"partition": each, "own": _listed(known)}
-                raise UsageError(f"{ours.env} has no such partition of its own", facts, "nacre env ls")
+                raise UsageError(f"{ours.env_name} has no such partition of its own", facts, "nacre env ls")
         own = [row for row in own if row.partition in partitions]
     return {row.slot: row for row in own}
 

@@ -30,9 +30,10 @@ from nacre.planning.decide import Decision
 from nacre.planning.explain import short, unfollowed
 from nacre.planning.facts import Facts
 from nacre.store.ids import RUN_ID, given_run_id
+from nacre.store.lives import was_removed
 from nacre.store.paths import run_path
 from nacre.store.port import Token
-from nacre.store.records import Run, encode
+from nacre.store.records import DEFAULT_ENV, Run, encode
 from nacre.survey.gather import Versions
 
 
@@ -149,6 +150,8 @@ class ActiveRun:
                     self.log(logging.WARNING, unfollowed(new))
                     self.workspace.code.told.update(new)
         self.commits.flush()
+        if self.parent is None and self.workspace.env != DEFAULT_ENV and self.commits.is_used:
+            self._tell_removed()
         has_failed = error is not None or self.commits.counts.get("failed") or self.publishing.errors
         state = state or ("failed" if has_failed else "completed")
         told = said(error) if error is not None else ""
@@ -166,6 +169,15 @@ class ActiveRun:
         if self.workspace.reads.is_changed:
             self.workspace.reads.save()
 
+    def _tell_removed(self) -> None:
+        if was_removed(self.workspace.records, self.workspace.env):
+            name = self.workspace.env_name
+            self.log(
+                logging.WARNING,
+                f"{name} was removed while this ran: nothing of what was made is current in it, and all of it is "
+                "stored; the next build begins the environment anew",
+            )
+
     def _record(self, state: str, ended_at: datetime | None = None, error: str = "") -> Run:
         return Run(
             id=self.id,
@@ -173,7 +185,7 @@ class ActiveRun:
             kind=self.kind,
             state=state,
             started_at=self.started_at,
-            env=self.workspace.env,
+            env=self.workspace.env_name,
             ended_at=ended_at,
             parent=self.parent.id if self.parent else "",
             parameters=self._parameters,

@@ -58,6 +58,11 @@ class Committing:
         self.errors: dict[str, NacreError] = {}
 
     @property
+    def is_used(self) -> bool:
+        """True when anything was committed."""
+        return self._committer is not None
+
+    @property
     def is_due(self) -> bool:
         """True when a group of commits has waited long enough."""
         return self._committer is not None and self._committer.is_due

@@ -155,7 +155,7 @@ class Recording:
             run=self._run,
             started_at=receipt.started_at,
             duration_s=receipt.duration_s,
-            env=self._workspace.env,
+            env=self._workspace.env_name,
             partition=recipe.partition,
             inputs=tuple([_input(each) for each in (*recipe.inputs, *derived)]),
             parameters=dict(recipe.parameters),

@@ -15,6 +15,7 @@ from nacre.store.claims import Claims
 from nacre.store.contents import Contents
 from nacre.store.port import RecordStore
 from nacre.store.publish.publisher import Publisher
+from nacre.store.records import DEFAULT_ENV
 from nacre.survey.reads import Reads
 
 
@@ -67,7 +68,7 @@ class Workspace(NamedTuple):
     Args:
         root: Folder of the project.
         location: The store, as a person would name it.
-        env: Environment whose heads are read and moved.
+        env: Environment whose heads are read and moved, as the folder where these lie.
         records: Small records.
         contents: Values.
         catalog: Index over the records.
@@ -81,6 +82,7 @@ class Workspace(NamedTuple):
         is_far: True where each request to the store takes a while.
         outside: Reads the files of others that keys name, in any environment; puts nothing.
         keep_external: True where the bytes of such files are kept.
+        env_name: The environment, as people name it.
     """
 
     root: str
@@ -99,6 +101,7 @@ class Workspace(NamedTuple):
     outside: Publisher
     is_far: bool = False
     keep_external: bool = False
+    env_name: str = DEFAULT_ENV
 
     def place_of(self, slot: str, current: HasContent | None = None) -> str:
         """Say where the file of a slot lies: that of others wherever it is, whatever the environment.

@@ -51,8 +51,8 @@ def serve(open_workspace: Callable[[], Workspace], schedules: Sequence[Schedule]
     """
     workspace = open_workspace()
     _check(workspace, schedules)
-    if workspace.env != DEFAULT_ENV:
-        schedules = [each.in_environment(workspace.env) for each in schedules]
+    if workspace.env_name != DEFAULT_ENV:
+        schedules = [each.in_environment(workspace.env_name) for each in schedules]
     holder = f"{os.uname().nodename}/{os.getpid()}/{workspace.new_id()}"
     records, clock = workspace.records, workspace.clock
     tenure = Tenure(records, ", ".join(sorted(schedule.name for schedule in schedules)), holder, clock)

@@ -19,6 +19,7 @@ from nacre.store.ids import time_of
 from nacre.store.losses import note_lost
 from nacre.store.paths import (
     action_path,
+    env_name,
     env_path,
     head_path,
     past_path,
@@ -254,7 +255,7 @@ class _Check:
                 about = slot(record.asset, record.partition)
                 text = f"pinned as {record.name}"
                 self._found.findings.append(
-                    Finding(problem, place, about, f"v{record.seq}", record.env, text)
+                    Finding(problem, place, about, f"v{record.seq}", env_name(record.env), text)
                 )
             return
         assert isinstance(record, (Head, Past))
@@ -273,7 +274,7 @@ class _Check:
             about, is_noted = slot(record.asset, record.partition), each.seq in self._noted.get(key, ())
             text = "known to be lost" if is_noted else ""
             self._found.findings.append(
-                Finding(problem, place, about, f"v{each.seq}", record.env, text, is_noted)
+                Finding(problem, place, about, f"v{each.seq}", env_name(record.env), text, is_noted)
             )
 
     def _take(self, action: Action) -> None:

@@ -65,6 +65,27 @@ def env_path(name: str) -> str:
     return f"envs/{name}"
 
 
+def env_folder(name: str, life: int) -> str:
+    """Where the heads of an environment lie, in ``heads/`` and ``hist/``: it has another folder each time it is begun.
+
+    Args:
+        name: Of the environment; has no dot.
+        life: How many times it was begun.
+    """
+    return name if life == 1 else f"{name}.{life}"
+
+
+def env_name(folder: str) -> str:
+    """Of which environment the heads in a folder are."""
+    return folder.partition(".")[0]
+
+
+def env_life(folder: str) -> int:
+    """Of which of its environment's lives the heads in a folder are."""
+    life = folder.partition(".")[2]
+    return int(life) if life.isdecimal() else 1
+
+
 def pin_path(name: str) -> str:
     """Where a pin lies."""
     return f"pins/{name}"

@@ -14,6 +14,7 @@ import msgspec
 from nacre.errors import SAFE, CorruptRecord
 from nacre.keys import slot
 from nacre.planning.reason import Reason
+from nacre.store.paths import env_folder, env_life
 from nacre.version.outline import Outline
 
 FORMAT_VERSION = 1
@@ -231,11 +232,30 @@ class Pin(Record, frozen=True, kw_only=True):
 
 
 class Environment(Record, frozen=True, kw_only=True):
-    """``envs/<name>``: a namespace of heads. Whatever has no head in it is read from its ``base``."""
+    """``envs/<name>``: a namespace of heads. Whatever has no head in it is read from its ``base``.
+
+    ``life`` says how many times it was begun: each time in another folder. ``ended_at`` is when it was removed.
+    """
 
     name: str
     base: str
     created_at: datetime
+    life: int = 1
+    ended_at: datetime | None = None
+
+    @property
+    def folder(self) -> str:
+        """Where its heads lie."""
+        return env_folder(self.name, self.life)
+
+    def ended(self, at: datetime) -> Environment:
+        """The record of an environment that was removed."""
+        return msgspec.structs.replace(self, ended_at=at)
+
+    def has_left(self, folder: str) -> bool:
+        """Whether a folder of an environment of this name was removed with it: it is never used again."""
+        life = env_life(folder)
+        return life < self.life or (life == self.life and self.ended_at is not None)
 
 
 class Failing(Record, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from nacre.store.history import last_of, whole
+from nacre.store.lives import recorded
+from nacre.store.paths import env_name
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.reach import Reached, Retention, dropped, held_seq, trimmed
 from nacre.store.records import Head, Materialization, Past, Pin, decode, encode
@@ -28,6 +30,8 @@ class Part(NamedTuple):
 class Roots:
     """All heads, parts of histories and pins of a store, brought up to date as often as is asked.
 
+    Those of environments that were removed are none: nobody reads them any more.
+
     Args:
         records: The store's records.
     """
@@ -37,6 +41,7 @@ class Roots:
         self._heads: dict[str, Part] = {}
         self._past: dict[str, Part] = {}
         self._pins: dict[str, tuple[Token, Pin]] = {}
+        self._ended: dict[str, Part] = {}
         self.look()
 
     def look(self) -> None:
@@ -45,6 +50,8 @@ class Roots:
         Raises:
             CorruptRecord: One of them cannot be read.
         """
+        # Which environments ended is read before what is in them: what ended then has ended for ever.
+        self._environments = recorded(self._records)
         # Heads before histories: what leaves a head is in a history by then. Pins last: who pins a version writes its
         # part of the history again behind the pin, so what is trimmed as it was read has no pin that is not known here.
         self._take(self._heads, "heads/", Head)
@@ -99,6 +106,27 @@ class Roots:
             self.look()
         return n_dropped
 
+    def sweep(self, *, delete: bool) -> int:
+        """Remove what is left of environments that were removed: by a crash, or by a run that was at work in one.
+
+        Args:
+            delete: True removes it.
+
+        Returns:
+            How many versions went, or would.
+        """
+        n = 0
+        # Of each slot the head goes last, as where an environment is removed.
+        for part in sorted(self._ended.values(), key=lambda each: isinstance(each.record, Head)):
+            if not delete or self._records.delete(part.path, part.token):
+                n += len(part.record.history)
+        self._ended.clear()
+        return n
+
+    def _has_ended(self, record: Head | Past) -> bool:
+        known = self._environments.get(env_name(record.env))
+        return known is not None and known.has_left(record.env)
+
     def _trims(self, keep: Retention, now: datetime) -> Iterator[tuple[int, list[Part], list[Head | Past]]]:
         pinned: dict[Place, set[int]] = {}
         for _, pin in self._pins.values():
@@ -150,7 +178,8 @@ class Roots:
         for stored in self._changes(prefix, {path: part.token for path, part in known.items()}):
             if stored.data:
                 record: Head | Past = decode(stored.data, kind, stored.path)
-                known[stored.path] = Part(stored.path, stored.token, record)
+                part = Part(stored.path, stored.token, record)
+                (self._ended if self._has_ended(record) else known)[stored.path] = part
             else:
                 known.pop(stored.path, None)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nacre.catalog.lineage import InputRow
 from nacre.keys import partition_of, slot
 from nacre.planning.explain import short
+from nacre.store.paths import env_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def uses(rows: Sequence[InputRow]) -> list[Use]:
     for row in rows:
         by_asset.setdefault(row.upstream, []).append(row)
     return [
-        Use(asset, partition_of(found[0].parameter), found[0].upstream_seq, 1, found[0].env)
+        Use(asset, partition_of(found[0].parameter), found[0].upstream_seq, 1, env_name(found[0].env))
         if len(found) == 1
         else Use(asset, "", 0, len(found))
         for asset, found in by_asset.items()

@@ -56,8 +56,8 @@ def schedules(session: Session) -> list[ScheduleView]:
     workspace, now = session.project.workspace(creates=False, schedules=True), session.now
     recorded = {row.name: row for row in workspace.catalog.schedules()}
     declared = session.project.settings.schedules
-    if workspace.env != DEFAULT_ENV:
-        declared = tuple(each.in_environment(workspace.env) for each in declared)
+    if workspace.env_name != DEFAULT_ENV:
+        declared = tuple(each.in_environment(workspace.env_name) for each in declared)
     listed = [_of_settings(workspace, each, recorded.get(each.name), now) for each in declared]
     known = {view.name for view in listed}
     others = [_recorded(workspace, row, now) for name, row in recorded.items() if name not in known]

@@ -11,13 +11,14 @@ from msgspec import structs
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
+from nacre.environments import environments
 from nacre.errors import CorruptRecord
 from nacre.execute.workspace import Workspace
 from nacre.pinning import pins
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import lineage_unknown
 from nacre.store.paths import head_path, past_path
-from nacre.store.records import Action, Head, Output, Past, decode
+from nacre.store.records import DEFAULT_ENV, Action, Head, Output, Past, decode
 from nacre.views.session import Session
 
 
@@ -190,13 +191,16 @@ def elsewhere(session: Session, row: HeadRow) -> list[Elsewhere]:
         session: The project.
         row: What is current here.
     """
-    catalog = session.workspace.catalog
-    others = [env for env in catalog.environments() if env != (row.base or session.workspace.env)]
-    plain = catalog.over({}) if others else catalog
+    workspace = session.workspace
+    are_others = workspace.catalog.environments().keys() - {DEFAULT_ENV}
+    found = environments(workspace, session.project.settings) if are_others else []
+    here = row.base or workspace.env
+    others = [env for env in found if env.n_own and env.folder != here]
+    plain = workspace.catalog.over({}) if others else workspace.catalog
     return [
-        Elsewhere(env, each.seq, each.data_version == row.data_version)
+        Elsewhere(env.name, each.seq, each.data_version == row.data_version)
         for env in sorted(others)
-        for each in plain.heads_of(env, row.asset)
+        for each in plain.heads_of(env.folder, row.asset)
         if each.partition == row.partition
     ]
 

@@ -83,7 +83,7 @@ class Page:
             "tiles": self.tiles,
             "project": self.site.root,
             "store": self.site.location,
-            "env": self.session.workspace.env,
+            "env": self.session.workspace.env_name,
         }
         return HTMLResponse(render(template, {**shared, **values}), status)
 

@@ -1,0 +1,38 @@
+"""Environments as they are recorded: which there are, and which folders of heads nobody reads any more."""
+
+from __future__ import annotations
+
+from nacre.store.paths import env_name, env_path
+from nacre.store.port import RecordStore, Stored
+from nacre.store.records import Environment, decode
+
+
+def recorded(records: RecordStore) -> dict[str, Environment]:
+    """Read what is recorded of all environments by name, also of those that were removed.
+
+    Raises:
+        CorruptRecord: The record of one cannot be read.
+    """
+    found = (decode(each.data, Environment, each.path) for each in records.scan("envs/"))
+    return {each.name: each for each in found}
+
+
+def read(records: RecordStore, name: str) -> tuple[Stored | None, Environment | None]:
+    """Read what is recorded of one environment; neither where nobody ever began it.
+
+    Raises:
+        CorruptRecord: Its record cannot be read.
+    """
+    path = env_path(name)
+    stored = records.get(path)
+    return stored, decode(stored.data, Environment, path) if stored is not None else None
+
+
+def was_removed(records: RecordStore, folder: str) -> bool:
+    """Find out whether the environment was removed whose heads lie in a folder; once true, it is so for ever.
+
+    Raises:
+        CorruptRecord: The record of the environment cannot be read.
+    """
+    _, known = read(records, env_name(folder))
+    return known is not None and known.has_left(folder)
