@@ -12,8 +12,11 @@ from hypothesis.stateful import rule
 import nacre
 from lake_rules import DEV
 from machine_model import KEYS, MADE, PLACED, Code
-from nacre.errors import PromotionConflict, StoreError
+from nacre import project as roots
+from nacre.environments import remove, require_known
+from nacre.errors import PromotionConflict, StoreError, UsageError
 from nacre.execute.workspace import Workspace
+from nacre.pinning import pins
 from nacre.store.records import DEFAULT_ENV
 from trouble import Killed
 
@@ -31,6 +34,9 @@ def current(standing: dict[str, Standing], env: str) -> Standing:
 
 class Branches:
     """Rules for a machine that has two environments, one of which reads through the other."""
+
+    #: Whether the second environment was ever removed, and with it versions that nothing else names.
+    was_removed = False
 
     if TYPE_CHECKING:
         workspace: Workspace
@@ -85,7 +91,7 @@ class Branches:
         """What was promoted over is something that the source had, too: nobody's work is lost unseen."""
         for key, (*was, seq) in before.items():
             if now[key][2] != seq:
-                rows = self.workspace.catalog.history(source, key)
+                rows = self.workspace.catalog.history(self.folder_of(source), key)
                 assert was in [[row.fingerprint, row.data_version] for row in rows], (
                     f"{key} was promoted over"
                 )
@@ -136,6 +142,57 @@ class Branches:
         """What is current and its own in each environment."""
         catalog = self.workspace.catalog
         return {
-            env: {row.asset: (row.fingerprint, row.data_version, row.seq) for row in catalog.own_heads(env)}
+            env: {
+                row.asset: (row.fingerprint, row.data_version, row.seq)
+                for row in catalog.own_heads(self.folder_of(env))
+            }
             for env in (DEFAULT_ENV, DEV)
         }
+
+    def listed(self) -> object:
+        """All that the catalog says of versions."""
+        catalog = self.workspace.catalog
+        found: list[object] = []
+        for env in (DEFAULT_ENV, self.folder_of(DEV)):
+            histories = {key: catalog.history(env, key) for key in KEYS.values()}
+            inputs = {
+                key: [catalog.inputs(env, key, row.seq) for row in rows] for key, rows in histories.items()
+            }
+            found += [catalog.heads(env), histories, inputs, sorted(catalog.edges(env))]
+        return found
+
+    def folder_of(self, env: str) -> str:
+        """Where the heads of an environment lie, in its present life."""
+        return roots.current_project().in_environment(env, creates=False).env
+
+    @rule(data=st.data(), at=st.integers(0, 9))
+    def dev_is_removed(self, data: st.DataObject, at: int) -> None:
+        """It has nothing of its own from then on, also where the removal was killed, and what it made is not lost."""
+        self.use(self._any(data))
+        before = self.folder_of(DEV)
+        workspace, project = self.workspace, roots.current_project()
+        is_begun = require_known(workspace, project.settings, DEV).is_begun
+        self.was_removed = True
+        if at:
+            self.troubled(at, "killed")
+        try:
+            remove(project.workspace(), project.settings, DEV)
+        except UsageError:
+            assert any(pin.env == before for pin in pins(workspace))
+            return
+        except Killed:
+            pass
+        self.reopen()
+        self.looked_at()
+        if self.folder_of(DEV) != before:
+            assert self.standing()[DEV] == {}
+        else:
+            assert at or not is_begun, "it was not removed"
+
+    def require_swept(self) -> None:
+        """Nothing is left of lives that ended, once the store was collected."""
+        records = self.workspace.records
+        now = self.folder_of(DEV)
+        for area in ("heads", "hist"):
+            for stored in records.scan(f"{area}/{DEV}"):
+                assert stored.path.split("/")[1] == now, f"{stored.path} is left of an environment"

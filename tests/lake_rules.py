@@ -70,7 +70,7 @@ class Lake:
                 is_written = (
                     name == "own" and wrote is not None and json.dumps(wrote).encode().startswith(now)
                 )
-                versions = self.seen.values(self.workspace, self.env, KEYS[name])
+                versions = self.seen.values(self.workspace, self.workspace.env, KEYS[name])
                 assert is_written or json.loads(now) in versions, f"I7: {name} in {self.env} is {now!r}"
 
     # ── what others do to them ────────────────────────────────────────────────────────────────────────────────────

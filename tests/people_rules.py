@@ -36,7 +36,7 @@ class People:
     def an_asset_goes_back_and_is_released(self, data: st.DataObject, name: str, back: int) -> None:
         """What was, is again, without a run, until the hold ends; then all is as the code and the world say."""
         self.sit_down(data)
-        stored = {row.asset for row in self.workspace.catalog.heads(self.env)}
+        stored = {row.asset for row in self.workspace.catalog.heads(self.workspace.env)}
         rows = nacre.history(KEYS[name]) if KEYS[name] in stored else ()
         if len(rows) <= back:
             return
@@ -47,9 +47,9 @@ class People:
             return  # collected, or damaged
         assert done.rolled_back[0].to == wanted.version
         workspace = self.workspace
-        now = workspace.catalog.heads_of(self.env, KEYS[name])[0]
+        now = workspace.catalog.heads_of(workspace.env, KEYS[name])[0]
         then = next(
-            row for row in workspace.catalog.history(self.env, KEYS[name]) if row.seq == wanted.version
+            row for row in workspace.catalog.history(workspace.env, KEYS[name]) if row.seq == wanted.version
         )
         assert (now.fingerprint, now.data_version) == (then.fingerprint, then.data_version)
         self.looked_at()
@@ -61,7 +61,7 @@ class People:
         """I15: it is there and whole for as long as its pin is, whatever is collected."""
         self.sit_down(data)
         workspace = self.workspace
-        rows = workspace.catalog.history(self.env, KEYS[name])
+        rows = workspace.catalog.history(workspace.env, KEYS[name])
         if len(rows) > back:
             with suppress(NotMaterialized):  # collected
                 pin_version(workspace, f"keep-{self.env}-{name}", KEYS[name], "", rows[back], moves=True)

@@ -10,7 +10,8 @@ from nacre.execute.workspace import Workspace
 from nacre.keys import slot
 from nacre.store import formats
 from nacre.store.history import last_of, whole
-from nacre.store.paths import action_path
+from nacre.store.lives import is_left, recorded
+from nacre.store.paths import action_path, env_name
 from nacre.store.records import Action, Head, Materialization, Output, Past, decode
 
 
@@ -19,7 +20,7 @@ class Seen:
 
     Args:
         keeps_all: False where a collection may drop the oldest versions.
-        bases: Environment to what it reads through.
+        bases: Environment to what it reads through; what was removed with an environment counts no more.
     """
 
     def __init__(self, *, keeps_all: bool = True, bases: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -30,7 +31,10 @@ class Seen:
     def look(self, workspace: Workspace) -> None:
         """Require that histories only grew (I5), that every version is whole (I4), and made of versions (I13)."""
         now = self._read(workspace)
+        lives = recorded(workspace.records)
         for name, before in self.histories.items():
+            if is_left(name[0], lives):
+                continue
             first = 1 if self.keeps_all else min(now.get(name, {0: None}))
             kept = {seq: version for seq, version in before.items() if seq >= first}
             there = now.get(name, {})
@@ -58,10 +62,13 @@ class Seen:
 
         A version that a part does not list, though it tells of its number, was dropped, wherever it stands besides.
         """
+        lives = recorded(workspace.records)
         parts: dict[tuple[str, str], list[tuple[int, Head | Past]]] = {}
         for area, kind in (("heads/", Head), ("hist/", Past)):
             for stored in workspace.records.scan(area):
                 part = decode(stored.data, kind, stored.path)
+                if is_left(part.env, lives):
+                    continue
                 name = part.env, slot(part.asset, part.partition)
                 parts.setdefault(name, []).append((last_of(stored.path, part), part))
         return {name: {each.seq: each for each in whole(found)} for name, found in parts.items()}
@@ -79,7 +86,10 @@ class Seen:
         read = {slot(each.asset, each.partition): each.data_version for each in action.inputs}
         for asset, seq in version.inputs.values():
             # What was read through the base has its number there; an own version may have the same number.
-            above = [now.get((each, asset), {}) for each in dict.fromkeys((env, self._bases.get(env, env)))]
+            above = [
+                now.get((each, asset), {})
+                for each in dict.fromkeys((env, self._bases.get(env_name(env), env)))
+            ]
             found = [each[seq].data_version for each in above if seq in each]
             is_dropped = not self.keeps_all and any(seq < min(each, default=0) for each in above)
             assert read.get(asset, "nothing") in found or (is_dropped and not found), (

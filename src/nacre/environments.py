@@ -192,12 +192,14 @@ def remove(workspace: Workspace, settings: Settings, name: str) -> int:
     them.
 
     Returns:
-        How many heads went.
+        How many heads went; none of one that is only set, which stays as it is.
 
     Raises:
         UsageError: It is the default one, another reads through it, or there is none.
     """
     require_removable(workspace, settings, name)
+    if not require_known(workspace, settings, name).is_begun:
+        return 0
     records = workspace.records
     folder = _end(records, name, workspace.clock.now())
     n_heads = 0

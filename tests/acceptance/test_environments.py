@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import nacre
 from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, promote, record, settings
@@ -26,7 +27,7 @@ from nacre.store.fsck import check
 from nacre.store.gc import Retention, collect
 from nacre.store.paths import env_path, pin_path
 from nacre.store.port import Token, Write
-from nacre.store.records import Action, Environment, Output, Pin, decode, encode
+from nacre.store.records import Action, Environment, Head, Output, Pin, decode, encode
 from nacre.version.outline import Outline
 from sandbox import Sandbox
 
@@ -316,7 +317,13 @@ def test_a_run_in_an_environment_that_is_removed_meanwhile_makes_nothing_current
     assert (home.workspace.env, nacre.load(TOTAL), nacre.load(REPORT)) == ("dev.2", 3, "3 mm")
     found = environments(home.workspace, project.settings)
     assert [(row.name, row.n_own) for row in found] == [("default", 3), ("dev", 0)]
-    assert list(records.scan("heads/dev/")) != []
+    left = list(records.scan("heads/dev/"))
+    assert left != []
+    # It names results, and keeps none of them: fsck misses none either.
+    head = decode(left[0].data, Head)
+    lost = replace(head, history=(replace(head.current, fingerprint="0" * 64),))
+    assert records.replace(left[0].path, encode(lost), left[0].token) is not None
+    assert check(records, home.workspace.contents.objects, reads_data=True).faults == []
 
     kept = Retention(grace_s=0)
     now = home.workspace.clock.now()

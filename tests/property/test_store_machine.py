@@ -237,7 +237,7 @@ class Machines(Lake, People, Branches, RuleBasedStateMachine):
         for name, value in values.items():
             if name != "total" or not code.is_broken:
                 assert nacre.load(KEYS[name]) == value, f"I1: {name}"
-        own = {row.asset for row in self.workspace.catalog.own_heads(self.env)}
+        own = {row.asset for row in self.workspace.catalog.own_heads(self.workspace.env)}
         for name in PLACED:
             if KEYS[name] in own:
                 file = self.published(name)
@@ -293,18 +293,6 @@ class Machines(Lake, People, Branches, RuleBasedStateMachine):
         self.reopen()
         assert self.listed() == before
 
-    def listed(self) -> object:
-        """All that the catalog says of versions."""
-        catalog = self.workspace.catalog
-        found: list[object] = []
-        for env in (DEFAULT_ENV, DEV):
-            histories = {key: catalog.history(env, key) for key in KEYS.values()}
-            inputs = {
-                key: [catalog.inputs(env, key, row.seq) for row in rows] for key, rows in histories.items()
-            }
-            found += [catalog.heads(env), histories, inputs, sorted(catalog.edges(env))]
-        return found
-
     @rule(days=st.sampled_from([4, 8, 40]))
     def time_passes(self, days: int) -> None:
         assert self.sandbox is not None
@@ -319,11 +307,12 @@ class Machines(Lake, People, Branches, RuleBasedStateMachine):
         records, objects, now = workspace.records, workspace.contents.objects, workspace.clock.now()
         collect(records, objects, now=now, settings=Retention(keep_versions, cache_keep=1), delete=True)
         # A result that no version needs may be gone now; in histories that are cut short, of a known one too.
-        if keep_versions:
-            self.seen.keeps_all = False
+        if keep_versions or self.was_removed:
+            self.seen.keeps_all = self.seen.keeps_all and not keep_versions
             self.maybe |= self.known
             self.known.clear()
         self.looked_at()
+        self.require_swept()
         actions = (decode(each.data, Action, each.path) for each in records.scan("ac/"))
         used = {output.object for action in actions for output in action.outputs}
         oldest = now - timedelta(seconds=GRACE_S)
@@ -336,7 +325,9 @@ class Machines(Lake, People, Branches, RuleBasedStateMachine):
         """I14: it is never taken for the value; once it is noted, it is made again, and only it."""
         self.sit_down(data)
         self.built(again=False)
-        head = next(row for row in self.workspace.catalog.heads(self.env) if row.asset == KEYS["bulk"])
+        head = next(
+            row for row in self.workspace.catalog.heads(self.workspace.env) if row.asset == KEYS["bulk"]
+        )
         stored = self.workspace.records.get(action_path(head.fingerprint))
         assert stored is not None
         name = decode(stored.data, Action, stored.path).outputs[0].object

@@ -16,6 +16,7 @@ from nacre.errors import CorruptRecord
 from nacre.keys import slot
 from nacre.store.history import last_of, whole
 from nacre.store.ids import time_of
+from nacre.store.lives import is_left
 from nacre.store.losses import note_lost
 from nacre.store.paths import (
     action_path,
@@ -202,8 +203,15 @@ class _Check:
         self._listed: dict[_Place, set[int]] = {}
 
     def run(self) -> Checked:
-        # What is named is looked at before what it names, so that what a writer adds meanwhile is no finding.
-        named = [(self._reading, each) for area in ("heads/", "hist/", "pins/") for each in self._read(area)]
+        # What ended is known before what it left, and what is named is looked at before what it names, so that what a
+        # writer adds meanwhile is no finding.
+        lives = {each.name: each for each in self._read("envs/") if isinstance(each, Environment)}
+        named = [
+            (self._reading, each)
+            for area in ("heads/", "hist/", "pins/")
+            for each in self._read(area)
+            if not (isinstance(each, (Head, Past)) and is_left(each.env, lives))
+        ]
         self._listed = _listed(named)
         for action in self._read("ac/"):
             assert isinstance(action, Action)
@@ -211,7 +219,7 @@ class _Check:
         for run in self._read("runs/"):
             assert isinstance(run, Run)
             self._note_built(run)
-        for area in ("artifacts/", "envs/", "schedules/", "ticks/"):
+        for area in ("artifacts/", "schedules/", "ticks/"):
             for _ in self._read(area):
                 pass
         self._sizes = {each.name: each.size_bytes for each in self._objects.list("")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nacre.store.paths import env_name, env_path
 from nacre.store.port import RecordStore, Stored
 from nacre.store.records import Environment, decode
@@ -36,3 +38,9 @@ def was_removed(records: RecordStore, folder: str) -> bool:
     """
     _, known = read(records, env_name(folder))
     return known is not None and known.has_left(folder)
+
+
+def is_left(folder: str, known: Mapping[str, Environment]) -> bool:
+    """Say the same by what is recorded of all environments."""
+    found = known.get(env_name(folder))
+    return found is not None and found.has_left(folder)

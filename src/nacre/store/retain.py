@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from nacre.store.history import last_of, whole
-from nacre.store.lives import recorded
-from nacre.store.paths import env_name
+from nacre.store.lives import is_left, recorded
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.reach import Reached, Retention, dropped, held_seq, trimmed
 from nacre.store.records import Head, Materialization, Past, Pin, decode, encode
@@ -123,10 +122,6 @@ class Roots:
         self._ended.clear()
         return n
 
-    def _has_ended(self, record: Head | Past) -> bool:
-        known = self._environments.get(env_name(record.env))
-        return known is not None and known.has_left(record.env)
-
     def _trims(self, keep: Retention, now: datetime) -> Iterator[tuple[int, list[Part], list[Head | Past]]]:
         pinned: dict[Place, set[int]] = {}
         for _, pin in self._pins.values():
@@ -179,7 +174,7 @@ class Roots:
             if stored.data:
                 record: Head | Past = decode(stored.data, kind, stored.path)
                 part = Part(stored.path, stored.token, record)
-                (self._ended if self._has_ended(record) else known)[stored.path] = part
+                (self._ended if is_left(record.env, self._environments) else known)[stored.path] = part
             else:
                 known.pop(stored.path, None)
 
