@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 import nacre
 from lake_rules import DEV
-from machine_model import KEYS, MADE, PLACED, Code
+from machine_model import KEYS, MADE, PLACED, Code, Recipe
 from nacre import project as roots
 from nacre.environments import remove, require_known
 from nacre.errors import PromotionConflict, StoreError, UsageError
@@ -44,6 +44,9 @@ class Branches:
         code: list[Code]
         seen: Seen
         at: int
+        has_network: ClassVar[bool]
+        known: set[Recipe]
+        maybe: set[Recipe]
 
         def use(self, machine: int, env: str = ...) -> None: ...
         def reopen(self) -> None: ...
@@ -173,6 +176,10 @@ class Branches:
         workspace, project = self.workspace, roots.current_project()
         is_begun = require_known(workspace, project.settings, DEV).is_begun
         self.was_removed = True
+        if self.has_network:
+            # What talks to a bucket reads, and what reads is known by histories: nobody has this one any more.
+            self.maybe |= {each for each in self.known if each[0] == "own"}
+            self.known -= self.maybe
         if at:
             self.troubled(at, "killed")
         try:

@@ -342,6 +342,40 @@ def test_a_run_in_an_environment_that_is_removed_meanwhile_makes_nothing_current
     assert nacre.load(TOTAL) == 3
 
 
+READER = """
+@materialize("demo://least")
+def least() -> int:
+    return 1
+
+@materialize("demo://words")
+def words(least: int) -> list:
+    calls.append("words")
+    with open("words.txt") as file:
+        return [each for each in file.read().split() if len(each) >= least]
+"""
+
+
+def test_what_read_a_file_in_one_environment_is_known_in_the_others(home: Sandbox, use: Use) -> None:
+    file = home.folder / "words.txt"
+    file.write_text("a b")
+    module = home.module(READER)
+    use("dev")
+    assert home.ran(module) == ["words"]
+    for env in ("default", "feature"):
+        use(env)
+        assert home.ran(module) == [], env
+        assert nacre.load("demo://words") == ["a", "b"]
+    file.write_text("a b c")
+    assert home.ran(module) == ["words"]
+    for env in ("default", "dev"):
+        use(env)
+        assert home.ran(module) == [], env
+        assert nacre.load("demo://words") == ["a", "b", "c"]
+    file.write_text("a b")
+    assert home.ran(module) == []
+    assert nacre.load("demo://words") == ["a", "b"]
+
+
 def test_a_project_that_is_open_notices_that_its_environment_was_removed(home: Sandbox, use: Use) -> None:
     module = begin(home, use)
     project = roots.current_project()

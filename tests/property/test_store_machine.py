@@ -218,9 +218,6 @@ class Machines(Lake, People, Branches, RuleBasedStateMachine):
         assert must | set(SOURCES) <= set(ran), f"I1: not run: {must - set(ran)}"
         assert set(ran) <= must | may | set(SOURCES) | broken, f"I2: run without need: {ran}"
         assert {each.name for each in result if each.action == "failed"} == broken
-        if self.has_network and self.env != DEFAULT_ENV and recipes["own"] not in self.known:
-            # It talks to a bucket, which is a read: what has any is known in histories, and a branch has its own.
-            self.maybe.add(recipes.pop("own"))
         self.known.update(recipes.values())
         self.maybe -= self.known
         self.require_values()

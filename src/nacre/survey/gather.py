@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from nacre.catalog.history import Catalog
 from nacre.errors import CorruptRecord
@@ -144,26 +145,35 @@ class Versions:
 
         Args:
             fingerprint: Of the recipe.
-            made: The first slot it makes; those with reads are found in its history. A plain task has none: they
-                are listed.
+            made: The first slot it makes; those with reads are found in its history, and in those that it has in other
+                environments. A plain task has none: they are listed.
             has_head: False where it has none.
         """
-        found = [fingerprint]
+        is_plain = made.startswith("task://")
         if has_head:
-            rows = self._catalog.recent(self._env, key_of(made), partition_of(made))
-            with_reads = dict.fromkeys(
-                r.fingerprint for r in rows if r.fingerprint.startswith(f"{fingerprint}/")
-            )
-            found = [*with_reads, fingerprint]
-        elif made.startswith("task://"):
-            listed = [
+            with_reads = self._with_reads(fingerprint, made, self._env)
+        elif is_plain:
+            with_reads = [
                 each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
             ]
-            found = [*listed, fingerprint]
-        if fingerprint in self._seen:
-            found = list(dict.fromkeys([*self._seen[fingerprint], *found]))
-        actions = filter(None, map(self.action, found))
+        else:
+            with_reads = []
+        found = dict.fromkeys([*self._seen.get(fingerprint, ()), *with_reads, fingerprint])
+        actions = [*filter(None, map(self.action, found))]
+        if not is_plain and (with_reads or not actions):
+            elsewhere = (each for env in self._others for each in self._with_reads(fingerprint, made, env))
+            more = dict.fromkeys(each for each in elsewhere if each not in found)
+            actions += filter(None, map(self.action, more))
         return [_result(action) for action in actions]
+
+    def _with_reads(self, fingerprint: str, made: str, env: str) -> list[str]:
+        rows = self._catalog.recent(env, key_of(made), partition_of(made))
+        return [each.fingerprint for each in rows if each.fingerprint.startswith(f"{fingerprint}/")]
+
+    @cached_property
+    def _others(self) -> list[str]:
+        """The other environments: what a step read there is compared with what it would read here."""
+        return [env for env in self._catalog.environments() if env != self._env]
 
     def evidence(self, fingerprint: str) -> Evidence | None:
         """Return what a version was made of, for planning."""
