@@ -470,7 +470,7 @@ def _catalog(records: SqliteRecords) -> Catalog:
     """Make the catalog over a store's records; one that cannot be updated in place is indexed in memory."""
     if records.read_only and not is_current(records.read):
         index = MemoryIndex()
-        index.rebuild(records.scan(""))
+        index.write(lambda connection: rebuild(connection, records.scan(""), is_lenient=True))
         return Catalog(index.read)
     return Catalog(records.read)
 

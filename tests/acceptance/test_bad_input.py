@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import nacre
 from nacre.errors import (
@@ -29,6 +30,7 @@ from nacre.errors import (
     UnserialisableValue,
     UsageError,
 )
+from nacre.store.records import StoreFormat, decode, encode
 from sandbox import Sandbox
 
 GOOD = """
@@ -254,7 +256,7 @@ def test_a_store_from_a_newer_version_is_left_alone(project: Sandbox) -> None:
     (path,) = project.store.glob("records.sqlite")
     with sqlite3.connect(path) as connection:
         data = connection.execute("SELECT data FROM records WHERE path = 'format'").fetchone()[0]
-        newer = bytes(data).replace(b'"created_at"', b'"version":99,"created_at"')
+        newer = encode(replace(decode(data, StoreFormat), version=99))
         connection.execute("UPDATE records SET data = ? WHERE path = 'format'", (newer,))
     connection.close()
     before = path.read_bytes()

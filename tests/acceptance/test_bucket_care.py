@@ -144,7 +144,7 @@ def test_a_collection_costs_what_was_promised(relay: Relay, sandbox: Sandbox) ->
         settings=Retention(),
         delete=False,
     )
-    assert relay.counts == {"LIST": 6, "GET": 8}, "three heads, three results, two leases"
+    assert relay.counts == {"LIST": 7, "GET": 8}, "three heads, three results, two leases"
 
 
 def test_a_bucket_is_examined(sandbox: Sandbox, lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""Heads of an environment: how the first of its own begins, what the catalog reads through, and a name used again."""
+"""Heads of an environment: how the first of its own begins, what the catalog reads through, and what it forgets."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_the_mark_of_heads_changes_with_those_of_the_base(store: Store) -> None:
     assert len({before, between, store.catalog.heads_mark("dev")}) == 3
 
 
-# ── a name that is used again ─────────────────────────────────────────────────────────────────────────────────────────
+# ── what comes late, and what goes ────────────────────────────────────────────────────────────────────────────────────
 
 
 def entries(*fingerprints: str, hour: int = 0) -> tuple[Materialization, ...]:
@@ -246,20 +246,6 @@ def entries(*fingerprints: str, hour: int = 0) -> tuple[Materialization, ...]:
         )
         for number, fingerprint in enumerate(fingerprints, 1)
     )
-
-
-@pytest.mark.parametrize(
-    "anew", [("f1", "new"), ("f1", "f2", "new"), ("f1", "f2", "new", "newer"), ("another",)]
-)
-def test_a_head_begun_anew_replaces_all_that_was_known_of_the_one_before(
-    store: Store, anew: tuple[str, ...]
-) -> None:
-    store.put(head_path("dev", B), Head(env="dev", asset=B, history=entries("f1", "f2", "f3")))
-    store.put(head_path("dev", B), Head(env="dev", asset=B, history=entries(*anew, hour=1)))
-    (row,) = store.catalog.own_heads("dev")
-    assert (row.seq, row.fingerprint) == (len(anew), anew[-1])
-    assert [each.fingerprint for each in store.catalog.history("dev", B)] == list(anew[::-1])
-    assert len(store.catalog.inputs("dev", B, len(anew))) == 1
 
 
 def test_an_older_state_of_one_head_changes_nothing(store: Store) -> None:

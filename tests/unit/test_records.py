@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zlib import crc32
 
 import pytest
 
@@ -111,7 +112,7 @@ def test_a_head_has_these_bytes() -> None:
     """The format is public: a change here is a change of every store."""
     assert encode(Head(env="default", asset="asset://a", history=(VERSION,))) == (
         b'{"env":"default","asset":"asset://a","history":[{"seq":1,"fingerprint":"f","data_version":"d",'
-        b'"run":"r","at":"2026-01-02T03:04:05.000678Z","attempt":"t","inputs":{"x":["asset://x",3]}}]}'
+        b'"run":"r","at":"2026-01-02T03:04:05.000678Z","attempt":"t","inputs":{"x":["asset://x",3]}}],"crc":"9dc25a82"}'
     )
 
 
@@ -119,13 +120,36 @@ def test_a_run_that_goes_on_has_these_bytes() -> None:
     run = Run(id="r", name="n", kind="build", state="running", started_at=NOW, process="host/1:2:3")
     assert encode(run) == (
         b'{"id":"r","name":"n","kind":"build","state":"running","started_at":"2026-01-02T03:04:05.000678Z",'
-        b'"process":"host/1:2:3"}'
+        b'"process":"host/1:2:3","crc":"7ddf8dd9"}'
     )
     assert decode(
         b'{"id":"r","name":"n","kind":"build","state":"s","started_at":"2026-01-02T03:04:05Z"}', Run
     ) == (Run(id="r", name="n", kind="build", state="s", started_at=NOW.replace(microsecond=0))), (
         "what an older nacre wrote"
     )
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_flipped_bit_of_a_record_is_noticed_or_changes_nothing(record: Record) -> None:
+    data = encode(record)
+    for bit in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        # A bit of the checksum's name leaves a record that has none, and is what it was.
+        assert readable(bytes(flipped), type(record)) in (None, record), bit
+
+
+def readable(data: bytes, kind: type[Record]) -> Record | None:
+    try:
+        return decode(data, kind)
+    except CorruptRecord:
+        return None
+
+
+def test_a_record_without_a_checksum_is_one_of_before_there_were_any() -> None:
+    data = b'{"digest":"d","entries":{"a":"b"}}'
+    assert decode(data, State) == State(digest="d", entries={"a": "b"})
+    assert encode(State(digest="d", entries={"a": "b"})) == data[:-1] + b',"crc":"%08x"}' % crc32(data)
 
 
 def test_fields_of_a_newer_version_are_ignored() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from itertools import islice, starmap
 from typing import NamedTuple, TypeVar
 
@@ -18,6 +17,7 @@ import msgspec
 from nacre.catalog.queries import QUERIES, SCHEMA, Parameters, Read, statements
 from nacre.errors import SAFE, CorruptRecord
 from nacre.store.paths import head_path
+from nacre.store.placed import decode_placed
 from nacre.store.port import Stored
 from nacre.store.records import DEFAULT_ENV
 
@@ -169,12 +169,17 @@ def apply_readable(connection: sqlite3.Connection, stored: Sequence[Stored]) -> 
         connection: Inside a transaction.
         stored: As for ``apply``.
     """
-    try:
-        apply(connection, stored)
-    except CorruptRecord:
-        for each in stored:
-            with suppress(CorruptRecord):
-                apply(connection, [each])
+    apply(connection, [each for each in stored if _is_readable(each)])
+
+
+def _is_readable(stored: Stored) -> bool:
+    """Whether a record is whole: what becomes text of a row here is looked at nowhere else."""
+    if stored.data and stored.path.partition("/")[0] in AREAS:
+        try:
+            decode_placed(stored.data, stored.path)
+        except CorruptRecord:
+            return False
+    return True
 
 
 def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
@@ -416,7 +421,7 @@ def _apply_ticks(connection: sqlite3.Connection, records: Sequence[Stored]) -> N
 def _decoded(decode: Callable[[bytes | msgspec.Raw], T], data: bytes | msgspec.Raw, path: str) -> T:
     try:
         return decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         facts = {"record": path, "problem": error}
         raise CorruptRecord("A record of the store cannot be read", facts, SAFE) from error
 

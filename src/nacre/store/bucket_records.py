@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from nacre.errors import SAFE, CorruptRecord, StoreTooNew, StoreUnavailable
+from nacre.errors import SAFE, CorruptRecord, StoreUnavailable
 from nacre.store.connect import Bucket, at_once
 from nacre.store.ids import new_id
 from nacre.store.paths import is_record_path
 from nacre.store.port import Stored, Token, Write
 from nacre.store.probe import broken_promise
-from nacre.store.records import FORMAT_VERSION, MEND, StoreFormat, decode, encode
+from nacre.store.records import MEND, StoreFormat, encode, require_format
 from nacre.store.refusals import odd_answer
 
 Index = Callable[[Sequence[Stored]], None]
@@ -195,12 +195,7 @@ def _check_format(stored: Stored | None, bucket: Bucket) -> Token:
     """Return the token of the ``format`` record, empty where there is none; refuse that of a newer nacre."""
     if stored is None:
         return ""
-    found = decode(stored.data, StoreFormat, f"{bucket.site.url}: {_FORMAT_PATH}")
-    if found.version > FORMAT_VERSION:
-        raise StoreTooNew(
-            "The store was written by a newer nacre: upgrade nacre; nothing was changed",
-            {"store": bucket.site.url, "its format": found.version, "known here": f"up to {FORMAT_VERSION}"},
-        )
+    require_format(stored.data, bucket.site.url)
     return stored.token
 
 

@@ -16,11 +16,11 @@ from itertools import starmap
 from pathlib import Path
 from typing import TypeVar
 
-from nacre.errors import CorruptRecord, StoreFull, StoreReadOnly, StoreTooNew, StoreUnavailable
+from nacre.errors import CorruptRecord, StoreFull, StoreReadOnly, StoreUnavailable
 from nacre.store.failures import raise_told, store_read_only, translated
 from nacre.store.filesystems import network_filesystem
 from nacre.store.port import Stored, Token, Write, differing
-from nacre.store.records import FORMAT_VERSION, StoreFormat, decode, encode
+from nacre.store.records import StoreFormat, encode, require_format
 
 log = logging.getLogger(__name__)
 
@@ -374,14 +374,8 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
         if connection.execute(_HAS_RECORDS).fetchone() is None:
             return
         row = connection.execute(_GET, (_FORMAT_PATH,)).fetchone()
-    if row is None:
-        return
-    found = decode(row[0], StoreFormat, f"{path}: {_FORMAT_PATH}")
-    if found.version > FORMAT_VERSION:
-        raise StoreTooNew(
-            "The store was written by a newer nacre: upgrade nacre; nothing was changed",
-            {"store": path, "its format": found.version, "known here": f"up to {FORMAT_VERSION}"},
-        )
+    if row is not None:
+        require_format(row[0], str(path))
 
 
 def _transact(connection: sqlite3.Connection, action: Callable[[sqlite3.Connection], T]) -> T:

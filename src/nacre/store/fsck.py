@@ -21,19 +21,15 @@ from nacre.store.losses import note_lost
 from nacre.store.paths import (
     action_path,
     env_name,
-    env_path,
     head_path,
-    past_path,
-    pin_path,
     replaced_path,
-    run_path,
 )
+from nacre.store.placed import decode_placed
 from nacre.store.port import ObjectStore, RecordStore, Stored
 from nacre.store.reach import tombstone
 from nacre.store.records import (
     DEFAULT_ENV,
     Action,
-    Artifact,
     Environment,
     Head,
     Output,
@@ -41,9 +37,6 @@ from nacre.store.records import (
     Pin,
     Record,
     Run,
-    ScheduleRecord,
-    Tick,
-    decode,
     decode_action,
     encode,
 )
@@ -237,12 +230,11 @@ class _Check:
 
     def _read(self, prefix: str) -> Iterator[Record]:
         """Read the records of an area; one that cannot be read, or that lies in the place of another, is a finding."""
-        kind = _KINDS[prefix.removesuffix("/")]
         for stored in self._records.scan(prefix):
             self._found.n_records += 1
             try:
-                record = decode(stored.data, kind, stored.path)
-                problem = "" if _lies_at(record, stored.path) else "it is the record of something else"
+                record = decode_placed(stored.data, stored.path)
+                problem = ""
             except CorruptRecord as error:
                 problem = str(error.facts.get("problem", error.what))
             if not problem:
@@ -403,25 +395,6 @@ def _listed(named: Iterable[tuple[str, Record]]) -> dict[_Place, set[int]]:
     return {place: {each.seq for each in whole(found)} for place, found in parts.items()}
 
 
-def _lies_at(record: Record, path: str) -> bool:
-    """Say whether a record is the one that its path names: another's is never taken for it."""
-    match record:
-        case Action():
-            own = action_path(record.fingerprint), replaced_path(record.fingerprint, record.attempt)
-            return path in own
-        case Head():
-            return path == head_path(record.env, record.asset, record.partition)
-        case Past():
-            return path.startswith(past_path(record.env, record.asset, record.partition, 0)[:-_SEQ_DIGITS])
-        case Pin():
-            return path == pin_path(record.name)
-        case Environment():
-            return path == env_path(record.name)
-        case Run():
-            return path == run_path(record.id)
-    return True
-
-
 def _any(records: RecordStore, path: str) -> Stored | None:
     """Read what lies at a path, whatever it is."""
     return next((stored for stored in records.scan(path) if stored.path == path), None)
@@ -441,16 +414,4 @@ def _unknown(path: str, now: datetime) -> Action:
     )
 
 
-_SEQ_DIGITS = 10
 _NOTHING = (0, datetime.min.replace(tzinfo=UTC))
-_KINDS: dict[str, type[Record]] = {
-    "heads": Head,
-    "hist": Past,
-    "pins": Pin,
-    "ac": Action,
-    "runs": Run,
-    "artifacts": Artifact,
-    "envs": Environment,
-    "schedules": ScheduleRecord,
-    "ticks": Tick,
-}

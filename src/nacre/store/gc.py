@@ -41,8 +41,9 @@ def collect(
 ) -> Report:
     """Remove what nothing reaches, or say what that would be. Idempotent; may be killed, and run again, at any time.
 
-    In a bucket it costs a LIST for each 1,000 records and objects, a GET for each head, part of a history, pin, result
-    and lease, and a GET and a PUT for each result that goes; with ``keep_runs`` a GET for each run, tick and artifact.
+    In a bucket it costs a LIST for each 1,000 records and objects, a GET for each environment, head, part of a history,
+    pin, result and lease, and a GET and a PUT for each result that goes; with ``keep_runs`` a GET for each run, tick
+    and artifact.
 
     Args:
         records: The store's records.

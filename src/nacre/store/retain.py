@@ -40,6 +40,8 @@ class Roots:
         self._heads: dict[str, Part] = {}
         self._past: dict[str, Part] = {}
         self._pins: dict[str, tuple[Token, Pin]] = {}
+        # Which environments ended is read before what is in them: what ended then has ended for ever.
+        self._environments = recorded(records)
         self._ended: dict[str, Part] = {}
         self.look()
 
@@ -49,8 +51,6 @@ class Roots:
         Raises:
             CorruptRecord: One of them cannot be read.
         """
-        # Which environments ended is read before what is in them: what ended then has ended for ever.
-        self._environments = recorded(self._records)
         # Heads before histories: what leaves a head is in a history by then. Pins last: who pins a version writes its
         # part of the history again behind the pin, so what is trimmed as it was read has no pin that is not known here.
         self._take(self._heads, "heads/", Head)

@@ -19,7 +19,7 @@ from nacre.errors import SAFE, SourceDrift, UnknownCode
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_path
 from nacre.store.port import RecordStore
-from nacre.store.records import SOURCE_DIGITS, Sources, State, decode, encode
+from nacre.store.records import SOURCE_DIGITS, Sources, State, encode, remembered
 from nacre.version.code import CodeIdentity, CodePart, CodeVersions
 from nacre.version.snippet import snippets
 
@@ -211,11 +211,7 @@ class Codes:
             self._records.replace(path, record, stored.token)
 
     def _load(self) -> dict[str, str]:
-        stored = self._records.get(self._path())
-        if stored is None:
-            return {}
-        state = decode(stored.data, State, self._path())
-        return dict(state.entries) if state.digest == self._files else {}
+        return remembered(self._records.get(self._path()), self._files)
 
     def _path(self) -> str:
         main = getattr(sys.modules.get("__main__"), "__file__", None) or "interactive"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from nacre.encoding import digest_bytes, digest_chunks, digest_texts
 from nacre.planning.facts import UNSEEN
 from nacre.store.port import RecordStore
-from nacre.store.records import State, decode, encode
+from nacre.store.records import State, encode, remembered
 from nacre.version.normal import expressions_text
 
 MEMO = "state/reads"
@@ -111,9 +111,7 @@ class Reads:
         return digest
 
     def _load(self) -> dict[str, str]:
-        stored = self._records.get(MEMO)
-        state = decode(stored.data, State, MEMO) if stored is not None else None
-        return dict(state.entries) if state is not None and state.digest == MEMO_FORMAT else {}
+        return remembered(self._records.get(MEMO), MEMO_FORMAT)
 
 
 def _status(path: str) -> str:

@@ -57,7 +57,7 @@ def read_told(lines: Iterable[bytes]) -> Iterator[Told]:
     for line in lines:
         try:
             yield _decode_told(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue
 
 

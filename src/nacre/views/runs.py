@@ -119,6 +119,6 @@ def _decoded(decode: Callable[[str | bytes], T], lines: Iterable[str | bytes]) -
     for line in lines:
         try:
             found.append(decode(line))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # a line cut short; the others are whole
     return found
