@@ -15,7 +15,7 @@ from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, pr
 from buckets import Lake, Relay
 from nacre import project as roots
 from nacre.config import Settings
-from nacre.curate.rolling_back import roll_back
+from nacre.curate.rolling_back import end_hold, roll_back
 from nacre.encoding import digest_bytes
 from nacre.environments import begin as begin_environment
 from nacre.environments import chain_of, environments, remove
@@ -374,6 +374,52 @@ def test_what_read_a_file_in_one_environment_is_known_in_the_others(home: Sandbo
     file.write_text("a b")
     assert home.ran(module) == []
     assert nacre.load("demo://words") == ["a", "b"]
+
+
+STAMPED = """
+import itertools
+world.setdefault("stamps", itertools.count(1))
+
+@materialize("demo://a")
+def a() -> int:
+    return 5
+
+@materialize("demo://t")
+def t(a: int) -> str:
+    with open("words.txt") as file:
+        return f"{file.read()} {next(world['stamps'])}"
+
+@materialize("demo://u")
+def u(t: str) -> str:
+    calls.append("u")
+    return f"from {t}"
+"""
+
+
+def test_what_is_below_a_step_that_reads_is_made_of_what_is_current_whatever_was_refreshed(
+    home: Sandbox, use: Use
+) -> None:
+    """The record of the recipe holds what the refresh made; the head names what was made before."""
+    (home.folder / "words.txt").write_text("w")
+    module = home.module(STAMPED)
+    assert home.ran(module) == ["u"]
+    use("dev")
+    home.reopen()
+    home.build(module, "t", refresh=True).raise_for_failure()
+    home.build(module).raise_for_failure()
+    assert (nacre.load("demo://t"), nacre.load("demo://u")) == ("w 2", "from w 2")
+    use("default")
+    for _ in range(2):
+        assert home.ran(module) == []
+        assert (nacre.load("demo://t"), nacre.load("demo://u")) == ("w 1", "from w 1")
+    # And in one environment, where an older version is made current again.
+    home.build(module, "t", refresh=True).raise_for_failure()
+    home.reopen()
+    roll_back(home.workspace, "demo://t", "v1")
+    assert end_hold(home.workspace, "demo://t")
+    home.reopen()
+    home.build(module).raise_for_failure()
+    assert nacre.load("demo://u") == f"from {nacre.load('demo://t')}"
 
 
 def test_a_project_that_is_open_notices_that_its_environment_was_removed(home: Sandbox, use: Use) -> None:

@@ -226,9 +226,12 @@ def _from_known(
         if is_current and _is_lost(recipe.assets, heads):
             return Decision(Action.BUILD, _LOST, fingerprint, recipe, overwrites=True)
         as_before = _under_policy(Cause.KNOWN, recipe) if recipe.uncounted else _KNOWN
-        reason = _unchanged(recipe, facts) if is_current else as_before
+        if is_current:
+            # The record may hold what a refresh made since, also in another environment.
+            versions = {asset: heads[asset].data_version for asset in recipe.assets}
+            return Decision(Action.REUSE, _unchanged(recipe, facts), known.fingerprint, recipe, versions)
         return Decision(
-            Action.REUSE, reason, known.fingerprint, recipe, known.data_versions, moves_head=not is_current
+            Action.REUSE, as_before, known.fingerprint, recipe, known.data_versions, moves_head=True
         )
     if first is None:
         return Decision(Action.BUILD, Reason(Cause.FIRST), fingerprint, recipe)
