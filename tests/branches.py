@@ -12,8 +12,9 @@ import pytest
 from buckets import Lake
 from nacre import project as roots
 from nacre.curate.promoting import PromoteResult, promote_versions
+from nacre.store.codec import decode
 from nacre.store.paths import head_path
-from nacre.store.records import Head, decode
+from nacre.store.records import Head
 from sandbox import Sandbox
 
 PIPELINE = """

@@ -32,6 +32,7 @@ from nacre.keys import slot
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.claims import NoClaims
+from nacre.store.codec import decode
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.contents import Contents
 from nacre.store.gc import Retention, collect
@@ -39,7 +40,7 @@ from nacre.store.paths import head_path
 from nacre.store.port import ObjectStore, RecordStore
 from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.publisher import Publisher
-from nacre.store.records import Action, Head, Input, Materialization, Output, decode
+from nacre.store.records import Action, Head, Input, Materialization, Output
 from nacre.survey.gather import Versions
 from nacre.version.outline import Outline
 from witness import Witness

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from commit_history import Planted
 from nacre.execute.publishing import Publishing
+from nacre.store.codec import decode
 from nacre.store.commit import Commit, Committer
 from nacre.store.gc import Report, Retention, _Collection
 from nacre.store.port import Write
-from nacre.store.records import Action, decode
+from nacre.store.records import Action
 
 if TYPE_CHECKING:
     from commit_history import History

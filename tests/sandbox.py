@@ -16,8 +16,9 @@ from nacre import project as roots
 from nacre.config import read_settings
 from nacre.declare.discover import load_module
 from nacre.execute.workspace import Workspace
+from nacre.store.codec import decode
 from nacre.store.paths import action_path
-from nacre.store.records import Action, Artifact, Run, decode
+from nacre.store.records import Action, Artifact, Run
 from nacre.testing import ManualClock
 
 SOURCES = Path(__file__).parent.parent / "src"

@@ -11,10 +11,11 @@ from nacre.schedule.definition import Schedule
 from nacre.schedule.loop import Loop
 from nacre.schedule.ticks import TickBook
 from nacre.schedule.trigger import Cron, Interval
+from nacre.store.codec import decode, encode
 from nacre.store.lease import Tenure
 from nacre.store.paths import run_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Run, Tick, decode, encode
+from nacre.store.records import Run, Tick
 from nacre.testing import ManualClock
 
 START = datetime(2026, 3, 28, 12, tzinfo=UTC)

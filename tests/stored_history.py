@@ -9,10 +9,11 @@ from nacre.errors import StoreError
 from nacre.execute.workspace import Workspace
 from nacre.keys import slot
 from nacre.store import formats
+from nacre.store.codec import decode
 from nacre.store.history import last_of, whole
 from nacre.store.lives import is_left, recorded
 from nacre.store.paths import action_path, env_name
-from nacre.store.records import Action, Head, Materialization, Output, Past, decode
+from nacre.store.records import Action, Head, Materialization, Output, Past
 
 
 class Seen:

@@ -12,18 +12,9 @@ from datetime import datetime
 from interleaving import Violation
 from nacre.encoding import digest_bytes
 from nacre.keys import slot
+from nacre.store.codec import decode
 from nacre.store.paths import env_name
-from nacre.store.records import (
-    Action,
-    Environment,
-    Head,
-    Materialization,
-    Output,
-    Past,
-    Pin,
-    Record,
-    decode,
-)
+from nacre.store.records import Action, Environment, Head, Materialization, Output, Past, Pin, Record
 
 KINDS: dict[str, type[Record]] = {
     "heads": Head,

@@ -11,11 +11,12 @@ from nacre.config import Settings
 from nacre.errors import SAFE, UsageError
 from nacre.execute.workspace import Workspace
 from nacre.pinning import pins
+from nacre.store.codec import encode
 from nacre.store.lives import read, recorded
 from nacre.store.paths import env_folder, env_life, env_name, env_path
 from nacre.store.port import RecordStore, Token
 from nacre.store.publish.places import SCHEMES, Places
-from nacre.store.records import DEFAULT_ENV, Environment, encode
+from nacre.store.records import DEFAULT_ENV, Environment
 from nacre.store.tries import MAX_TRIES, contended
 
 

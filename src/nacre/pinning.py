@@ -10,10 +10,11 @@ from nacre.errors import SAFE, UsageError
 from nacre.execute.process import person
 from nacre.execute.workspace import Workspace
 from nacre.keys import resolved, slot
+from nacre.store.codec import decode, encode
 from nacre.store.keeping import keep
 from nacre.store.listing import list_again
 from nacre.store.paths import pin_path
-from nacre.store.records import Pin, decode, encode
+from nacre.store.records import Pin
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.survey.gone import record_gone
 

@@ -30,7 +30,8 @@ from nacre.errors import (
     UnserialisableValue,
     UsageError,
 )
-from nacre.store.records import StoreFormat, decode, encode
+from nacre.store.codec import decode, encode
+from nacre.store.records import StoreFormat
 from sandbox import Sandbox
 
 GOOD = """

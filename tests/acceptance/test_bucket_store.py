@@ -13,7 +13,8 @@ import pytest
 import nacre
 from buckets import Asked, Lake, Relay, closed_port
 from nacre.errors import StoreReadOnly, StoreUnavailable, UsageError
-from nacre.store.records import Action, Head, R, Run, decode
+from nacre.store.codec import decode
+from nacre.store.records import Action, Head, R, Run
 from sandbox import Sandbox
 from shell import SHOP, Shell
 

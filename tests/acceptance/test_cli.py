@@ -15,8 +15,9 @@ from nacre.cli.init import PIPELINE
 from nacre.cli.main import cli
 from nacre.errors import UsageError
 from nacre.execute.process import named
+from nacre.store.codec import encode
 from nacre.store.paths import run_path
-from nacre.store.records import Run, encode
+from nacre.store.records import Run
 from sandbox import SOURCES
 from shell import BROKEN, HEAD, SHOP, Shell
 

@@ -22,12 +22,13 @@ from nacre.environments import chain_of, environments, remove
 from nacre.errors import InvalidKey, PromotionConflict, UsageError
 from nacre.execute.workspace import Workspace
 from nacre.project import FRESH_S
+from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committed, Committer, Move
 from nacre.store.fsck import check
 from nacre.store.gc import Retention, collect
 from nacre.store.paths import env_path, pin_path
 from nacre.store.port import Token, Write
-from nacre.store.records import Action, Environment, Head, Output, Pin, decode, encode
+from nacre.store.records import Action, Environment, Head, Output, Pin
 from nacre.version.outline import Outline
 from sandbox import Sandbox
 

@@ -447,8 +447,9 @@ def test_metadata_is_kept_with_the_asset_and_only_its_own(project: Sandbox) -> N
     """)
     module.made()
     metadata = project.workspace.catalog.heads("default")[0]
+    from nacre.store.codec import decode
     from nacre.store.paths import head_path
-    from nacre.store.records import Head, decode
+    from nacre.store.records import Head
 
     stored = project.workspace.records.get(head_path("default", "asset://a"))
     assert stored is not None

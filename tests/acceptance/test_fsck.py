@@ -20,9 +20,10 @@ from nacre import project as roots
 from nacre.cli.main import cli
 from nacre.curate.checking import CheckResult, check_store
 from nacre.errors import CorruptRecord, UsageError
+from nacre.store.codec import decode, encode
 from nacre.store.fsck import Problem
 from nacre.store.paths import action_path, head_path
-from nacre.store.records import Head, decode, encode
+from nacre.store.records import Head
 
 SHOP = """
     @materialize("shop://orders")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nacre.store.records import Sources, decode
+from nacre.store.codec import decode
+from nacre.store.records import Sources
 from sandbox import Sandbox
 
 PIPELINE = """

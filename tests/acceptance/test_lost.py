@@ -13,8 +13,9 @@ from tests.sandbox import Sandbox
 
 import nacre
 from nacre.errors import CorruptObject, CorruptRecord, NacreError, StepFailed
+from nacre.store.codec import decode, encode
 from nacre.store.paths import action_path
-from nacre.store.records import Action, decode, encode
+from nacre.store.records import Action
 
 CHAIN = """
     @materialize("asset://raw")

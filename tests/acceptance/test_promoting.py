@@ -12,9 +12,10 @@ from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, pr
 from nacre import project as roots
 from nacre.curate.promoting import promote_versions
 from nacre.errors import PromotionConflict, UnknownName, UsageError
+from nacre.store.codec import decode, encode
 from nacre.store.paths import head_path
 from nacre.store.port import RecordStore, Token, Write
-from nacre.store.records import Head, decode, encode
+from nacre.store.records import Head
 from sandbox import Sandbox
 
 

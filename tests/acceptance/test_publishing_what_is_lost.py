@@ -9,8 +9,9 @@ import pytest
 import nacre
 from buckets import Lake
 from nacre.errors import NotPublished
+from nacre.store.codec import decode, encode
 from nacre.store.paths import action_path
-from nacre.store.records import Action, decode, encode
+from nacre.store.records import Action
 from sandbox import Sandbox
 
 PIPELINE = """

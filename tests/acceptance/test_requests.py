@@ -17,9 +17,10 @@ import nacre
 from buckets import Asked, Lake, Relay
 from nacre.builds import Request, make_plan
 from nacre.project import current_project
+from nacre.store.codec import encode
 from nacre.store.paths import head_path
 from nacre.store.port import Write
-from nacre.store.records import Head, Materialization, encode
+from nacre.store.records import Head, Materialization
 from sandbox import Sandbox
 
 #: ``WARM_ASSETS=10000`` asks what ten thousand cost; writing their heads is what takes long.

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 import nacre
 from nacre.curate.rolling_back import roll_back
 from nacre.errors import CorruptObject, NotMaterialized, UsageError
+from nacre.store.codec import decode, encode
 from nacre.store.paths import action_path, head_path
 from nacre.store.port import RecordStore, Token, Write
-from nacre.store.records import Action, Head, decode, encode
+from nacre.store.records import Action, Head
 from nacre.views.versions import HistoryEntry
 from sandbox import Sandbox
 

@@ -16,9 +16,10 @@ from nacre.schedule.definition import Schedule
 from nacre.schedule.process import nacre_processes
 from nacre.schedule.ticks import Ending, TickBook
 from nacre.schedule.trigger import Cron
+from nacre.store.codec import decode
 from nacre.store.lease import TTL_S, Tenure
 from nacre.store.paths import tick_path
-from nacre.store.records import Tick, decode
+from nacre.store.records import Tick
 from nacre.views.schedules import schedules
 from nacre.views.session import Session
 from sandbox import Sandbox

@@ -16,7 +16,8 @@ import pytest
 
 import nacre
 from buckets import KEYS, Lake, Service
-from nacre.store.records import Lease, decode
+from nacre.store.codec import decode
+from nacre.store.records import Lease
 from sandbox import SOURCES, Sandbox
 
 PIPELINE = """

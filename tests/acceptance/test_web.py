@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from browsing import Page, Served, serving
+from nacre.store.codec import decode, encode
 from nacre.store.paths import head_path
-from nacre.store.records import Head, decode, encode
+from nacre.store.records import Head
 from nacre.web.figure import asset_href
 from shell import BROKEN, HEAD, SHOP, Shell
 

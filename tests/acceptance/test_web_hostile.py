@@ -11,8 +11,9 @@ import pytest
 
 from browsing import Served, serving
 from nacre.planning.reason import Cause, Reason
+from nacre.store.codec import encode
 from nacre.store.paths import artifact_path, head_path, run_path
-from nacre.store.records import Artifact, Failing, Head, Materialization, Run, StepRecord, encode
+from nacre.store.records import Artifact, Failing, Head, Materialization, Run, StepRecord
 from nacre.web.figure import asset_href
 from sandbox import Sandbox
 from shell import Shell

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from browsing import Page, Served, serving
+from nacre.store.codec import encode
 from nacre.store.paths import head_path
-from nacre.store.records import Head, Materialization, encode
+from nacre.store.records import Head, Materialization
 from nacre.views.board import Tile, Told, board
 from nacre.views.session import Session
 from nacre.web import pages

@@ -14,8 +14,9 @@ import pytest
 from browsing import Page, Served, serving
 from nacre.catalog.index import Event
 from nacre.execute.process import named
+from nacre.store.codec import encode
 from nacre.store.paths import run_path
-from nacre.store.records import Run, encode
+from nacre.store.records import Run
 from nacre.web.figure import asset_href
 from nacre.web.render import render
 from shell import BROKEN, HEAD, SHOP, Shell

@@ -21,11 +21,12 @@ from nacre.store import connect as connecting
 from nacre.store import probe
 from nacre.store.bucket import FIRST_BYTES, BucketObjects
 from nacre.store.bucket_records import BucketRecords
+from nacre.store.codec import encode
 from nacre.store.connect import NO_ETAG, connect
 from nacre.store.ids import new_id
 from nacre.store.paths import head_path, run_path
 from nacre.store.port import Stored, Write
-from nacre.store.records import FORMAT_VERSION, StoreFormat, encode
+from nacre.store.records import FORMAT_VERSION, StoreFormat
 from nacre.testing import add_one, read_object, write_object
 
 PART = 5 * 1024 * 1024

@@ -16,10 +16,11 @@ import pytest
 
 from nacre.errors import CorruptRecord, StoreFull, StoreReadOnly, StoreTooNew, StoreUnavailable
 from nacre.store import embedded
+from nacre.store.codec import encode
 from nacre.store.directory import DirectoryObjects
 from nacre.store.embedded import SqliteRecords
 from nacre.store.port import Stored, Write
-from nacre.store.records import FORMAT_VERSION, StoreFormat, encode
+from nacre.store.records import FORMAT_VERSION, StoreFormat
 from nacre.testing import read_object, write_object
 
 Seal = Callable[[Path], AbstractContextManager[None]]

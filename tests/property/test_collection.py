@@ -10,13 +10,14 @@ import pytest
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import MemoryIndex
 from nacre.catalog.mirror import Mirror
+from nacre.store.codec import encode
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.fsck import check
 from nacre.store.gc import Retention, collect
 from nacre.store.ids import new_id
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.paths import pin_path
-from nacre.store.records import Action, Output, Pin, encode
+from nacre.store.records import Action, Output, Pin
 from nacre.store.wrap import Call, Fault, FaultyObjects, FaultyRecords
 from nacre.testing import ManualClock, write_object
 from nacre.version.outline import Outline

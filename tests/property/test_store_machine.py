@@ -34,13 +34,14 @@ from nacre import project as roots
 from nacre.declare.discover import load_module
 from nacre.errors import CorruptObject, StoreError
 from nacre.execute.workspace import Workspace
+from nacre.store.codec import decode
 from nacre.store.contents import Contents
 from nacre.store.fsck import check, mend
 from nacre.store.gc import Retention, collect
 from nacre.store.ids import new_id, time_of
 from nacre.store.memory import MemoryObjects
 from nacre.store.paths import action_path
-from nacre.store.records import DEFAULT_ENV, Action, decode
+from nacre.store.records import DEFAULT_ENV, Action
 from nacre.store.use import GRACE_S
 from nacre.store.wrap import Call, FaultyObjects, FaultyRecords
 from people_rules import People

@@ -17,21 +17,12 @@ from nacre.catalog.lineage import InputRow
 from nacre.catalog.queries import QUERIES, named_blocks
 from nacre.errors import CorruptRecord
 from nacre.planning.reason import Cause, Reason
+from nacre.store.codec import encode
 from nacre.store.embedded import SqliteRecords
 from nacre.store.memory import MemoryRecords
 from nacre.store.paths import artifact_path, head_path, run_path, schedule_path, tick_path
 from nacre.store.port import Stored
-from nacre.store.records import (
-    Artifact,
-    Head,
-    Materialization,
-    Record,
-    Run,
-    ScheduleRecord,
-    StepRecord,
-    Tick,
-    encode,
-)
+from nacre.store.records import Artifact, Head, Materialization, Record, Run, ScheduleRecord, StepRecord, Tick
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RAW, CLEAN, REPORT = "asset://raw", "asset://clean", "asset://report"

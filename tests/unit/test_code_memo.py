@@ -13,8 +13,9 @@ import pytest
 from code_project import Project
 from nacre.declare.task import Task
 from nacre.errors import UnknownCode
+from nacre.store.codec import decode
 from nacre.store.memory import MemoryRecords
-from nacre.store.records import Sources, decode
+from nacre.store.records import Sources
 from nacre.survey.codes import Codes, RememberedCode
 
 HEAD = "from nacre import materialize\nimport tools\n\n"

@@ -9,12 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from nacre.errors import CorruptRecord, StoreUnavailable
+from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committer, Move, with_moves
 from nacre.store.history import MAX_HISTORY, SPILLED
 from nacre.store.memory import MemoryRecords
 from nacre.store.paths import action_path, head_path
 from nacre.store.port import Token, Write
-from nacre.store.records import Action, Head, Output, Past, decode, encode
+from nacre.store.records import Action, Head, Output, Past
 from nacre.store.use import GRACE_S
 from nacre.testing import ManualClock
 from nacre.version.outline import Outline

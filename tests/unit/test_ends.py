@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from nacre.store.codec import decode
 from nacre.store.commit import Commit, Committed, Committer, Move
 from nacre.store.ends import End, Ends
 from nacre.store.memory import MemoryRecords
 from nacre.store.paths import action_path, head_path
-from nacre.store.records import Action, Head, Input, Output, decode
+from nacre.store.records import Action, Head, Input, Output
 from nacre.testing import ManualClock
 from nacre.version.outline import Outline
 

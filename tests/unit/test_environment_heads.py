@@ -10,10 +10,11 @@ import pytest
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import MemoryIndex
 from nacre.catalog.lineage import InputRow
+from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.memory import MemoryRecords
 from nacre.store.paths import head_path
-from nacre.store.records import Head, Materialization, Record, decode, encode
+from nacre.store.records import Head, Materialization, Record
 from nacre.testing import ManualClock
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

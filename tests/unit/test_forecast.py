@@ -15,8 +15,9 @@ from nacre.planning.facts import Evidence, Facts
 from nacre.planning.forecast import MAX_RECORDS, Forecast, Total, forecasts, may_run, total
 from nacre.planning.plan import Plan
 from nacre.planning.reason import Cause, Reason
+from nacre.store.codec import encode
 from nacre.store.paths import run_path
-from nacre.store.records import Run, StepRecord, encode
+from nacre.store.records import Run, StepRecord
 from nacre.survey.durations import LAST_RUNS, durations
 from nacre.version.code import CodeIdentity
 from serving import World

@@ -10,25 +10,14 @@ import pytest
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import MemoryIndex
 from nacre.errors import CorruptRecord
+from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.gc import GRACE_S, Report, Retention, collect
 from nacre.store.ids import new_id
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.paths import action_path, artifact_path, head_path, past_path, pin_path, run_path, tick_path
 from nacre.store.port import RecordStore, Token
-from nacre.store.records import (
-    Action,
-    Artifact,
-    Head,
-    Output,
-    Past,
-    Pin,
-    Run,
-    Sources,
-    Tick,
-    decode,
-    encode,
-)
+from nacre.store.records import Action, Artifact, Head, Output, Past, Pin, Run, Sources, Tick
 from nacre.store.wrap import Call, Fault, FaultyObjects, FaultyRecords
 from nacre.testing import ManualClock, write_object
 from nacre.version.outline import Outline

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import MemoryIndex
 from nacre.store import history
+from nacre.store.codec import decode, encode
 from nacre.store.fsck import check
 from nacre.store.gc import Retention, collect
 from nacre.store.history import fitted, last_of, whole
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.paths import head_path, past_path
-from nacre.store.records import Head, Materialization, Past, decode, encode
+from nacre.store.records import Head, Materialization, Past
 from nacre.store.spill import spill
 
 ASSET = "asset://a"

@@ -8,13 +8,14 @@ import pytest
 
 from nacre.errors import NotMaterialized
 from nacre.pinning import pin_version, pins
+from nacre.store.codec import decode, encode
 from nacre.store.gc import Retention, collect
 from nacre.store.keeping import keep, kept
 from nacre.store.listing import list_again
 from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import Write
 from nacre.store.reach import tombstone
-from nacre.store.records import Action, decode, encode
+from nacre.store.records import Action
 from nacre.store.retain import Roots
 from sandbox import Sandbox
 

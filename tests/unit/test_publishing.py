@@ -17,6 +17,7 @@ from nacre.execute.publishing import Publishing
 from nacre.execute.workspace import Workspace
 from nacre.store.bucket import BucketObjects
 from nacre.store.claims import NoClaims
+from nacre.store.codec import decode
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.connect import connect
 from nacre.store.contents import Contents
@@ -29,7 +30,7 @@ from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.files import FilePlace
 from nacre.store.publish.port import Place
 from nacre.store.publish.publisher import Publisher
-from nacre.store.records import Action, Head, decode
+from nacre.store.records import Action, Head
 from nacre.store.wrap import Call, Fault, FaultyPlace, FaultyRecords
 from nacre.survey.gather import Versions
 from nacre.testing import ManualClock

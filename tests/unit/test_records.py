@@ -9,6 +9,7 @@ import pytest
 
 from nacre.errors import CorruptRecord
 from nacre.planning.reason import Cause, Reason
+from nacre.store.codec import decode, encode
 from nacre.store.ids import new_id
 from nacre.store.paths import (
     action_path,
@@ -37,8 +38,6 @@ from nacre.store.records import (
     StepRecord,
     StoreFormat,
     Tick,
-    decode,
-    encode,
 )
 from nacre.version.outline import Change, Outline
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from nacre.store.codec import decode
 from nacre.store.commit import Commit, Committer, Move
 from nacre.store.memory import MemoryRecords
 from nacre.store.paths import head_path
-from nacre.store.records import Action, Head, decode
+from nacre.store.records import Action, Head
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ import msgspec
 
 from nacre.catalog.queries import QUERIES, SCHEMA, Parameters, Read, statements
 from nacre.errors import SAFE, CorruptRecord
+from nacre.store.codec import decode_any
 from nacre.store.paths import head_path
-from nacre.store.placed import decode_placed
 from nacre.store.port import Stored
 from nacre.store.records import DEFAULT_ENV
 
@@ -176,7 +176,7 @@ def _is_readable(stored: Stored) -> bool:
     """Whether a record is whole: what becomes text of a row here is looked at nowhere else."""
     if stored.data and stored.path.partition("/")[0] in AREAS:
         try:
-            decode_placed(stored.data, stored.path)
+            decode_any(stored.data, stored.path)
         except CorruptRecord:
             return False
     return True

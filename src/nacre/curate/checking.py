@@ -18,10 +18,11 @@ from nacre.keys import slot
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.project import Project
+from nacre.store.codec import decode, encode
 from nacre.store.fsck import Checked, Finding, Problem, check, mend
 from nacre.store.history import fitted
 from nacre.store.port import Write
-from nacre.store.records import Head, decode, encode
+from nacre.store.records import Head
 from nacre.survey.gather import Versions
 from nacre.views.words import count
 

@@ -16,12 +16,13 @@ from nacre.keys import key_of
 from nacre.planning.decide import is_seen_outside
 from nacre.project import Project
 from nacre.store.bucket_records import BucketRecords
+from nacre.store.codec import encode
 from nacre.store.failures import free_bytes
 from nacre.store.filesystems import network_filesystem
 from nacre.store.paths import lease_path
 from nacre.store.port import RecordStore, Token
 from nacre.store.publish.publisher import Publisher
-from nacre.store.records import FORMAT_VERSION, Lease, encode
+from nacre.store.records import FORMAT_VERSION, Lease
 from nacre.store.skew import skew_s
 
 #: Less than this is little room for a store.

@@ -18,9 +18,10 @@ from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.loading import require_output
 from nacre.planning.explain import short
 from nacre.store.begun import begun
+from nacre.store.codec import decode
 from nacre.store.paths import head_path
 from nacre.store.port import Token
-from nacre.store.records import Head, Materialization, Output, decode
+from nacre.store.records import Head, Materialization, Output
 from nacre.store.tries import contended
 from nacre.survey.gather import Versions
 

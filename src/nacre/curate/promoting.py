@@ -28,11 +28,12 @@ from nacre.planning.promotion import (
     plan_promotion,
 )
 from nacre.project import Project
+from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committed, Committer, Move
 from nacre.store.keeping import kept
 from nacre.store.paths import head_path
 from nacre.store.port import Write
-from nacre.store.records import Head, decode, encode
+from nacre.store.records import Head
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.survey.gather import Versions
 from nacre.survey.gone import record_gone

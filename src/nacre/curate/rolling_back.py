@@ -16,12 +16,12 @@ from nacre.keys import key_of, partition_of
 from nacre.loading import find_stored, find_version, not_there
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
+from nacre.store.codec import encode
 from nacre.store.history import fitted
 from nacre.store.holds import release
 from nacre.store.keeping import keep
 from nacre.store.paths import head_path
 from nacre.store.port import Write
-from nacre.store.records import encode
 from nacre.store.spill import spill
 from nacre.store.tries import MAX_TRIES, contended
 

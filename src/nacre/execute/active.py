@@ -29,11 +29,12 @@ from nacre.planning.decide import Action as Planned
 from nacre.planning.decide import Decision
 from nacre.planning.explain import short, unfollowed
 from nacre.planning.facts import Facts
+from nacre.store.codec import encode
 from nacre.store.ids import RUN_ID, given_run_id
 from nacre.store.lives import was_removed
 from nacre.store.paths import run_path
 from nacre.store.port import Token
-from nacre.store.records import DEFAULT_ENV, Run, encode
+from nacre.store.records import DEFAULT_ENV, Run
 from nacre.survey.gather import Versions
 
 

@@ -12,8 +12,9 @@ from nacre import context
 from nacre.errors import InvalidOption, UsageError
 from nacre.execute.workspace import Workspace
 from nacre.keys import validate_artifact_key
+from nacre.store.codec import decode, encode
 from nacre.store.paths import artifact_path
-from nacre.store.records import Artifact, decode, encode
+from nacre.store.records import Artifact
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 

@@ -19,13 +19,14 @@ from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
+from nacre.store.codec import decode, encode
 from nacre.store.commit import Committed
 from nacre.store.losses import note_lost
 from nacre.store.paths import head_path
 from nacre.store.port import Stored, Write
 from nacre.store.publish.port import Content, is_as_noted
 from nacre.store.publish.publisher import PublishedHead, has_drifted
-from nacre.store.records import Head, Materialization, Output, decode, encode
+from nacre.store.records import Head, Materialization, Output
 from nacre.survey.gather import Versions
 
 MAX_TRIES = 8

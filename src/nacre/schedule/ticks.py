@@ -13,10 +13,11 @@ from nacre.execute.clock import Clock
 from nacre.execute.report import summary
 from nacre.schedule.definition import Schedule
 from nacre.schedule.trigger import Cron, Due, Interval
+from nacre.store.codec import decode, encode
 from nacre.store.lease import Watch
 from nacre.store.paths import run_path, schedule_path, tick_path
 from nacre.store.port import RecordStore, Token, Write
-from nacre.store.records import Run, ScheduleRecord, Tick, decode, encode
+from nacre.store.records import Run, ScheduleRecord, Tick
 
 
 class Held(NamedTuple):

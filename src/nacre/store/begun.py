@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nacre.store.codec import decode
 from nacre.store.paths import head_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Head, decode
+from nacre.store.records import Head
 
 
 def begun(records: RecordStore, env: str, base: str, asset: str, partition: str, seen: int) -> Head:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from nacre.errors import SAFE, CorruptRecord, StoreUnavailable
+from nacre.store.codec import MEND, encode, require_format
 from nacre.store.connect import Bucket, at_once
 from nacre.store.ids import new_id
 from nacre.store.paths import is_record_path
 from nacre.store.port import Stored, Token, Write
 from nacre.store.probe import broken_promise
-from nacre.store.records import MEND, StoreFormat, encode, require_format
+from nacre.store.records import StoreFormat
 from nacre.store.refusals import odd_answer
 
 Index = Callable[[Sequence[Stored]], None]

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 from nacre.errors import CorruptRecord
 from nacre.keys import partition_of, slot
 from nacre.store.begun import begun
+from nacre.store.codec import decode, encode
 from nacre.store.ends import End, Ends, slots
 from nacre.store.history import fitted
 from nacre.store.keeping import Kept, kept
 from nacre.store.paths import action_path, head_path, replaced_path
 from nacre.store.port import RecordStore, Stored, Token, Write
-from nacre.store.records import Action, Head, Materialization, decode, decode_action, encode
+from nacre.store.records import Action, Head, Materialization
 from nacre.store.spill import spill
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.store.use import touched
@@ -379,7 +380,7 @@ def _replaced(known: Stored, action: Action) -> Write | None:
     None for the same content, for a tombstone, and for a plain task, which has no versions.
     """
     try:
-        present = decode_action(known.data, known.path)
+        present = decode(known.data, Action, known.path)
     except CorruptRecord:
         return None  # nothing rests on what cannot be read
     outputs = {output.asset: output.data_version for output in present.outputs}

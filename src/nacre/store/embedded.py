@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from nacre.errors import CorruptRecord, StoreFull, StoreReadOnly, StoreUnavailable
+from nacre.store.codec import encode, require_format
 from nacre.store.failures import raise_told, store_read_only, translated
 from nacre.store.filesystems import network_filesystem
 from nacre.store.port import Stored, Token, Write, differing
-from nacre.store.records import StoreFormat, encode, require_format
+from nacre.store.records import StoreFormat
 
 log = logging.getLogger(__name__)
 

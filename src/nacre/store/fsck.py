@@ -14,6 +14,7 @@ from typing import NamedTuple
 from nacre.encoding import digest_bytes, digest_chunks
 from nacre.errors import CorruptRecord
 from nacre.keys import slot
+from nacre.store.codec import decode, decode_any, encode
 from nacre.store.history import last_of, whole
 from nacre.store.ids import time_of
 from nacre.store.lives import is_left
@@ -24,22 +25,9 @@ from nacre.store.paths import (
     head_path,
     replaced_path,
 )
-from nacre.store.placed import decode_placed
 from nacre.store.port import ObjectStore, RecordStore, Stored
 from nacre.store.reach import tombstone
-from nacre.store.records import (
-    DEFAULT_ENV,
-    Action,
-    Environment,
-    Head,
-    Output,
-    Past,
-    Pin,
-    Record,
-    Run,
-    decode_action,
-    encode,
-)
+from nacre.store.records import DEFAULT_ENV, Action, Environment, Head, Output, Past, Pin, Record, Run
 
 _CHUNK_BYTES = 1 << 20
 
@@ -171,7 +159,7 @@ def mend(records: RecordStore, checked: Checked, now: datetime) -> None:
         if stored is None:
             continue
         try:
-            action = decode_action(stored.data, path)
+            action = decode(stored.data, Action, path)
         except CorruptRecord:
             action = _unknown(path, now)
         # Whoever replaced it meanwhile made it again.
@@ -233,7 +221,7 @@ class _Check:
         for stored in self._records.scan(prefix):
             self._found.n_records += 1
             try:
-                record = decode_placed(stored.data, stored.path)
+                record = decode_any(stored.data, stored.path)
                 problem = ""
             except CorruptRecord as error:
                 problem = str(error.facts.get("problem", error.what))
@@ -328,7 +316,7 @@ class _Check:
         try:
             stored = self._records.get(path)
             if stored is not None:
-                self._take(decode_action(stored.data, path))
+                self._take(decode(stored.data, Action, path))
         except CorruptRecord:
             return
 

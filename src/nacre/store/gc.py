@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from nacre.store.codec import decode, encode
 from nacre.store.paths import action_path, source_path
 from nacre.store.port import ObjectStore, RecordStore, Stored, Token, Write
 from nacre.store.purge import Purge
@@ -25,7 +26,7 @@ from nacre.store.reach import (
     strength,
     tombstone,
 )
-from nacre.store.records import decode_action, encode
+from nacre.store.records import Action
 from nacre.store.removed import Report, Tally
 from nacre.store.retain import Roots
 from nacre.store.use import GRACE_S
@@ -108,7 +109,7 @@ class _Collection:
         return report
 
     def _result(self, stored: Stored, live: Reached) -> _Result:
-        action = decode_action(stored.data, stored.path)
+        action = decode(stored.data, Action, stored.path)
         is_buried = action.buried_at is not None
         is_reached = live.names(action, was_replaced=stored.path != action_path(action.fingerprint))
         return _Result(
@@ -133,7 +134,7 @@ class _Collection:
                 if stored is None or stored.token != each.token:
                     continue
                 before[stored.path] = stored
-                grave = tombstone(decode_action(stored.data, stored.path), self._now)
+                grave = tombstone(decode(stored.data, Action, stored.path), self._now)
                 writes.append(Write(stored.path, encode(grave), stored.token))
             tokens = self._records.batch(writes)
             # Writers say that they take an old result before they name it. One that does not, such as an older nacre,

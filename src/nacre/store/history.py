@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from nacre.store.codec import encode
 from nacre.store.paths import past_path
 from nacre.store.port import Write
-from nacre.store.records import Head, Materialization, Past, encode
+from nacre.store.records import Head, Materialization, Past
 
 #: How many entries a head holds at most, and how many of the oldest leave it when there would be one more.
 MAX_HISTORY, SPILLED = 64, 32

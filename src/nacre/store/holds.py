@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from nacre.store.codec import decode, encode
 from nacre.store.paths import head_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Head, decode, encode
+from nacre.store.records import Head
 from nacre.store.tries import MAX_TRIES, contended
 
 

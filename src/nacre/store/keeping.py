@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from nacre.errors import CorruptRecord
+from nacre.store.codec import decode, encode
 from nacre.store.paths import action_path
 from nacre.store.port import RecordStore, Stored, Token
-from nacre.store.records import Action, decode_action, encode
+from nacre.store.records import Action
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.store.use import touched
 
@@ -65,7 +66,7 @@ def keep(records: RecordStore, fingerprint: str, asset: str, data_version: str, 
 def _of(stored: Stored, asset: str, data_version: str) -> Kept | None:
     """Take a record where it has a content; a tombstone has none."""
     try:
-        action = decode_action(stored.data, stored.path)
+        action = decode(stored.data, Action, stored.path)
     except CorruptRecord:
         return None
     has_it = any((each.asset, each.data_version) == (asset, data_version) for each in action.outputs)

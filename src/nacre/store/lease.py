@@ -14,10 +14,11 @@ from typing import NamedTuple, Protocol
 
 from nacre.errors import StoreError
 from nacre.store.claims import Claim
+from nacre.store.codec import decode, encode
 from nacre.store.connect import at_once
 from nacre.store.paths import lease_path
 from nacre.store.port import RecordStore, Stored, Token
-from nacre.store.records import Lease, decode, encode
+from nacre.store.records import Lease
 
 #: Renewed this often, looked at this often by those who stand by, and given up after this long.
 RENEW_S = 3.0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from nacre.store.codec import decode
 from nacre.store.history import last_of, whole
 from nacre.store.paths import head_path
 from nacre.store.port import RecordStore, Stored
-from nacre.store.records import Head, Past, decode
+from nacre.store.records import Head, Past
 from nacre.store.tries import MAX_TRIES, contended
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nacre.store.codec import decode
 from nacre.store.paths import env_name, env_path
 from nacre.store.port import RecordStore, Stored
-from nacre.store.records import Environment, decode
+from nacre.store.records import Environment
 
 
 def recorded(records: RecordStore) -> dict[str, Environment]:

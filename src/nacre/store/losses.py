@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from nacre.store.codec import decode, encode
 from nacre.store.paths import head_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Head, decode, encode
+from nacre.store.records import Head
 
 _MAX_TRIES = 20
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from nacre.store.codec import decode
 from nacre.store.port import ObjectStore, RecordStore, Stored
 from nacre.store.reach import Retention, is_over, old_artifacts, old_ticks
-from nacre.store.records import Artifact, Lease, Record, Run, Tick, decode
+from nacre.store.records import Artifact, Lease, Record, Run, Tick
 from nacre.store.removed import Report
 
 R = TypeVar("R", bound=Record)

@@ -1,4 +1,4 @@
-"""The typed records of the store, their paths and their bytes.
+"""The typed records of the store.
 
 docs/reference/store-format.md gives writer, mutability and retention of each. All times are aware UTC. Fields are
 only ever added, with a default: an old reader ignores what it does not know, a new reader fills what is not there.
@@ -7,16 +7,12 @@ only ever added, with a default: an old reader ignores what it does not know, a 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeVar
-from zlib import crc32
 
 import msgspec
 
-from nacre.errors import SAFE, CorruptRecord, StoreTooNew
 from nacre.keys import slot
 from nacre.planning.reason import Reason
 from nacre.store.paths import env_folder, env_life
-from nacre.store.port import Stored
 from nacre.version.outline import Outline
 
 FORMAT_VERSION = 1
@@ -24,14 +20,6 @@ DEFAULT_ENV = "default"
 INLINE_BYTES = 64 * 1024
 #: As many digits of a file's digest name the record of its text.
 SOURCE_DIGITS = 32
-
-#: What to do about a damaged record; what it does not concern is whole.
-MEND = (
-    "nacre fsck says what is damaged, and nacre fsck --repair mends what can be mended",
-    "what the record does not concern is whole",
-)
-
-R = TypeVar("R", bound="Record")
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -381,90 +369,3 @@ class State(Record, frozen=True, kw_only=True):
 
     digest: str
     entries: dict[str, str] = {}
-
-
-#: Where the checksum begins in a record, and where its digits do. One that has none was written before there were any.
-_CRC, _DIGITS = -18, -10
-_ENCODER = msgspec.json.Encoder()
-_DECODERS: dict[type, msgspec.json.Decoder[object]] = {}
-
-
-def encode(record: Record) -> bytes:
-    """Encode a record as JSON, whose last member is a checksum of what it is without that."""
-    data = _ENCODER.encode(record)
-    return b'%b,"crc":"%08x"}' % (data[:-1], crc32(data))
-
-
-def decode(data: bytes, kind: type[R], path: str = "") -> R:
-    """Decode a record strictly.
-
-    Args:
-        data: The stored bytes.
-        kind: The record type that belongs at the path.
-        path: Where the bytes came from, for the error.
-
-    Raises:
-        CorruptRecord: The bytes are no such record, or have changed since they were written.
-    """
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
-        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
-    try:
-        if data[_CRC:_DIGITS] == b',"crc":"' and crc32(b"}", crc32(data[:_CRC])) != int(data[_DIGITS:-2], 16):
-            raise ValueError("it is not as it was written: its checksum is that of something else")
-        return decoder.decode(data)  # type: ignore[return-value]  # the decoder was made for `kind`
-    except ValueError as error:  # those of msgspec, and of text that is no UTF-8, are such
-        facts = {"record": path, "expected": kind.__name__, "problem": error}
-        raise CorruptRecord("A record of the store cannot be read", facts, MEND) from error
-
-
-def remembered(stored: Stored | None, digest: str) -> dict[str, str]:
-    """Read what a memo remembers; nothing where it is not there, rests on something else, or is damaged."""
-    if stored is None:
-        return {}
-    try:
-        state = decode(stored.data, State, stored.path)
-    except CorruptRecord:
-        return {}
-    return dict(state.entries) if state.digest == digest else {}
-
-
-def require_format(data: bytes, place: str) -> None:
-    """Refuse a store of a newer nacre, or one of which nobody can say which nacre wrote it.
-
-    Args:
-        data: The bytes of its record ``format``.
-        place: Of the store, for the error.
-
-    Raises:
-        CorruptRecord: It cannot be read.
-        StoreTooNew: It says a format that is not known here.
-    """
-    try:
-        found = decode(data, StoreFormat, "format")
-    except CorruptRecord as error:
-        facts = {"store": place, "record": "format", "problem": error.facts["problem"]}
-        hint = ("put this record back from a backup: it says nothing else than the format", SAFE)
-        raise CorruptRecord(
-            "The record that says the format of the store cannot be read", facts, hint
-        ) from error
-    if found.version > FORMAT_VERSION:
-        facts = {"store": place, "its format": found.version, "known here": f"up to {FORMAT_VERSION}"}
-        raise StoreTooNew("The store was written by a newer nacre: upgrade nacre; nothing was changed", facts)
-
-
-def decode_action(data: bytes, path: str) -> Action:
-    """Decode an action record, and see that it is the one its path names: another one's result is never taken.
-
-    A record that was replaced lies below the path of its fingerprint, under its attempt.
-
-    Raises:
-        CorruptRecord: The bytes are no action record, or that of another fingerprint.
-    """
-    action = decode(data, Action, path)
-    own = f"ac/{action.fingerprint}"
-    if path not in (own, f"{own}/was-{action.attempt}"):
-        facts = {"record": path, "problem": f"it is the record of {action.fingerprint[:16]}…"}
-        hint = ("nacre fsck --repair", SAFE)
-        raise CorruptRecord("A record of the store lies in the place of another", facts, hint)
-    return action

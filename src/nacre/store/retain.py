@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from nacre.store.codec import decode, encode
 from nacre.store.history import last_of, whole
 from nacre.store.lives import is_left, recorded
 from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.reach import Reached, Retention, dropped, held_seq, trimmed
-from nacre.store.records import Head, Materialization, Past, Pin, decode, encode
+from nacre.store.records import Head, Materialization, Past, Pin
 
 _SLOTS_AT_ONCE = 500
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nacre.store.codec import decode, encode
 from nacre.store.history import joined
 from nacre.store.port import RecordStore, Write
-from nacre.store.records import Past, decode, encode
+from nacre.store.records import Past
 from nacre.store.tries import MAX_TRIES, contended
 
 

@@ -18,8 +18,9 @@ from nacre.encoding import digest_bytes, digest_texts
 from nacre.errors import SAFE, SourceDrift, UnknownCode
 from nacre.graph.graph import AnyTask
 from nacre.keys import key_path
+from nacre.store.codec import encode, remembered
 from nacre.store.port import RecordStore
-from nacre.store.records import SOURCE_DIGITS, Sources, State, encode, remembered
+from nacre.store.records import SOURCE_DIGITS, Sources, State
 from nacre.version.code import CodeIdentity, CodePart, CodeVersions
 from nacre.version.snippet import snippets
 

@@ -10,10 +10,11 @@ from nacre.catalog.history import Catalog
 from nacre.errors import CorruptRecord
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
+from nacre.store.codec import decode
 from nacre.store.connect import at_once
 from nacre.store.paths import action_path, source_path
 from nacre.store.port import RecordStore
-from nacre.store.records import Action, Output, Sources, decode, decode_action
+from nacre.store.records import Action, Output, Sources
 from nacre.version.outline import Outline
 
 
@@ -133,7 +134,7 @@ class Versions:
             return action
         for stored in self._records.scan(f"{action_path(fingerprint)}/"):
             try:
-                replaced = decode_action(stored.data, stored.path)
+                replaced = decode(stored.data, Action, stored.path)
             except CorruptRecord:
                 continue
             if replaced.fingerprint == fingerprint and wanted in _contents(replaced):

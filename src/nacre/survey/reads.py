@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from nacre.encoding import digest_bytes, digest_chunks, digest_texts
 from nacre.planning.facts import UNSEEN
+from nacre.store.codec import encode, remembered
 from nacre.store.port import RecordStore
-from nacre.store.records import State, encode, remembered
+from nacre.store.records import State
 from nacre.version.normal import expressions_text
 
 MEMO = "state/reads"

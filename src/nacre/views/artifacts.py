@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from nacre.catalog.history import ArtifactRow
 from nacre.errors import UsageError
-from nacre.store.records import Artifact, decode
+from nacre.store.codec import decode
+from nacre.store.records import Artifact
 from nacre.views.session import Session
 
 _LINK = re.compile(r"\[(.*)\]\((.*)\)\Z", re.DOTALL)

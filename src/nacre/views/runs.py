@@ -12,8 +12,9 @@ import msgspec
 from nacre.catalog.history import RunRow
 from nacre.errors import StoreError
 from nacre.execute.process import lives
+from nacre.store.codec import decode
 from nacre.store.paths import run_path
-from nacre.store.records import Run, StepRecord, decode
+from nacre.store.records import Run, StepRecord
 from nacre.views.session import Session
 
 T = TypeVar("T")

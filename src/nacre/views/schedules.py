@@ -13,8 +13,9 @@ from nacre.catalog.history import ScheduleRow, TickRow
 from nacre.execute.workspace import Workspace
 from nacre.schedule.definition import Schedule
 from nacre.schedule.trigger import Cron, Interval, Trigger, shown
+from nacre.store.codec import decode
 from nacre.store.lease import TTL_S
-from nacre.store.records import DEFAULT_ENV, Lease, decode
+from nacre.store.records import DEFAULT_ENV, Lease
 from nacre.views.session import Session
 from nacre.views.words import ago, count
 

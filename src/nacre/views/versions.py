@@ -17,8 +17,9 @@ from nacre.execute.workspace import Workspace
 from nacre.pinning import pins
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import lineage_unknown
+from nacre.store.codec import decode
 from nacre.store.paths import head_path, past_path
-from nacre.store.records import DEFAULT_ENV, Action, Head, Output, Past, decode
+from nacre.store.records import DEFAULT_ENV, Action, Head, Output, Past
 from nacre.views.session import Session
 
 
