@@ -153,6 +153,9 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
         # mypy does not see the __call__ of a named tuple.
         released = Released(inferred, graph, request.select, request.partitions, refreshed, set())  # type: ignore[assignment]
     facts = run.survey.gather(refreshed, request.reuse_sources, released)
+    if not request.is_lenient and run.workspace.catalog.unreadable(run.workspace.env):
+        for key in {*graph.producer, *graph.unmade()}:
+            run.workspace.catalog.require_readable(run.workspace.env, key)
     if read := assets_read(facts, inferred.graph.tasks):
         graph = _with_read(inferred, graph, read)
         run.shared.producers.update(graph.tasks)

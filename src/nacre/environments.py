@@ -239,12 +239,23 @@ def require_removable(workspace: Workspace, settings: Settings, name: str) -> No
         facts = {"environment": name, "pins": ", ".join(pinned)}
         hint = f"free them first: nacre pin --remove {pinned[0]}"
         raise UsageError("An environment of which versions are pinned cannot be removed", facts, hint)
-    over = [each.name for each in environments(workspace, settings) if each.base == name and each.is_begun]
+    begun = [each.name for each in environments(workspace, settings) if each.is_begun and each.name != name]
+    over = [each for each in begun if name in _all_below(settings, workspace.records, each)]
     if over:
         facts = {"environment": name, "read through by": ", ".join(over)}
         raise UsageError(
             "An environment that others read through cannot be removed", facts, f"nacre env rm {over[0]}"
         )
+
+
+def _all_below(settings: Settings, records: RecordStore, name: str) -> list[str]:
+    """Name what an environment reads through, nearest first; one that is only set may stand between."""
+    try:
+        return [env_name(folder) for folder in chain_of(settings, records, name).folders[1:]]
+    except UsageError:
+        # The settings say another base than it was begun over, which counts.
+        _, known = read(records, name)
+        return [known.base, *_all_below(settings, records, known.base)] if known is not None else []
 
 
 def _deleted(records: RecordStore, path: str) -> bool:

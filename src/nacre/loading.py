@@ -15,6 +15,7 @@ from nacre.keys import key_name
 from nacre.pinning import pin_called
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
+from nacre.store.codec import MEND
 from nacre.store.records import Output
 from nacre.survey.gather import Versions
 from nacre.survey.gone import record_gone
@@ -28,8 +29,10 @@ def find_stored(workspace: Workspace, name: str) -> str:
 
     Raises:
         NotMaterialized: There is none; offers the closest name and says where it looked.
+        CorruptRecord: A head cannot be read, and may be of it.
     """
-    keys = list(dict.fromkeys(row.asset for row in workspace.catalog.heads(workspace.env)))
+    catalog, env = workspace.catalog, workspace.env
+    keys = list(dict.fromkeys(row.asset for row in catalog.heads(env)))
     if name in keys:
         return name
     named = [key for key in keys if key_name(key) == name]
@@ -38,6 +41,9 @@ def find_stored(workspace: Workspace, name: str) -> str:
     if named:
         facts = {str(number + 1): key for number, key in enumerate(named)}
         raise NotMaterialized(f"{name!r} could mean several stored assets", facts, "give the key instead")
+    if unreadable := catalog.unreadable(env):
+        facts = {"asset": name, "record": unreadable[0]}
+        raise CorruptRecord("A head cannot be read, and nobody can say what it is of", facts, MEND)
     facts = {"looked in": workspace.location, "environment": workspace.env_name}
     if not keys:
         raise NotMaterialized(

@@ -10,7 +10,7 @@ from nacre.errors import SAFE, UsageError
 from nacre.execute.process import person
 from nacre.execute.workspace import Workspace
 from nacre.keys import resolved, slot
-from nacre.store.codec import decode, encode
+from nacre.store.codec import decode, encode, readable
 from nacre.store.keeping import keep
 from nacre.store.listing import list_again
 from nacre.store.paths import pin_path
@@ -20,13 +20,19 @@ from nacre.survey.gone import record_gone
 
 
 def pins(workspace: Workspace) -> list[Pin]:
-    """List the pins of the store, by name."""
-    return [decode(stored.data, Pin, stored.path) for stored in workspace.records.scan("pins/")]
+    """List the pins of the store, by name; one that cannot be read is left out."""
+    found = (readable(stored, Pin) for stored in workspace.records.scan("pins/"))
+    return [pin for pin in found if pin is not None]
+
+
+def is_pin_name(name: str) -> bool:
+    """Whether a pin can be called that."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) is not None
 
 
 def pin_called(workspace: Workspace, name: str) -> Pin | None:
     """Find a pin; None where there is none of this name."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+    if not is_pin_name(name):
         return None
     stored = workspace.records.get(pin_path(name))
     return decode(stored.data, Pin, stored.path) if stored else None
@@ -115,19 +121,22 @@ def _put(workspace: Workspace, pin: Pin, *, moves: bool) -> Pin | None:
 def remove_pin(workspace: Workspace, name: str) -> Pin:
     """Remove a pin; the version stays for as long as the settings keep it.
 
+    Returns:
+        The pin; of one that could not be read only its name.
+
     Raises:
         UsageError: There is none of this name; says which there are.
         StoreError: The store refused.
     """
     path = pin_path(name)
     for _ in range(MAX_TRIES):
-        found = pin_called(workspace, name)
-        stored = workspace.records.get(path) if found is not None else None
-        if found is None or stored is None:
+        stored = workspace.records.get(path) if is_pin_name(name) else None
+        if stored is None:
             there = ", ".join(each.name for each in pins(workspace))
             raise UsageError(f"There is no pin {name!r}", {"there is": there or "none"}, "nacre pin")
         if workspace.records.delete(path, stored.token):
-            return found
+            nothing = Pin(name=name, env="", asset="", seq=0, fingerprint="", at=workspace.clock.now())
+            return readable(stored, Pin) or nothing
     raise contended(path)
 
 

@@ -156,6 +156,11 @@ class Project:
             begin(own.records, chain, self._clock.now())
         return _read_through(chain, own)._replace(publisher=self._publisher(replace(self.settings, env=name)))
 
+    def from_default(self) -> Project:
+        """Give the same project, looked at from the default environment."""
+        is_so = self.settings.env == DEFAULT_ENV
+        return self if is_so else Project(self.root, replace(self.settings, env=DEFAULT_ENV), self._clock)
+
     @cached_property
     def outside(self) -> Publisher:
         """What reads the files of others that keys name, whatever the environment."""

@@ -16,7 +16,7 @@ from nacre.curate.rolling_back import RollbackResult, end_hold, roll_back
 from nacre.curate.verifying import DEFAULT_SAMPLE, VerifyResult, verify_reused
 from nacre.declare.asset import Asset
 from nacre.declare.task import Task
-from nacre.loading import find_version
+from nacre.loading import find_stored, find_version
 from nacre.pinning import pin_version, remove_pin
 from nacre.pinning import pins as stored_pins
 from nacre.project import current_project
@@ -155,8 +155,10 @@ def rollback(
         UsageError: ``at`` names no one version.
         StoreError: The store, or the place of a file, refused.
     """
-    workspace = current_project().workspace(creates=False)
-    part, name = str(partition), as_selectors(key)[0]
+    project, part, name = current_project(), str(partition), as_selectors(key)[0]
+    workspace = project.workspace(creates=False)
+    if not dry_run and find_stored(workspace, name):
+        workspace = project.workspace()  # begins the environment
     return roll_back(workspace, name, at, partition=part, only=only, dry_run=dry_run)
 
 
@@ -218,6 +220,9 @@ def pins() -> tuple[Pinned, ...]:
 
 def unpin(name: str) -> Pinned:
     """Remove a pin; the version stays for as long as the settings keep it.
+
+    Returns:
+        The pin; of one that could not be read only its name.
 
     Raises:
         UsageError: There is none of this name.

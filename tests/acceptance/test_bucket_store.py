@@ -13,8 +13,8 @@ import pytest
 import nacre
 from buckets import Asked, Lake, Relay, closed_port
 from nacre.errors import StoreReadOnly, StoreUnavailable, UsageError
-from nacre.store.codec import decode
-from nacre.store.records import Action, Head, R, Run
+from nacre.store.codec import R, decode
+from nacre.store.records import Action, Head, Run
 from sandbox import Sandbox
 from shell import SHOP, Shell
 

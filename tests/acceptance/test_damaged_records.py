@@ -10,7 +10,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -21,11 +21,12 @@ import nacre
 from buckets import Lake
 from nacre import project as roots
 from nacre.cli.main import cli
-from nacre.errors import NacreError
+from nacre.errors import CorruptRecord, NacreError
+from nacre.store.lease import Tenure
 from sandbox import Sandbox
 from shell import Shell
 
-N_DAMAGES = int(os.environ.get("NACRE_DAMAGES", "24"))
+N_DAMAGES = int(os.environ.get("NACRE_DAMAGES", "12"))
 PIPELINE = """
 from nacre import materialize
 
@@ -192,3 +193,167 @@ def require_care(store: Records, opened_anew: Callable[[], None], n: int) -> Non
             opened_anew()
             output = CliRunner().invoke(cli, list(command)).output
             assert "a bug in nacre" not in output, f"{where}: nacre {' '.join(command)}\n{output}"
+
+
+def flip(lake: Lake, part: str) -> None:
+    """Flip a bit of the record whose path has a part."""
+    (name,) = [each for each in lake.names() if part in each]
+    lake.write(name, flipped(lake.read(name), random.Random(1)))
+
+
+def test_a_machine_that_never_saw_a_head_that_is_damaged_takes_no_other_for_it(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch, opened_anew: Callable[[], None]
+) -> None:
+    """Neither what the environment reads through nor a state from before; all that is of others goes on."""
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    begin(project)
+    flip(lake, "heads/dev/demo-b")
+    shutil.rmtree(project.folder / ".nacre")
+    shell = Shell(project)
+    for env, is_whole in (("default", True), ("dev", False)):
+        monkeypatch.setenv("NACRE_ENV", env)
+        opened_anew()
+        if is_whole:
+            assert nacre.load("demo://b")["x"] == 41
+            shell("build")
+            continue
+        assert nacre.load("demo://a") == 42
+        with pytest.raises(CorruptRecord, match="heads/dev/demo-b"):
+            nacre.load("demo://b")
+        for command in (("build",), ("plan", "c"), ("history", "b"), ("show", "b"), ("rollback", "b@v1")):
+            opened_anew()
+            assert "heads/dev/demo-b" in shell(*command, exits=1).output, command
+        opened_anew()
+        assert "heads/dev/demo-b" in shell("ls").stderr
+        shell("build", "a")
+    opened_anew()
+    assert "heads/dev/demo-b" in shell("promote", "dev", "default", exits=1).output
+
+
+def test_a_head_is_not_put_together_from_an_index_that_knows_less_than_the_runs(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch, opened_anew: Callable[[], None]
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    begin(project)
+    shutil.copytree(project.folder / ".nacre", project.folder / "early")
+    shell = Shell(project)
+    shell.write(PIPELINE.replace("41", "43"))
+    shell("build")
+    project.close()
+    flip(lake, "heads/default/demo-b")
+    (project.folder / ".nacre").rename(project.folder / "late")
+    (project.folder / "early").rename(project.folder / ".nacre")
+    opened_anew()
+    output = shell("fsck", "--repair", exits=1).output
+    assert (
+        "this machine's index knows v1 to v1, and runs made v2: repair it on the machine that made it"
+        in output
+    )
+    with pytest.raises(CorruptRecord):
+        nacre.load("demo://b")
+    opened_anew()
+    shutil.rmtree(project.folder / ".nacre")
+    (project.folder / "late").rename(project.folder / ".nacre")
+    assert "put together again" in shell("fsck", "--repair", exits=1).output
+    opened_anew()
+    assert nacre.load("demo://b")["x"] == 43
+    shell("fsck")
+
+
+def test_records_that_were_swapped_are_not_taken_for_each_other(
+    project: Sandbox, opened_anew: Callable[[], None]
+) -> None:
+    begin(project)
+    store = OnDisk(project.store)
+    found = store.read()
+    pairs = [
+        ("heads/default/demo-b", "heads/dev/demo-b"),
+        ("heads/default/demo-a", "heads/default/demo-b"),
+        ("heads/dev/demo-a", "heads/dev/demo-b"),
+    ]
+    for one, other in pairs:
+        (first,), (second,) = ([path for path in found if path.startswith(each)] for each in (one, other))
+        for is_index_new in (False, True):
+            store.restore()
+            store.put(first, found[second])
+            store.put(second, found[first])
+            if is_index_new:
+                store.forget_index()
+            opened_anew()
+            module = project.module(PIPELINE.replace("41", "44"))
+            with suppress(NacreError):
+                project.build(module)
+            opened_anew()
+            with suppress(NacreError):
+                assert nacre.load("demo://b")["x"] in (41, 44), (one, other, is_index_new)
+
+
+def cut_off(store: Records, area: str) -> str:
+    (path,) = [each for each in store.read() if each.startswith(area)]
+    store.put(path, store.read()[path][:20])
+    return path
+
+
+def test_a_damaged_pin_can_be_removed(project: Sandbox, opened_anew: Callable[[], None]) -> None:
+    begin(project)
+    store, shell = OnDisk(project.store), Shell(project)
+    cut_off(store, "pins/")
+    opened_anew()
+    assert "No pins" in shell("pin").output
+    shell("history", "c")
+    shell("env", "ls")
+    shell("gc", exits=1)  # nobody knows what it keeps
+    assert "pins/best: free it: nacre pin --remove best" in shell("fsck", "--repair", exits=1).output
+    assert "could not be read" in shell("pin", "--remove", "best").output
+    shell("gc")
+    shell("fsck")
+
+
+def test_the_record_of_an_environment_is_made_again(
+    project: Sandbox, opened_anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(project)
+    store, shell = OnDisk(project.store), Shell(project)
+    for _ in range(2):
+        shell("env", "rm", "dev", "--yes")
+        monkeypatch.setenv("NACRE_ENV", "dev")
+        shell.write(PIPELINE.replace("41", "42"))
+        shell("build")
+        monkeypatch.delenv("NACRE_ENV")
+        shell.write(PIPELINE)
+    project.close()
+    for is_gone in (False, True):
+        if is_gone:
+            with closing(sqlite3.connect(project.store / "records.sqlite")) as connection, connection:
+                connection.execute("DELETE FROM records WHERE path = 'envs/dev'")
+        else:
+            cut_off(store, "envs/")
+        opened_anew()
+        shell("env", "ls")
+        shell("build")
+        assert "envs/dev" in shell("fsck", exits=1).output
+        assert (
+            "the environment dev was recorded anew, over default" in shell("fsck", "--repair", exits=1).output
+        )
+        shell("fsck")
+        monkeypatch.setenv("NACRE_ENV", "dev")
+        opened_anew()
+        assert nacre.load("demo://a") == 42
+        monkeypatch.delenv("NACRE_ENV")
+    opened_anew()
+    shell("env", "rm", "dev", "--yes")
+
+
+def test_a_damaged_lease_is_taken_as_free(project: Sandbox) -> None:
+    begin(project)
+    records = project.workspace.records
+    claims = [Tenure(records, "this", name, project.clock) for name in ("one", "two")]
+    assert claims[0].hold()
+    stored = records.get(claims[0].path)
+    assert stored is not None
+    assert records.replace(stored.path, stored.data[:20], stored.token)
+    assert claims[1].hold()
+    project.close()
+    Shell(project)("gc")

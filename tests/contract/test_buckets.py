@@ -21,12 +21,12 @@ from nacre.store import connect as connecting
 from nacre.store import probe
 from nacre.store.bucket import FIRST_BYTES, BucketObjects
 from nacre.store.bucket_records import BucketRecords
-from nacre.store.codec import encode
+from nacre.store.codec import decode, encode
 from nacre.store.connect import NO_ETAG, connect
 from nacre.store.ids import new_id
 from nacre.store.paths import head_path, run_path
 from nacre.store.port import Stored, Write
-from nacre.store.records import FORMAT_VERSION, StoreFormat
+from nacre.store.records import FORMAT_VERSION, State, StoreFormat
 from nacre.testing import add_one, read_object, write_object
 
 PART = 5 * 1024 * 1024
@@ -177,9 +177,11 @@ def test_a_record_is_its_json_and_the_id_of_its_write(lake: Lake) -> None:
 
 def test_a_record_that_somebody_else_wrote_is_damaged(lake: Lake) -> None:
     records = records_of(lake)
-    lake.write("records/runs/1", b"{}")
-    with pytest.raises(CorruptRecord, match="runs/1"):
-        records.get("runs/1")
+    lake.write("records/state/1", b'{"digest":"d"}')
+    stored = records.get("state/1")
+    assert stored is not None
+    with pytest.raises(CorruptRecord, match="state/1"):
+        decode(stored.data, State, stored.path)
 
 
 @pytest.mark.parametrize("times", [1, 3])

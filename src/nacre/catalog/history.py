@@ -10,8 +10,11 @@ import msgspec
 from nacre.catalog import lineage
 from nacre.catalog.lineage import InputRow
 from nacre.catalog.queries import QUERIES, Read, Row
+from nacre.errors import CorruptRecord
 from nacre.keys import slot
+from nacre.store.codec import MEND
 from nacre.store.history import MAX_HISTORY
+from nacre.store.paths import head_path
 from nacre.store.records import StepRecord
 
 
@@ -155,6 +158,7 @@ class Catalog:
 
     def __init__(self, read: Read, through: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
         self._read = read
+        self._chains = through
         # As the statements take it.
         self._through = {env: _encode(list(chain)).decode() for env, chain in through.items()}
         #: How its tables are reached.
@@ -165,13 +169,56 @@ class Catalog:
         return Catalog(self._read, through)
 
     def heads(self, env: str) -> list[HeadRow]:
-        """What is current in an environment, by asset and partition."""
+        """What is current in an environment, by asset and partition; nothing of a slot whose head cannot be read."""
         if env in self._through:
-            return self._read(QUERIES["heads_through"], {"chain": self._through[env]}, HeadRow)
-        return self._read(QUERIES["heads"], (env,), HeadRow)
+            rows = self._read(QUERIES["heads_through"], {"chain": self._through[env]}, HeadRow)
+        else:
+            rows = self._read(QUERIES["heads"], (env,), HeadRow)
+        if unreadable := set(self.unreadable(env)):
+            folders = self._chains.get(env, (env,))
+            nearer = {base: folders[: folders.index(base) + 1] for base in folders} | {"": folders[:1]}
+            rows = [
+                row
+                for row in rows
+                if unreadable.isdisjoint(
+                    head_path(each, row.asset, row.partition) for each in nearer[row.base]
+                )
+            ]
+        return rows
+
+    def unreadable(self, env: str) -> list[str]:
+        """Paths of the heads and parts of histories that count in an environment and cannot be read."""
+        paths = self._read(QUERIES["unreadable"], (), str)
+        return (
+            [path for path in paths if path.split("/")[1] in self._chains.get(env, (env,))] if paths else []
+        )
+
+    def require_readable(self, env: str, asset: str) -> None:
+        """Find out whether what is current of an asset can be said.
+
+        Raises:
+            CorruptRecord: A head or a part of a history of it cannot be read, in the environment or in one that it is
+                read through.
+        """
+        folders = self._chains.get(env, (env,))
+        for path in self.unreadable(env):
+            area, folder, *_ = path.split("/")
+            at = head_path(folder, asset).replace("heads/", f"{area}/", 1)
+            if path != at and not path.startswith(f"{at}/"):
+                continue
+            nearer = folders[: folders.index(folder)]
+            own = [row for each in nearer for row in self._read(QUERIES["heads_of"], (each, asset), HeadRow)]
+            if path not in [head_path(folder, asset, row.partition) for row in own]:
+                facts = {"asset": asset, "record": path}
+                raise CorruptRecord("A record of the store cannot be read", facts, MEND)
 
     def heads_of(self, env: str, asset: str) -> list[HeadRow]:
-        """What is current of one asset, by partition; one row where it has none."""
+        """What is current of one asset, by partition; one row where it has none.
+
+        Raises:
+            CorruptRecord: It cannot be said, since a head cannot be read.
+        """
+        self.require_readable(env, asset)
         if env in self._through:
             where = {"chain": self._through[env], "asset": asset}
             return self._read(QUERIES["heads_of_through"], where, HeadRow)
@@ -186,7 +233,12 @@ class Catalog:
         return {env: (n, at) for env, n, at in self._read(QUERIES["environments"], (), _triple)}
 
     def history(self, env: str, asset: str, partition: str = "") -> list[HistoryRow]:
-        """The versions of an asset-partition, newest first."""
+        """The versions of an asset-partition, newest first.
+
+        Raises:
+            CorruptRecord: They cannot be said, since a part of its history cannot be read.
+        """
+        self.require_readable(env, asset)
         if env in self._through:
             where = {"chain": self._through[env], "asset": asset, "partition": partition}
             return self._read(QUERIES["history_through"], where, HistoryRow)

@@ -23,8 +23,9 @@ from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _CHUNK_ROWS = 1_000
+_OF_HEADS = ("heads/", "hist/")
 _Row = tuple[object, ...]
 #: Environment, asset and partition.
 _Place = tuple[str, str, str]
@@ -165,11 +166,18 @@ def rebuild(connection: sqlite3.Connection, stored: Iterable[Stored], *, is_leni
 def apply_readable(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
     """Index records that others wrote: one that cannot be read is left out, and hides none of the others.
 
+    What is known of a head that cannot be read stays, so that it can be put together again, and nobody is given it.
+
     Args:
         connection: Inside a transaction.
         stored: As for ``apply``.
     """
-    apply(connection, [each for each in stored if _is_readable(each)])
+    readable = [each for each in stored if _is_readable(each)]
+    apply(connection, readable)
+    if len(readable) < len(stored):
+        left = {each.path for each in stored} - {each.path for each in readable}
+        of_heads = [(path,) for path in left if path.startswith(_OF_HEADS)]
+        connection.executemany(QUERIES["put_unreadable"], of_heads)
 
 
 def _is_readable(stored: Stored) -> bool:
@@ -199,6 +207,8 @@ def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
     for area, write in AREAS.items():
         if records := by_area.get(area):
             write(connection, records)
+    if connection.execute(QUERIES["unreadable"]).fetchone() is not None:
+        connection.executemany(QUERIES["remove_unreadable"], [(each.path,) for each in stored])
 
 
 def append_events(connection: sqlite3.Connection, run: str, events: Iterable[Event]) -> None:

@@ -9,6 +9,7 @@ DROP TABLE IF EXISTS heads;
 DROP TABLE IF EXISTS materializations;
 DROP TABLE IF EXISTS dropped;
 DROP TABLE IF EXISTS lineage;
+DROP TABLE IF EXISTS unreadable;
 DROP TABLE IF EXISTS runs;
 DROP TABLE IF EXISTS artifacts;
 DROP TABLE IF EXISTS schedules;
@@ -24,6 +25,15 @@ SELECT path, token FROM mirrored WHERE path >= ? AND path < ? AND token <> ''
 
 -- put_mirrored --
 INSERT INTO mirrored (path, token) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET token = excluded.token
+
+-- put_unreadable --
+INSERT OR IGNORE INTO unreadable (path) VALUES (?)
+
+-- remove_unreadable --
+DELETE FROM unreadable WHERE path = ?
+
+-- unreadable --
+SELECT path FROM unreadable
 
 -- known_seq --
 SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?

@@ -43,6 +43,9 @@ CREATE TABLE IF NOT EXISTS dropped (
     listed TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Paths of heads and of parts of histories that are there and cannot be read: whoever asks for what they are of is told.
+CREATE TABLE IF NOT EXISTS unreadable (path TEXT PRIMARY KEY) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS lineage (
     env TEXT NOT NULL,
     asset TEXT NOT NULL,

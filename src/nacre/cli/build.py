@@ -8,7 +8,7 @@ import click
 
 from nacre import context
 from nacre.builds import Request, building
-from nacre.cli.env import tell_new
+from nacre.cli.env import tell_environment
 from nacre.cli.errors import FAILED, failure
 from nacre.cli.layout import print_json, print_next
 from nacre.cli.options import (
@@ -58,7 +58,7 @@ def command(
     Nothing selected means everything.
     """
     session = Session(modules)
-    tell_new(session)
+    tell_environment(session)
     mode = "selected" if refresh else ""
     chosen = select or ("*",)
     request = Request(chosen, modules, mode, reuse_sources, partitions, missing, releases=True)

@@ -21,9 +21,11 @@ from nacre.views.session import Session
 from nacre.views.words import ago, count
 
 
-def tell_new(session: Session) -> None:
-    """Say that nothing was ever run in the environment that is used: its name may be mistyped."""
+def tell_environment(session: Session) -> None:
+    """Say what to know of the environment that is used: that it is new, so a mistyped name is seen, or damaged."""
     settings = session.project.settings
+    for path in session.workspace.catalog.unreadable(session.workspace.env):
+        echo(f"! {path} cannot be read, and what it is of is left out: nacre fsck", err=True)
     if settings.env == DEFAULT_ENV:
         return
     chain = chain_of(settings, session.workspace.records, settings.env)
@@ -42,7 +44,7 @@ def command() -> None:
 @json_option
 def ls(as_json: bool) -> None:
     """List environments: what each reads through, how many versions it has of its own, and when it last changed."""
-    session = Session()
+    session = _session()
     found = environments(session.workspace, session.project.settings)
     if as_json:
         for each in found:
@@ -70,7 +72,7 @@ def rm(name: str, yes: bool) -> None:
 
     What it made stays until nacre gc finds that nobody else uses it. Files that it published stay where they are.
     """
-    session = Session()
+    session = _session()
     workspace, settings = session.workspace, session.project.settings
     require_removable(workspace, settings, name)
     if not yes:
@@ -79,6 +81,11 @@ def rm(name: str, yes: bool) -> None:
         click.confirm(f"Remove the environment {name}, with {own} of its own?", abort=True)
     n_heads = remove(workspace, settings, name)
     echo(paint(f"✓ {name} is removed: {count(n_heads, 'version')} of its own", "built"))
+
+
+def _session() -> Session:
+    """Look at the store from the default environment: the one that is used may be what is wrong."""
+    return Session((), Session().project.from_default())
 
 
 def _place(session: Session, each: EnvironmentStatus) -> str:

@@ -37,6 +37,8 @@ def command(ctx: click.Context, read_data: bool, repair: bool, as_json: bool) ->
             print_json({**each._asdict(), "is_fault": each.is_fault})
         for text in result.repaired:
             print_json({"repaired": text})
+        for text in result.left:
+            print_json({"left": text})
     else:
         _print(result, reads_data=read_data, repair=repair)
     ctx.exit(0 if result.ok else FAILED)
@@ -60,6 +62,8 @@ def _print(result: CheckResult, *, reads_data: bool, repair: bool) -> None:
         print_lines(table(rows, ["problem", "asset", "version", "", "place"], states))
     for text in result.repaired:
         echo(f"Repaired: {text}.")
+    for text in result.left:
+        echo(f"Left: {text}")
     if result.ok:
         n_noted = sum(each.is_noted for each in checked.findings)
         but = f", but for {count(n_noted, 'version')} known to be lost" if n_noted else ""

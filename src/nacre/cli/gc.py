@@ -19,6 +19,7 @@ _DAY_S = 86_400
 #: What each kind of what goes is called, in the order it is shown.
 _KINDS = {
     "versions": "versions beyond keep_versions and keep_days",
+    "left": "versions of environments that were removed",
     "results": "results that no version names",
     "objects": "objects that no result names",
     "texts": "texts of code that no result names",

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import click
 
-from nacre.cli.env import tell_new
+from nacre.cli.env import tell_environment
 from nacre.cli.layout import print_json, print_lines, table
 from nacre.cli.options import json_option, modules_option
 from nacre.cli.streams import echo
@@ -29,7 +29,7 @@ from nacre.views.words import ago, names_of, size
 def command(pattern: str, modules: tuple[str, ...], as_json: bool) -> None:
     """List assets with state, version, age, size and format; PATTERN is a glob over names and keys."""
     session = Session(modules)
-    tell_new(session)
+    tell_environment(session)
     listed, problem = standings(session, explains=as_json)
     found = with_failures(session, listed)
     if problem:

@@ -51,7 +51,10 @@ def command(
                 "--remove takes the name of a pin, and nothing else", {}, f"nacre pin --remove {remove}"
             )
         gone = remove_pin(session.workspace, remove)
-        _print(session, gone, "removed: ", as_json=as_json)
+        if gone.asset:
+            _print(session, gone, "removed: ", as_json=as_json)
+        else:
+            echo(f"removed: {remove}, which could not be read")
         return
     if not version:
         _list(session, as_json=as_json)

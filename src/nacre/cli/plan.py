@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from nacre.builds import Request, expected, make_plan, planned_steps
-from nacre.cli.env import tell_new
+from nacre.cli.env import tell_environment
 from nacre.cli.layout import fit, print_json
 from nacre.cli.options import (
     json_option,
@@ -54,7 +54,7 @@ def command(
     = reuse: its result is known; ? pending: decided when its upstream has run.
     """
     session = Session(modules)
-    tell_new(session)
+    tell_environment(session)
     mode = "selected" if refresh else ""
     chosen = tuple(select) or ("*",)
     request = Request(chosen, modules, mode, reuse_sources, partitions, missing, releases=True)

@@ -57,7 +57,9 @@ def command(
     if not at:
         hints = (f"for example nacre rollback {name}@v1", f"which there are: nacre history {name}")
         raise UsageError(f"Which version of {name}?", {"asset": key}, hints)
-    result = roll_back(session.workspace, key, at, partition=partition, only=only, dry_run=dry_run)
+    # What is stored is found by now: one that writes begins the environment.
+    workspace = session.workspace if dry_run else session.project.workspace()
+    result = roll_back(workspace, key, at, partition=partition, only=only, dry_run=dry_run)
     if as_json:
         for each in result.rolled_back:
             print_json(_fields(each, dry_run))

@@ -10,7 +10,7 @@ from typing import cast
 
 import click
 
-from nacre.cli.env import tell_new
+from nacre.cli.env import tell_environment
 from nacre.cli.errors import FAILED, failure
 from nacre.cli.layout import print_json, print_lines
 from nacre.cli.options import json_option, modules_option
@@ -59,7 +59,7 @@ def command(
             f"{target!r} names no file", {}, f"write it as FILE:NAME: nacre run pipeline.py:{name or 'NAME'}"
         )
     session = Session((*modules, file))
-    tell_new(session)
+    tell_environment(session)
     module = load_module(file, os.getcwd())
     found = _find(vars(module), flows_in(module), file, name)
     given = _parameters(found, parameters)

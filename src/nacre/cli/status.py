@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nacre.cli.env import tell_new
+from nacre.cli.env import tell_environment
 from nacre.cli.layout import print_next
 from nacre.cli.paint import paint
 from nacre.cli.streams import echo
@@ -17,7 +17,7 @@ from nacre.views.words import names_of
 def show() -> None:
     """Print the sentence and the commands."""
     session = Session()
-    tell_new(session)
+    tell_environment(session)
     listed, problem = standings(session)
     found = with_failures(session, listed)
     if problem:

@@ -115,6 +115,7 @@ def accept_edit(
             for move in commit.moves
         ]
     if not dry_run:
+        project.workspace()  # begins the environment
         _flush(committer, workspace)
     return AcceptResult(tuple(accepted), dry_run)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,8 +22,9 @@ from nacre.project import Project
 from nacre.store.codec import decode, encode
 from nacre.store.fsck import Checked, Finding, Problem, check, mend
 from nacre.store.history import fitted
+from nacre.store.paths import env_life, env_name
 from nacre.store.port import Write
-from nacre.store.records import Head
+from nacre.store.records import DEFAULT_ENV, Environment, Head
 from nacre.survey.gather import Versions
 from nacre.views.words import count
 
@@ -41,10 +43,12 @@ class CheckResult:
     Args:
         checked: What was found, and how much was looked at.
         repaired: Sentences on what was mended; empty where nothing was to be, or nobody asked.
+        left: Sentences on what could not be, with what to do about it.
     """
 
     checked: Checked
     repaired: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -74,7 +78,11 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
     checked = check(workspace.records, workspace.contents.objects, reads_data=reads_data)
     checked.findings += [Finding(Problem.FILE, project.store, text=each) for each in project.file_problems()]
     # The index first says what it knows of heads that cannot be read: made anew, it knows nothing of them.
-    done = _restore_heads(workspace, checked) if repair else []
+    left: list[str] = []
+    done = _restore_heads(workspace, checked, left) if repair else []
+    if repair:
+        done += _restore_environments(project, workspace, checked)
+        left += _left(checked, told=left)
     index = _index(project, workspace, checked)
     checked.findings += index
     if index and repair:
@@ -86,7 +94,7 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
     checked.findings += _of_others(workspace)
     if repair:
         done += _mend(workspace, checked, [each.slot for each in stale])
-    return CheckResult(checked, tuple(done))
+    return CheckResult(checked, tuple(done), tuple(left))
 
 
 def _index(project: Project, workspace: Workspace, checked: Checked) -> list[Finding]:
@@ -160,7 +168,7 @@ def _publishing(workspace: Workspace) -> Publishing:
     return Publishing(workspace, versions, lambda level, text: None)
 
 
-def _restore_heads(workspace: Workspace, checked: Checked) -> list[str]:
+def _restore_heads(workspace: Workspace, checked: Checked, left: list[str]) -> list[str]:
     """Put heads together again that cannot be read or are gone, as far as this machine's index knows them."""
     done = []
     damaged = {each for each in checked.unreadable if each.startswith("heads/")}
@@ -171,6 +179,10 @@ def _restore_heads(workspace: Workspace, checked: Checked) -> list[str]:
             head = _with_newer(head, decode(there.data, Head, path))
         if head is None:
             continue
+        if head.current.seq < (made := checked.built.get(path, 0)):
+            known = f"this machine's index knows v1 to v{head.current.seq}, and runs made v{made}"
+            left.append(f"{path}: {known}: repair it on the machine that made it, or restore a backup")
+            continue
         expect = there.token if there is not None else None
         head, past = fitted(head)
         if past is not None:
@@ -180,6 +192,40 @@ def _restore_heads(workspace: Workspace, checked: Checked) -> list[str]:
             about = short(slot(head.asset, head.partition))
             done.append(f"the head of {about} was put together again from this machine's index")
     return done
+
+
+def _restore_environments(project: Project, workspace: Workspace, checked: Checked) -> list[str]:
+    """Record environments anew whose record cannot be read, or is gone while there are heads of a later life."""
+    done = []
+    folders = {stored.path.split("/")[1] for stored in workspace.records.scan("heads/")}
+    for path in sorted(path for path in checked.unreadable | checked.nameless if path.startswith("envs/")):
+        name = path.removeprefix("envs/")
+        lives = [env_life(each) for each in folders if env_name(each) == name]
+        base = project.settings.environment(name).base or DEFAULT_ENV
+        now = workspace.clock.now()
+        found = Environment(name=name, base=base, created_at=now, life=max(lives, default=1))
+        stored = next((each for each in workspace.records.scan(path) if each.path == path), None)
+        data = encode(found if lives else found.ended(now))
+        if workspace.records.batch([Write(path, data, stored.token if stored else None)])[0] is not None:
+            checked.unreadable.discard(path)
+            over = f"over {base}, as the settings say" if lives else "as removed, since it has no heads"
+            done.append(f"the environment {name} was recorded anew, {over}")
+    return done
+
+
+def _left(checked: Checked, told: Sequence[str]) -> list[str]:
+    """Say of the records that nobody here can mend what to do about them."""
+    found = []
+    for path in sorted(checked.unreadable - checked.spoilt):
+        area, _, name = path.partition("/")
+        advice = {
+            "heads": "no index here knows it: restore a backup, or remove the record and build anew",
+            "hist": "older versions of its asset cannot be told: restore a backup",
+            "pins": f"free it: nacre pin --remove {name}",
+        }.get(area, "nothing that is current rests on it: restore a backup, or remove the record")
+        if not any(each.startswith(path) for each in told):
+            found.append(f"{path}: {advice}")
+    return found
 
 
 def _with_newer(head: Head, begun: Head) -> Head | None:

@@ -21,12 +21,13 @@ from nacre.planning.explain import short
 from nacre.planning.facts import HeadFact
 from nacre.store.codec import decode, encode
 from nacre.store.commit import Committed
+from nacre.store.lives import was_removed
 from nacre.store.losses import note_lost
 from nacre.store.paths import head_path
 from nacre.store.port import Stored, Write
 from nacre.store.publish.port import Content, is_as_noted
 from nacre.store.publish.publisher import PublishedHead, has_drifted
-from nacre.store.records import Head, Materialization, Output
+from nacre.store.records import DEFAULT_ENV, Head, Materialization, Output
 from nacre.survey.gather import Versions
 
 MAX_TRIES = 8
@@ -147,8 +148,11 @@ class Publishing:
         Args:
             waiting: Slot to its head as it was just written; None where it must be read.
         """
+        workspace = self._workspace
         try:
-            self._try(waiting)
+            # What an environment that was removed publishes would lie in the place of its next life's.
+            if workspace.env == DEFAULT_ENV or not was_removed(workspace.records, workspace.env):
+                self._try(waiting)
         finally:
             for made in waiting:
                 self.taken.pop(made, None)

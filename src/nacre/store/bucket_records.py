@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from nacre.errors import SAFE, CorruptRecord, StoreUnavailable
-from nacre.store.codec import MEND, encode, require_format
+from nacre.errors import SAFE, StoreUnavailable
+from nacre.store.codec import encode, require_format
 from nacre.store.connect import Bucket, at_once
 from nacre.store.ids import new_id
 from nacre.store.paths import is_record_path
@@ -68,7 +68,7 @@ class BucketRecords:
             return None
         if found[0].lstrip().startswith(b"<"):
             raise odd_answer(self.bucket.site, f"it sent a web page for the record {path}")
-        return Stored(path, _unmarked(found[0], path), found[1])
+        return Stored(path, _unmarked(found[0]), found[1])
 
     def create(self, path: str, data: bytes) -> Token | None:
         """Write a record that must not exist yet; None when it existed."""
@@ -86,7 +86,7 @@ class BucketRecords:
         """Yield what differs from the known tokens: one LIST for 1,000 records, and a GET for each that changed."""
         listed = dict(self._listed(prefix))
         changed = [path for path, token in listed.items() if known.get(path) != token]
-        found = [stored for stored in at_once(self._any, changed) if stored is not None]
+        found = [stored for stored in at_once(self.get, changed) if stored is not None]
         gone = [path for path in known if path.startswith(prefix) and path not in listed]
         return iter(sorted([*found, *(Stored(path, b"", "") for path in gone)]))
 
@@ -138,14 +138,6 @@ class BucketRecords:
     def close(self) -> None:
         """Do nothing: connections are shared, and end with the process."""
 
-    def _any(self, path: str) -> Stored | None:
-        """Read a record; one that others wrote is given as what nobody takes for a record, so that the rest is read."""
-        try:
-            return self.get(path)
-        except CorruptRecord:
-            found = self.bucket.read(self._start + path)
-            return None if found is None else Stored(path, _FOREIGN + found[0], found[1])
-
     def _listed(self, prefix: str) -> Iterator[tuple[str, Token]]:
         folder = (self._start + prefix).rpartition("/")[0]
         for page in self.bucket.pages(folder):
@@ -169,12 +161,11 @@ def _marked(data: bytes) -> bytes:
     return b'%b\n"%b"' % (data, new_id().encode())
 
 
-def _unmarked(data: bytes, path: str) -> bytes:
+def _unmarked(data: bytes) -> bytes:
+    """Take the id of its write from a record; what has none, others wrote, and nobody takes it for a record."""
     mark = data[-_MARK_LENGTH:]
-    if len(mark) < _MARK_LENGTH or not mark.startswith(b'\n"') or not mark.endswith(b'"'):
-        facts = {"record": path, "problem": "its last line is not the id of a write"}
-        raise CorruptRecord("A record of the store cannot be read", facts, MEND)
-    return data[:-_MARK_LENGTH]
+    is_whole = len(mark) == _MARK_LENGTH and mark.startswith(b'\n"') and mark.endswith(b'"')
+    return data[:-_MARK_LENGTH] if is_whole else _FOREIGN + data
 
 
 def _waves(writes: Sequence[Write]) -> list[list[int]]:

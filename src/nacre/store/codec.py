@@ -97,15 +97,18 @@ def decode(data: bytes, kind: type[R], path: str = "") -> R:
     return record
 
 
+def readable(stored: Stored, kind: type[R]) -> R | None:
+    """Decode a record that can be done without; None where it cannot be read."""
+    try:
+        return decode(stored.data, kind, stored.path)
+    except CorruptRecord:
+        return None
+
+
 def remembered(stored: Stored | None, digest: str) -> dict[str, str]:
     """Read what a memo remembers; nothing where it is not there, rests on something else, or is damaged."""
-    if stored is None:
-        return {}
-    try:
-        state = decode(stored.data, State, stored.path)
-    except CorruptRecord:
-        return {}
-    return dict(state.entries) if state.digest == digest else {}
+    state = readable(stored, State) if stored is not None else None
+    return dict(state.entries) if state is not None and state.digest == digest else {}
 
 
 def require_format(data: bytes, place: str) -> None:

@@ -6,7 +6,7 @@ It reads, and changes nothing; ``mend`` then notes what is lost, so that the nex
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -21,7 +21,9 @@ from nacre.store.lives import is_left
 from nacre.store.losses import note_lost
 from nacre.store.paths import (
     action_path,
+    env_life,
     env_name,
+    env_path,
     head_path,
     replaced_path,
 )
@@ -104,6 +106,8 @@ class Checked:
         spoilt: Paths of action records that cannot be read, or lie in the place of another.
         unreadable: Paths of all records that cannot be read.
         headless: Paths of heads that are gone, or end before what runs made.
+        nameless: Paths of records of environments that are gone, while there are heads of a later life of them.
+        built: Paths of heads of the default environment to the newest version that a run says it made.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -115,6 +119,8 @@ class Checked:
     spoilt: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     headless: set[str] = field(default_factory=set)
+    nameless: set[str] = field(default_factory=set)
+    built: dict[str, int] = field(default_factory=dict)
 
     @property
     def faults(self) -> list[Finding]:
@@ -194,6 +200,7 @@ class _Check:
             if not (isinstance(each, (Head, Past)) and is_left(each.env, lives))
         ]
         self._listed = _listed(named)
+        self._look_for_environments({record.env for _, record in named if isinstance(record, Head)}, lives)
         for action in self._read("ac/"):
             assert isinstance(action, Action)
             self._take(action)
@@ -332,6 +339,15 @@ class _Check:
                         Finding(problem, place, each.asset, text="no version names it")
                     )
 
+    def _look_for_environments(self, folders: set[str], lives: Mapping[str, Environment]) -> None:
+        """Find heads that nobody reads, since the record of their environment is gone."""
+        for folder in sorted(folders):
+            path = env_path(env_name(folder))
+            if env_life(folder) > 1 and env_name(folder) not in lives and path not in self._found.unreadable:
+                self._found.nameless.add(path)
+                text = f"nobody reads heads/{folder} without it"
+                self._found.findings.append(Finding(Problem.NO_RECORD, path, env=env_name(folder), text=text))
+
     def _note_built(self, run: Run) -> None:
         """Remember which versions a run says that it made."""
         for step in run.steps:
@@ -345,6 +361,7 @@ class _Check:
         heads = {(each.env, each.asset, each.partition): each for each in named if isinstance(each, Head)}
         for place, (seq, at) in self._built.items():
             path, head = head_path(*place), heads.get(place)
+            self._found.built[path] = seq
             # Another environment may have been removed, with its heads, and begun anew.
             if place[0] != DEFAULT_ENV or path in self._found.unreadable:
                 continue

@@ -90,7 +90,7 @@ class _Collection:
     def run(self) -> Report:
         report, delete = self._report, self._report.deleted
         roots = Roots(self._records)
-        report.remove("versions", n=roots.sweep(delete=delete))
+        report.remove("left", n=roots.sweep(delete=delete))
         report.remove("versions", n=roots.trim(self._keep, self._now, delete=delete))
         live = roots.reached()
         results = {each.path: self._result(each, live) for each in self._records.scan("ac/")}

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from nacre.errors import StoreError
 from nacre.store.claims import Claim
-from nacre.store.codec import decode, encode
+from nacre.store.codec import encode, readable
 from nacre.store.connect import at_once
 from nacre.store.paths import lease_path
 from nacre.store.port import RecordStore, Stored, Token
@@ -53,7 +53,8 @@ class Watch:
     def is_gone(self, path: str, holder: str) -> bool:
         """Look at a lease; True when the holder has it no more, or did not renew it for long enough."""
         stored = self._records.get(path)
-        if stored is None or decode(stored.data, Lease, path).holder != holder:
+        lease = readable(stored, Lease) if stored is not None else None
+        if stored is None or lease is None or lease.holder != holder:
             return True
         return self.has_run_out(stored)
 
@@ -122,7 +123,7 @@ class Tenure:
         if stored is None:
             return self._write(None, now)
         self.had_holder = True
-        lease = decode(stored.data, Lease, stored.path)
+        lease = readable(stored, Lease) or Lease(holder="", renewed_at=self._clock.now())
         is_free = lease.holder in ("", self._holder) or self._is_dead(lease.holder)
         is_free = is_free or self._watch.has_run_out(stored)
         return self._write(stored.token, now) if is_free else False

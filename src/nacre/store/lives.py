@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nacre.store.codec import decode
+from nacre.store.codec import decode, readable
 from nacre.store.paths import env_name, env_path
 from nacre.store.port import RecordStore, Stored
 from nacre.store.records import Environment
 
 
 def recorded(records: RecordStore) -> dict[str, Environment]:
-    """Read what is recorded of all environments by name, also of those that were removed.
-
-    Raises:
-        CorruptRecord: The record of one cannot be read.
-    """
-    found = (decode(each.data, Environment, each.path) for each in records.scan("envs/"))
-    return {each.name: each for each in found}
+    """Read what is recorded of all environments by name, also of those that were removed; of no unreadable one."""
+    found = (readable(each, Environment) for each in records.scan("envs/"))
+    return {each.name: each for each in found if each is not None}
 
 
 def read(records: RecordStore, name: str) -> tuple[Stored | None, Environment | None]:

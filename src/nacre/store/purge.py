@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from nacre.store.codec import decode
+from nacre.store.codec import readable
 from nacre.store.port import ObjectStore, RecordStore, Stored
 from nacre.store.reach import Retention, is_over, old_artifacts, old_ticks
 from nacre.store.records import Artifact, Lease, Record, Run, Tick
@@ -71,8 +71,10 @@ class Purge:
                 self._remove("leases", stored)
 
     def _read(self, prefix: str, kind: type[R]) -> Iterator[tuple[Stored, R]]:
+        """Read what can be read: what cannot stays, for somebody to look at, and stops nothing."""
         for stored in self._records.scan(prefix):
-            yield stored, decode(stored.data, kind, stored.path)
+            if (record := readable(stored, kind)) is not None:
+                yield stored, record
 
     def _remove(self, kind: str, stored: Stored) -> None:
         if not self._report.deleted or self._records.delete(stored.path, stored.token):

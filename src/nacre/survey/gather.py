@@ -10,7 +10,7 @@ from nacre.catalog.history import Catalog
 from nacre.errors import CorruptRecord
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
-from nacre.store.codec import decode
+from nacre.store.codec import decode, readable
 from nacre.store.connect import at_once
 from nacre.store.paths import action_path, source_path
 from nacre.store.port import RecordStore
@@ -98,7 +98,8 @@ class Versions:
         """Return what was defined in a version of a source file: line to text; empty where that was not kept."""
         path = source_path(digest)
         stored = self._records.get(path) if digest else None
-        return decode(stored.data, Sources, path).texts if stored is not None else {}
+        kept = readable(stored, Sources) if stored is not None else None
+        return kept.texts if kept is not None else {}
 
     def remember(self, action: Action) -> None:
         """Take a record that was just committed."""

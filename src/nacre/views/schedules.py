@@ -13,7 +13,7 @@ from nacre.catalog.history import ScheduleRow, TickRow
 from nacre.execute.workspace import Workspace
 from nacre.schedule.definition import Schedule
 from nacre.schedule.trigger import Cron, Interval, Trigger, shown
-from nacre.store.codec import decode
+from nacre.store.codec import readable
 from nacre.store.lease import TTL_S
 from nacre.store.records import DEFAULT_ENV, Lease
 from nacre.views.session import Session
@@ -129,5 +129,5 @@ def _is_held(workspace: Workspace, lease: str, now: datetime) -> bool:
     stored = workspace.records.get(lease)
     if stored is None:
         return False
-    record = decode(stored.data, Lease, stored.path)
-    return bool(record.holder) and abs(now - record.renewed_at) < _FRESH
+    record = readable(stored, Lease)
+    return record is not None and bool(record.holder) and abs(now - record.renewed_at) < _FRESH
