@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,8 @@ import pytest
 from tests.sandbox import Sandbox
 
 import nacre
+from nacre import project as roots
+from nacre.curate.checking import check_store
 from nacre.errors import CorruptObject, CorruptRecord, NacreError, StepFailed
 from nacre.store.codec import decode, encode
 from nacre.store.paths import action_path
@@ -253,3 +256,39 @@ def test_a_source_that_brings_the_same_again_mends_what_is_stored_of_it(project:
         project.build(module).raise_for_failure()
         assert nacre.load("demo://small") == {"n": 12345}
         records = project.workspace.records
+
+
+def test_a_lost_version_is_made_again_when_its_recipe_comes_back(project: Sandbox) -> None:
+    """Noted as lost, it is no known result any more; made again, it is."""
+    source = """
+        @materialize("asset://large")
+        def large():
+            return 1
+        @materialize("asset://read")
+        def read(large):
+            calls.append("read")
+            with open("f.txt") as file:
+                return file.read() * 100_000
+        @materialize("asset://plain")
+        def plain(large):
+            calls.append("plain")
+            return "WORD" * 100_000
+    """
+
+    def build(word: str) -> list[str]:
+        (project.folder / "f.txt").write_text(word)
+        sys.modules.pop("pipe", None)
+        return project.ran(project.module(source.replace("WORD", word), "pipe"))
+
+    assert build("one") == build("two") == ["read", "plain"]
+    for name in ("read", "plain"):
+        for path in objects(project, name):
+            if b"two" in path.read_bytes()[:100]:
+                remove(path)
+    project.reopen()
+    check_store(roots.current_project(), repair=True)
+    assert build("one") == []
+    assert build("two") == ["read", "plain"]
+    assert (nacre.load("asset://read")[:3], nacre.load("asset://plain")[:3]) == ("two", "two")
+    assert build("one") == build("two") == []
+    assert nacre.load("asset://read")[:3] == "two"

@@ -49,13 +49,14 @@ class HeadRow(Row, frozen=True, gc=False):
 
 
 class HistoryRow(Row, frozen=True, gc=False):
-    """One version of an asset-partition."""
+    """One version of an asset-partition; of a recent one ``is_lost`` is 1 where its bytes are gone."""
 
     seq: int
     fingerprint: str
     data_version: str
     run: str
     at: str
+    is_lost: int = 0
 
 
 class RunRow(Row, frozen=True, gc=False):

@@ -273,6 +273,7 @@ def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> N
     entries: list[tuple[_Place, _Entry]] = []
     trimmed: list[_Place] = []
     gone: set[str] = set()
+    knows_lost = connection.execute(QUERIES["any_lost"]).fetchone() is not None
     for path, data, _ in records:
         if not data:
             gone.add(path)
@@ -290,6 +291,9 @@ def _apply_heads(connection: sqlite3.Connection, records: Sequence[Stored]) -> N
             _note_dropped(connection, place, path, head.first, current.seq, kept)
         if head.first or len(new) > 1:
             trimmed.append(place)
+        if head.lost or knows_lost:
+            connection.execute(QUERIES["remove_lost"], place)
+            connection.executemany(QUERIES["put_lost"], [(*place, seq) for seq in head.lost])
     connection.executemany(QUERIES["put_head"], heads)
     _put_entries(connection, entries)
     for place in trimmed:
@@ -324,7 +328,7 @@ def _remove_heads(connection: sqlite3.Connection, gone: set[str]) -> None:
 
 
 def _remove_head(connection: sqlite3.Connection, place: _Place) -> None:
-    for each in ("remove_head", "remove_history", "remove_lineage", "remove_dropped"):
+    for each in ("remove_head", "remove_history", "remove_lineage", "remove_dropped", "remove_lost"):
         connection.execute(QUERIES[each], place)
 
 

@@ -9,6 +9,7 @@ DROP TABLE IF EXISTS heads;
 DROP TABLE IF EXISTS materializations;
 DROP TABLE IF EXISTS dropped;
 DROP TABLE IF EXISTS lineage;
+DROP TABLE IF EXISTS lost;
 DROP TABLE IF EXISTS unreadable;
 DROP TABLE IF EXISTS runs;
 DROP TABLE IF EXISTS artifacts;
@@ -25,6 +26,15 @@ SELECT path, token FROM mirrored WHERE path >= ? AND path < ? AND token <> ''
 
 -- put_mirrored --
 INSERT INTO mirrored (path, token) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET token = excluded.token
+
+-- put_lost --
+INSERT OR IGNORE INTO lost (env, asset, partition, seq) VALUES (?, ?, ?, ?)
+
+-- remove_lost --
+DELETE FROM lost WHERE env = ? AND asset = ? AND partition = ?
+
+-- any_lost --
+SELECT 1 FROM lost LIMIT 1
 
 -- put_unreadable --
 INSERT OR IGNORE INTO unreadable (path) VALUES (?)
@@ -207,8 +217,13 @@ ORDER BY seq DESC
 
 -- recent --
 -- At most as many as a head lists.
-SELECT seq, fingerprint, data_version, run, at
-FROM materializations
+SELECT seq, fingerprint, data_version, run, at,
+    EXISTS (
+        SELECT 1
+        FROM lost
+        WHERE lost.env = made.env AND lost.asset = made.asset AND lost.partition = made.partition AND lost.seq = made.seq
+    )
+FROM materializations AS made
 WHERE env = ? AND asset = ? AND partition = ?
 ORDER BY seq DESC
 LIMIT ?
@@ -358,8 +373,13 @@ WHERE asset = :asset AND partition = :partition AND env = (
 ORDER BY seq DESC
 
 -- recent_through --
-SELECT seq, fingerprint, data_version, run, at
-FROM materializations
+SELECT seq, fingerprint, data_version, run, at,
+    EXISTS (
+        SELECT 1
+        FROM lost
+        WHERE lost.env = made.env AND lost.asset = made.asset AND lost.partition = made.partition AND lost.seq = made.seq
+    )
+FROM materializations AS made
 WHERE asset = :asset AND partition = :partition AND env = (
     SELECT chain.value
     FROM json_each(:chain) AS chain

@@ -43,6 +43,15 @@ CREATE TABLE IF NOT EXISTS dropped (
     listed TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Versions whose bytes are found to be gone or damaged, as heads note them.
+CREATE TABLE IF NOT EXISTS lost (
+    env TEXT NOT NULL,
+    asset TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (env, asset, partition, seq)
+) WITHOUT ROWID;
+
 -- Paths of heads and of parts of histories that are there and cannot be read: whoever asks for what they are of is told.
 CREATE TABLE IF NOT EXISTS unreadable (path TEXT PRIMARY KEY) WITHOUT ROWID;
 

@@ -223,7 +223,7 @@ def _from_known(
         if limit is not None and (expired := _expired(limit, known.at, facts.now)) is not None:
             return Decision(Action.BUILD, expired, fingerprint, recipe, overwrites=True)
         is_current = _all_at(recipe.assets, known.fingerprint, heads)
-        if is_current and _is_lost(recipe.assets, heads):
+        if _is_lost(recipe.assets, heads) if is_current else known.is_lost:
             return Decision(Action.BUILD, _LOST, fingerprint, recipe, overwrites=True)
         as_before = _under_policy(Cause.KNOWN, recipe) if recipe.uncounted else _KNOWN
         if is_current:

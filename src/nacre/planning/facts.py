@@ -80,12 +80,14 @@ class KnownResult(NamedTuple):
         data_versions: Asset key to content.
         at: When it was made.
         reads: What must be as it was for the result to hold.
+        is_lost: True where its bytes were found to be gone or damaged, and were not made again since.
     """
 
     fingerprint: str
     data_versions: Mapping[str, str]
     at: datetime
     reads: Sequence[ReadFact] = ()
+    is_lost: bool = False
 
 
 class Evidence(NamedTuple):

@@ -166,7 +166,19 @@ class Versions:
             elsewhere = (each for env in self._others for each in self._with_reads(fingerprint, made, env))
             more = dict.fromkeys(each for each in elsewhere if each not in found)
             actions += filter(None, map(self.action, more))
-        return [_result(action) for action in actions]
+        return [_result(action, is_lost=not is_plain and self._is_lost(made, action)) for action in actions]
+
+    def _is_lost(self, made: str, action: Action) -> bool:
+        """Whether the newest version that is this result is noted as lost, in whichever environment that is."""
+        asset, partition = key_of(made), partition_of(made)
+        contents = [each.data_version for each in action.outputs if each.asset == asset]
+        rows = [
+            row
+            for env in (self._env, *self._others)
+            for row in self._catalog.recent(env, asset, partition)
+            if row.fingerprint == action.fingerprint and row.data_version in contents
+        ]
+        return bool(rows) and bool(max(rows, key=lambda row: row.at).is_lost)
 
     def _with_reads(self, fingerprint: str, made: str, env: str) -> list[str]:
         rows = self._catalog.recent(env, key_of(made), partition_of(made))
@@ -217,9 +229,9 @@ def _reads(action: Action) -> tuple[ReadFact, ...]:
     return tuple([ReadFact(read.kind, read.name, read.digest) for read in action.reads])
 
 
-def _result(action: Action) -> KnownResult:
+def _result(action: Action, *, is_lost: bool) -> KnownResult:
     made = {slot(out.asset, action.partition): out.data_version for out in action.outputs}
-    return KnownResult(action.fingerprint, made, action.started_at, _reads(action))
+    return KnownResult(action.fingerprint, made, action.started_at, _reads(action), is_lost)
 
 
 def gather(
