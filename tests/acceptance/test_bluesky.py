@@ -161,6 +161,7 @@ def test_a_service_in_trouble_is_asked_again(server: XrpcServer) -> None:
     assert server.service.asked[:2] == ["app.bsky.actor.getProfiles"] * 2
 
 
+@pytest.mark.whole
 def test_an_unknown_account_fails_once_by_name_and_keeps_what_was_there(
     server: XrpcServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -451,6 +452,7 @@ def test_without_network_the_demo_says_so_in_two_lines_and_offers_the_sample(tmp
     assert not tmp_path.joinpath("records.sqlite").exists(), "nothing was built"
 
 
+@pytest.mark.whole
 def test_a_store_that_cannot_be_reached_ends_the_demo_with_one_plain_error(tmp_path: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody"}
     for variable in ("NACRE_STORE", "NACRE_PLACES"):

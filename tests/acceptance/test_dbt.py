@@ -152,6 +152,7 @@ def test_editing_one_model_runs_it_and_below_it_only_what_changed(shop: Shop) ->
     assert (happened["stage"][0], happened["largest"][0]) == ("reused", "reused")
 
 
+@pytest.mark.whole
 def test_an_edit_that_changes_no_row_ends_there(shop: Shop) -> None:
     shop.build()
     shop.edit("models/stage.sql", "select id", "-- ids first\nselect id")
@@ -265,6 +266,7 @@ def test_a_change_taken_back_is_known_and_never_mixed_up(shop: Shop) -> None:
     assert nacre.load("total", as_type=pa.Table).to_pylist() == [{"n": 3, "price": 6.25}]
 
 
+@pytest.mark.whole
 def test_a_failing_model_names_its_file_and_keeps_what_was_there(shop: Shop) -> None:
     shop.build()
     shop.edit("models/total.sql", "count(*) as n", "nothing as n")

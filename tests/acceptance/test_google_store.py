@@ -31,6 +31,7 @@ def bare_emulator(monkeypatch: pytest.MonkeyPatch, _no_settings_from_outside: No
     emulator.stop()
 
 
+@pytest.mark.whole
 def test_an_emulator_that_keeps_no_conditions_is_refused_before_any_step(
     project: Sandbox, bare_emulator: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -306,6 +306,7 @@ def test_a_version_that_was_found_to_be_damaged_is_refused(project: Sandbox, pip
     assert ([each.name for each in done.rolled_back], done.rebuilt) == (["raw"], ("posts", "report", "mail"))
 
 
+@pytest.mark.whole
 def test_a_history_that_has_left_its_head_is_gone_back_into(project: Sandbox, pipe: ModuleType) -> None:
     for n in range(4, 70):
         pipe.turn(n=n)

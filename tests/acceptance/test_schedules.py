@@ -243,6 +243,7 @@ def test_a_script_serves_its_flow_with_its_own_parameters(
     )
 
 
+@pytest.mark.whole
 def test_another_server_goes_on_when_one_ends(
     shell: Shell, server: Callable[..., subprocess.Popen[str]]
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_record_that_changes_between_the_look_and_the_write_is_not_overwritten
     assert stored.data == b"theirs"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("fate", ["lost", "reset", "412 PreconditionFailed", "429 TooManyRequests"])
 def test_a_counter_stays_exact_while_answers_are_lost(
     google_lake: GoogleLake, google_relay: Relay, monkeypatch: pytest.MonkeyPatch, fate: str

@@ -366,6 +366,7 @@ def _schedules(world: World) -> range:
     return range(150 if isinstance(world.place, FilePlace) else 12)
 
 
+@pytest.mark.whole
 def test_machines_that_publish_at_once_leave_the_newest_version(world: World, is_large: bool) -> None:
     for seed in _schedules(world):
         datas = [version(10 * seed + n, is_large=is_large) for n in (1, 2, 3)]
