@@ -39,7 +39,7 @@ RAIN, TOTAL, REPORT = "s3://lake/raw/rain.json", "s3://lake/sums/total.json", "d
 Use = Callable[[str], None]
 
 
-@pytest.fixture(params=["embedded", "bucket"])
+@pytest.fixture(params=["embedded", pytest.param("bucket", marks=pytest.mark.whole)])
 def home(request: pytest.FixtureRequest, project: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A project whose values are published to a folder, with its store in a folder or in a bucket."""
     if request.param == "bucket":
