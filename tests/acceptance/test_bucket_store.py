@@ -408,7 +408,7 @@ def assert_whole(lake: Lake) -> None:
 
 
 def _record(lake: Lake, name: str, kind: type[R]) -> R:
-    return decode(lake.read(name).rpartition(b"\n")[0], kind, name)
+    return decode(lake.read(name).rpartition(b"\n")[0], kind, name.partition("records/")[2])
 
 
 def test_progress_that_moves_on_costs_two_requests(sandbox: Sandbox, relay: Relay) -> None:
