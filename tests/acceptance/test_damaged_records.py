@@ -357,3 +357,18 @@ def test_a_damaged_lease_is_taken_as_free(project: Sandbox) -> None:
     assert claims[1].hold()
     project.close()
     Shell(project)("gc")
+
+
+def test_a_flow_does_not_begin_where_a_head_cannot_be_read(
+    project: Sandbox, opened_anew: Callable[[], None]
+) -> None:
+    begin(project)
+    store = OnDisk(project.store)
+    cut_off(store, "heads/default/demo-b")
+    store.forget_index()
+    opened_anew()
+    module = project.module(
+        PIPELINE + "\nfrom nacre import flow\n\n@flow\ndef all_of_it():\n    return c(b(a()))\n"
+    )
+    with pytest.raises(CorruptRecord, match="heads/default/demo-b"):
+        module.all_of_it()
