@@ -92,6 +92,14 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
         gc.unfreeze()
 
 
+def _unreadable(run: ActiveRun, inferred: Inferred) -> list[str]:
+    """Name the steps of which nobody can say what is current, since a head cannot be read."""
+    catalog, env = run.workspace.catalog, run.workspace.env
+    if not catalog.unreadable(env):
+        return []
+    return [step for key, step in inferred.graph.producer.items() if catalog.unreadable_of(env, key)]
+
+
 def _tell_left_behind(project: Project, plan: Plan, run: ActiveRun, placed: Sequence[str]) -> None:
     """Say in the log where a function makes another key than before: the file at the old one stays."""
     heads = plan.facts.heads
@@ -141,8 +149,8 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     except UnknownName:
         inferred, names_outside = with_outside(project, inferred), True
         steps = select_steps(inferred, request.select)
-    if request.is_lenient and inferred.missing:
-        steps = [step for step in steps if step not in inferred.graph.descendants(inferred.missing)]
+    if request.is_lenient and (left_out := [*inferred.missing, *_unreadable(run, inferred)]):
+        steps = [step for step in steps if step not in inferred.graph.descendants(left_out)]
     graph = validate(inferred, steps)
     run.declared = inferred.graph.producer
     run.shared.producers.update(graph.tasks)
@@ -153,13 +161,13 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
         # mypy does not see the __call__ of a named tuple.
         released = Released(inferred, graph, request.select, request.partitions, refreshed, set())  # type: ignore[assignment]
     facts = run.survey.gather(refreshed, request.reuse_sources, released)
-    if not request.is_lenient and run.workspace.catalog.unreadable(run.workspace.env):
-        for key in {*graph.producer, *graph.unmade()}:
-            run.workspace.catalog.require_readable(run.workspace.env, key)
     if read := assets_read(facts, inferred.graph.tasks):
         graph = _with_read(inferred, graph, read)
         run.shared.producers.update(graph.tasks)
     readers = graph.unmade()
+    if run.workspace.catalog.unreadable(run.workspace.env):
+        for key in {*graph.producer, *readers}:
+            run.workspace.catalog.require_readable(run.workspace.env, key)
     external = external_keys(project.outside, readers, facts.heads) if readers else []
     looked_at = external
     if names_outside:

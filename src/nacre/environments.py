@@ -240,7 +240,8 @@ def require_removable(workspace: Workspace, settings: Settings, name: str) -> No
         hint = f"free them first: nacre pin --remove {pinned[0]}"
         raise UsageError("An environment of which versions are pinned cannot be removed", facts, hint)
     begun = [each.name for each in environments(workspace, settings) if each.is_begun and each.name != name]
-    over = [each for each in begun if name in _all_below(settings, workspace.records, each)]
+    known = recorded(workspace.records)
+    over = [each for each in begun if name in _all_below(settings, known, each)]
     if over:
         facts = {"environment": name, "read through by": ", ".join(over)}
         raise UsageError(
@@ -248,14 +249,14 @@ def require_removable(workspace: Workspace, settings: Settings, name: str) -> No
         )
 
 
-def _all_below(settings: Settings, records: RecordStore, name: str) -> list[str]:
+def _all_below(settings: Settings, known: Mapping[str, Environment], name: str) -> list[str]:
     """Name what an environment reads through, nearest first; one that is only set may stand between."""
-    try:
-        return [env_name(folder) for folder in chain_of(settings, records, name).folders[1:]]
-    except UsageError:
-        # The settings say another base than it was begun over, which counts.
-        _, known = read(records, name)
-        return [known.base, *_all_below(settings, records, known.base)] if known is not None else []
+    names = [name]
+    while names[-1] != DEFAULT_ENV and names[-1] not in names[:-1]:
+        found = known.get(names[-1])
+        begun = found if found is not None and found.ended_at is None else None
+        names.append(begun.base if begun is not None else _base(settings, names[-1], None))
+    return names[1:]
 
 
 def _deleted(records: RecordStore, path: str) -> bool:

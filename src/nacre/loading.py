@@ -15,7 +15,6 @@ from nacre.keys import key_name
 from nacre.pinning import pin_called
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
-from nacre.store.codec import MEND
 from nacre.store.records import Output
 from nacre.survey.gather import Versions
 from nacre.survey.gone import record_gone
@@ -41,9 +40,7 @@ def find_stored(workspace: Workspace, name: str) -> str:
     if named:
         facts = {str(number + 1): key for number, key in enumerate(named)}
         raise NotMaterialized(f"{name!r} could mean several stored assets", facts, "give the key instead")
-    if unreadable := catalog.unreadable(env):
-        facts = {"asset": name, "record": unreadable[0]}
-        raise CorruptRecord("A head cannot be read, and nobody can say what it is of", facts, MEND)
+    catalog.require_readable(env)  # what cannot be read may be of it
     facts = {"looked in": workspace.location, "environment": workspace.env_name}
     if not keys:
         raise NotMaterialized(

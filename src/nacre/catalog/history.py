@@ -189,18 +189,13 @@ class Catalog:
 
     def unreadable(self, env: str) -> list[str]:
         """Paths of the heads and parts of histories that count in an environment and cannot be read."""
-        paths = self._read(QUERIES["unreadable"], (), str)
-        return (
-            [path for path in paths if path.split("/")[1] in self._chains.get(env, (env,))] if paths else []
-        )
+        if env in self._through:
+            return self._read(QUERIES["unreadable_through"], (self._through[env],), str)
+        return self._read(QUERIES["unreadable"], (env,), str)
 
-    def require_readable(self, env: str, asset: str) -> None:
-        """Find out whether what is current of an asset can be said.
-
-        Raises:
-            CorruptRecord: A head or a part of a history of it cannot be read, in the environment or in one that it is
-                read through.
-        """
+    def unreadable_of(self, env: str, asset: str) -> list[str]:
+        """Those of them without which nobody can say what is current of an asset, or was."""
+        found = []
         folders = self._chains.get(env, (env,))
         for path in self.unreadable(env):
             area, folder, *_ = path.split("/")
@@ -210,8 +205,19 @@ class Catalog:
             nearer = folders[: folders.index(folder)]
             own = [row for each in nearer for row in self._read(QUERIES["heads_of"], (each, asset), HeadRow)]
             if path not in [head_path(folder, asset, row.partition) for row in own]:
-                facts = {"asset": asset, "record": path}
-                raise CorruptRecord("A record of the store cannot be read", facts, MEND)
+                found.append(path)
+        return found
+
+    def require_readable(self, env: str, asset: str = "") -> None:
+        """Find out whether what is current can be said: of an asset, or of all.
+
+        Raises:
+            CorruptRecord: A head or a part of a history cannot be read, in the environment or in one that it reads
+                through.
+        """
+        for path in self.unreadable_of(env, asset) if asset else self.unreadable(env):
+            facts = {"asset": asset, "record": path} if asset else {"record": path}
+            raise CorruptRecord("A record of the store cannot be read", facts, MEND)
 
     def heads_of(self, env: str, asset: str) -> list[HeadRow]:
         """What is current of one asset, by partition; one row where it has none.

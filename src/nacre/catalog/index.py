@@ -25,7 +25,6 @@ T = TypeVar("T")
 
 SCHEMA_VERSION = 6
 _CHUNK_ROWS = 1_000
-_OF_HEADS = ("heads/", "hist/")
 _Row = tuple[object, ...]
 #: Environment, asset and partition.
 _Place = tuple[str, str, str]
@@ -176,8 +175,12 @@ def apply_readable(connection: sqlite3.Connection, stored: Sequence[Stored]) -> 
     apply(connection, readable)
     if len(readable) < len(stored):
         left = {each.path for each in stored} - {each.path for each in readable}
-        of_heads = [(path,) for path in left if path.startswith(_OF_HEADS)]
-        connection.executemany(QUERIES["put_unreadable"], of_heads)
+        connection.executemany(QUERIES["put_unreadable"], _of_heads(left))
+
+
+def _of_heads(paths: Iterable[str]) -> list[_Row]:
+    """Pick the paths of heads and parts of histories, each with the folder of its environment."""
+    return [(path.split("/")[1], path) for path in paths if path.startswith(("heads/", "hist/"))]
 
 
 def _is_readable(stored: Stored) -> bool:
@@ -207,8 +210,8 @@ def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
     for area, write in AREAS.items():
         if records := by_area.get(area):
             write(connection, records)
-    if connection.execute(QUERIES["unreadable"]).fetchone() is not None:
-        connection.executemany(QUERIES["remove_unreadable"], [(each.path,) for each in stored])
+    if connection.execute(QUERIES["any_unreadable"]).fetchone() is not None:
+        connection.executemany(QUERIES["remove_unreadable"], _of_heads(each.path for each in stored))
 
 
 def append_events(connection: sqlite3.Connection, run: str, events: Iterable[Event]) -> None:

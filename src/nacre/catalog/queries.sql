@@ -5,6 +5,7 @@ PRAGMA user_version
 
 -- drop_derived --
 DROP VIEW IF EXISTS steps;
+DROP VIEW IF EXISTS versions;
 DROP TABLE IF EXISTS heads;
 DROP TABLE IF EXISTS materializations;
 DROP TABLE IF EXISTS dropped;
@@ -37,13 +38,19 @@ DELETE FROM lost WHERE env = ? AND asset = ? AND partition = ?
 SELECT 1 FROM lost LIMIT 1
 
 -- put_unreadable --
-INSERT OR IGNORE INTO unreadable (path) VALUES (?)
+INSERT OR IGNORE INTO unreadable (env, path) VALUES (?, ?)
 
 -- remove_unreadable --
-DELETE FROM unreadable WHERE path = ?
+DELETE FROM unreadable WHERE env = ? AND path = ?
+
+-- any_unreadable --
+SELECT 1 FROM unreadable LIMIT 1
 
 -- unreadable --
-SELECT path FROM unreadable
+SELECT path FROM unreadable WHERE env = ?
+
+-- unreadable_through --
+SELECT path FROM unreadable WHERE env IN (SELECT value FROM json_each(?))
 
 -- known_seq --
 SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?
@@ -217,13 +224,8 @@ ORDER BY seq DESC
 
 -- recent --
 -- At most as many as a head lists.
-SELECT seq, fingerprint, data_version, run, at,
-    EXISTS (
-        SELECT 1
-        FROM lost
-        WHERE lost.env = made.env AND lost.asset = made.asset AND lost.partition = made.partition AND lost.seq = made.seq
-    )
-FROM materializations AS made
+SELECT seq, fingerprint, data_version, run, at, is_lost
+FROM versions
 WHERE env = ? AND asset = ? AND partition = ?
 ORDER BY seq DESC
 LIMIT ?
@@ -373,13 +375,8 @@ WHERE asset = :asset AND partition = :partition AND env = (
 ORDER BY seq DESC
 
 -- recent_through --
-SELECT seq, fingerprint, data_version, run, at,
-    EXISTS (
-        SELECT 1
-        FROM lost
-        WHERE lost.env = made.env AND lost.asset = made.asset AND lost.partition = made.partition AND lost.seq = made.seq
-    )
-FROM materializations AS made
+SELECT seq, fingerprint, data_version, run, at, is_lost
+FROM versions
 WHERE asset = :asset AND partition = :partition AND env = (
     SELECT chain.value
     FROM json_each(:chain) AS chain

@@ -53,7 +53,17 @@ CREATE TABLE IF NOT EXISTS lost (
 ) WITHOUT ROWID;
 
 -- Paths of heads and of parts of histories that are there and cannot be read: whoever asks for what they are of is told.
-CREATE TABLE IF NOT EXISTS unreadable (path TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unreadable (env TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (env, path)) WITHOUT ROWID;
+
+CREATE VIEW IF NOT EXISTS versions AS
+SELECT
+    env, asset, partition, seq, fingerprint, data_version, run, at,
+    EXISTS (
+        SELECT 1
+        FROM lost
+        WHERE lost.env = made.env AND lost.asset = made.asset AND lost.partition = made.partition AND lost.seq = made.seq
+    ) AS is_lost
+FROM materializations AS made;
 
 CREATE TABLE IF NOT EXISTS lineage (
     env TEXT NOT NULL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,11 +78,12 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
     checked = check(workspace.records, workspace.contents.objects, reads_data=reads_data)
     checked.findings += [Finding(Problem.FILE, project.store, text=each) for each in project.file_problems()]
     # The index first says what it knows of heads that cannot be read: made anew, it knows nothing of them.
+    done: list[str] = []
     left: list[str] = []
-    done = _restore_heads(workspace, checked, left) if repair else []
     if repair:
+        done, known = _restore_heads(workspace, checked)
         done += _restore_environments(project, workspace, checked)
-        left += _left(checked, told=left)
+        left = _left(checked, known)
     index = _index(project, workspace, checked)
     checked.findings += index
     if index and repair:
@@ -168,9 +169,14 @@ def _publishing(workspace: Workspace) -> Publishing:
     return Publishing(workspace, versions, lambda level, text: None)
 
 
-def _restore_heads(workspace: Workspace, checked: Checked, left: list[str]) -> list[str]:
-    """Put heads together again that cannot be read or are gone, as far as this machine's index knows them."""
+def _restore_heads(workspace: Workspace, checked: Checked) -> tuple[list[str], dict[str, str]]:
+    """Put heads together again that cannot be read or are gone, as far as this machine's index knows them.
+
+    Returns:
+        What was done; and of the heads of which the index knows less than there was, how much that is, by path.
+    """
     done = []
+    known = {}
     damaged = {each for each in checked.unreadable if each.startswith("heads/")}
     for path in sorted(damaged | checked.headless):
         head = restored_head(workspace.catalog.read, path)
@@ -180,8 +186,7 @@ def _restore_heads(workspace: Workspace, checked: Checked, left: list[str]) -> l
         if head is None:
             continue
         if head.current.seq < (made := checked.built.get(path, 0)):
-            known = f"this machine's index knows v1 to v{head.current.seq}, and runs made v{made}"
-            left.append(f"{path}: {known}: repair it on the machine that made it, or restore a backup")
+            known[path] = f"this machine's index knows v1 to v{head.current.seq}, and runs made v{made}"
             continue
         expect = there.token if there is not None else None
         head, past = fitted(head)
@@ -191,7 +196,7 @@ def _restore_heads(workspace: Workspace, checked: Checked, left: list[str]) -> l
             checked.unreadable.discard(path)
             about = short(slot(head.asset, head.partition))
             done.append(f"the head of {about} was put together again from this machine's index")
-    return done
+    return done, known
 
 
 def _restore_environments(project: Project, workspace: Workspace, checked: Checked) -> list[str]:
@@ -213,18 +218,20 @@ def _restore_environments(project: Project, workspace: Workspace, checked: Check
     return done
 
 
-def _left(checked: Checked, told: Sequence[str]) -> list[str]:
+def _left(checked: Checked, known: Mapping[str, str]) -> list[str]:
     """Say of the records that nobody here can mend what to do about them."""
-    found = []
-    for path in sorted(checked.unreadable - checked.spoilt):
+    found = [
+        f"{path}: {how_far}: repair it on the machine that made it, or restore a backup"
+        for path, how_far in sorted(known.items())
+    ]
+    for path in sorted(checked.unreadable - checked.spoilt - known.keys()):
         area, _, name = path.partition("/")
         advice = {
             "heads": "no index here knows it: restore a backup, or remove the record and build anew",
             "hist": "older versions of its asset cannot be told: restore a backup",
             "pins": f"free it: nacre pin --remove {name}",
         }.get(area, "nothing that is current rests on it: restore a backup, or remove the record")
-        if not any(each.startswith(path) for each in told):
-            found.append(f"{path}: {advice}")
+        found.append(f"{path}: {advice}")
     return found
 
 

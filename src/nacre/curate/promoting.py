@@ -10,7 +10,7 @@ import msgspec
 
 from nacre.catalog.history import HeadRow
 from nacre.environments import chain_of, require_known
-from nacre.errors import SAFE, CorruptRecord, NacreError, NotPublished, PromotionConflict, UsageError
+from nacre.errors import SAFE, NacreError, NotPublished, PromotionConflict, UsageError
 from nacre.execute.process import person
 from nacre.execute.publishing import Publishing, Taken
 from nacre.execute.workspace import Workspace
@@ -28,7 +28,7 @@ from nacre.planning.promotion import (
     plan_promotion,
 )
 from nacre.project import Project
-from nacre.store.codec import MEND, decode, encode
+from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committed, Committer, Move
 from nacre.store.keeping import kept
 from nacre.store.paths import head_path
@@ -319,9 +319,8 @@ def _chosen(ours: Workspace, select: Sequence[str], partitions: Sequence[str]) -
         UnknownName: A selector names nothing that is stored there.
         UsageError: It has no such partition of its own.
     """
+    ours.catalog.require_readable(ours.env)
     own = ours.catalog.own_heads(ours.env)
-    if unreadable := ours.catalog.unreadable(ours.env):
-        raise CorruptRecord("A record of the store cannot be read", {"record": unreadable[0]}, MEND)
     if select:
         seen = list(dict.fromkeys(row.asset for row in ours.catalog.heads(ours.env)))
         edges = ours.catalog.edges(ours.env)

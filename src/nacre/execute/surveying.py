@@ -8,7 +8,6 @@ from typing import cast
 
 from msgspec import Struct, field
 
-from nacre.errors import CorruptRecord
 from nacre.execute.asking import Asking
 from nacre.execute.made import Shared
 from nacre.execute.publishing import Publishing
@@ -18,7 +17,6 @@ from nacre.execute.workspace import Workspace
 from nacre.planning.decide import held_head
 from nacre.planning.facts import Facts, nothing_released
 from nacre.planning.plan import outline_in
-from nacre.store.codec import MEND
 from nacre.survey.gather import Versions, gather
 
 
@@ -49,20 +47,10 @@ class Surveying(Struct, eq=False):
         """The facts as of the run's start; gathered when first asked for."""
         if self._facts is None:
             with self.shared.lock:
-                if self._facts is None:
-                    self._require_readable()
+                # A flow may ask for anything that is current.
+                self.workspace.catalog.require_readable(self.workspace.env)
                 return self._facts or self.gather()
         return self._facts
-
-    def _require_readable(self) -> None:
-        """Find out before a flow calls anything whether all that is current can be said: it may ask for any of it.
-
-        Raises:
-            CorruptRecord: A head cannot be read.
-        """
-        workspace = self.workspace
-        if unreadable := workspace.catalog.unreadable(workspace.env):
-            raise CorruptRecord("A record of the store cannot be read", {"record": unreadable[0]}, MEND)
 
     def gather(
         self,

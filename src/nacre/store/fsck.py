@@ -107,7 +107,7 @@ class Checked:
         unreadable: Paths of all records that cannot be read.
         headless: Paths of heads that are gone, or end before what runs made.
         nameless: Paths of records of environments that are gone, while there are heads of a later life of them.
-        built: Paths of heads of the default environment to the newest version that a run says it made.
+        built: Paths of heads to the newest version that a run says it made, of environments in their first life.
     """
 
     findings: list[Finding] = field(default_factory=list)

@@ -28,13 +28,10 @@ def read(records: RecordStore, name: str) -> tuple[Stored | None, Environment | 
 
 
 def was_removed(records: RecordStore, folder: str) -> bool:
-    """Find out whether the environment was removed whose heads lie in a folder; once true, it is so for ever.
-
-    Raises:
-        CorruptRecord: The record of the environment cannot be read.
-    """
-    _, known = read(records, env_name(folder))
-    return known is not None and known.has_left(folder)
+    """Find out whether the environment was removed whose heads lie in a folder; once true, it is so for ever."""
+    stored = records.get(env_path(env_name(folder)))
+    known = readable(stored, Environment) if stored is not None else None
+    return known is not None and is_left(folder, {known.name: known})
 
 
 def is_left(folder: str, known: Mapping[str, Environment]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 
-from nacre.catalog.history import Catalog
+from nacre.catalog.history import Catalog, HistoryRow
 from nacre.errors import CorruptRecord
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
@@ -151,38 +151,20 @@ class Versions:
                 environments. A plain task has none: they are listed.
             has_head: False where it has none.
         """
-        is_plain = made.startswith("task://")
-        if has_head:
-            with_reads = self._with_reads(fingerprint, made, self._env)
-        elif is_plain:
-            with_reads = [
-                each.path.removeprefix("ac/") for each in self._records.scan(action_path(fingerprint) + "/")
-            ]
-        else:
-            with_reads = []
-        found = dict.fromkeys([*self._seen.get(fingerprint, ()), *with_reads, fingerprint])
-        actions = [*filter(None, map(self.action, found))]
-        if not is_plain and (with_reads or not actions):
-            elsewhere = (each for env in self._others for each in self._with_reads(fingerprint, made, env))
-            more = dict.fromkeys(each for each in elsewhere if each not in found)
-            actions += filter(None, map(self.action, more))
-        return [_result(action, is_lost=not is_plain and self._is_lost(made, action)) for action in actions]
-
-    def _is_lost(self, made: str, action: Action) -> bool:
-        """Whether the newest version that is this result is noted as lost, in whichever environment that is."""
-        asset, partition = key_of(made), partition_of(made)
-        contents = [each.data_version for each in action.outputs if each.asset == asset]
+        if made.startswith("task://"):
+            below = self._records.scan(f"{action_path(fingerprint)}/")
+            found = dict.fromkeys([*(each.path.removeprefix("ac/") for each in below), fingerprint])
+            return [_result(action, rows=()) for action in filter(None, map(self.action, found))]
+        environments = [self._env, *self._others] if has_head else self._others
         rows = [
             row
-            for env in (self._env, *self._others)
-            for row in self._catalog.recent(env, asset, partition)
-            if row.fingerprint == action.fingerprint and row.data_version in contents
+            for env in environments
+            for row in self._catalog.recent(env, key_of(made), partition_of(made))
+            if row.fingerprint.partition("/")[0] == fingerprint
         ]
-        return bool(rows) and bool(max(rows, key=lambda row: row.at).is_lost)
-
-    def _with_reads(self, fingerprint: str, made: str, env: str) -> list[str]:
-        rows = self._catalog.recent(env, key_of(made), partition_of(made))
-        return [each.fingerprint for each in rows if each.fingerprint.startswith(f"{fingerprint}/")]
+        with_reads = [row.fingerprint for row in rows if row.fingerprint != fingerprint]
+        found = dict.fromkeys([*self._seen.get(fingerprint, ()), *with_reads, fingerprint])
+        return [_result(action, rows) for action in filter(None, map(self.action, found))]
 
     @cached_property
     def _others(self) -> list[str]:
@@ -229,8 +211,11 @@ def _reads(action: Action) -> tuple[ReadFact, ...]:
     return tuple([ReadFact(read.kind, read.name, read.digest) for read in action.reads])
 
 
-def _result(action: Action, *, is_lost: bool) -> KnownResult:
+def _result(action: Action, rows: Sequence[HistoryRow]) -> KnownResult:
+    """Make a known result of a record; it is lost where the newest version that is this result is noted as that."""
     made = {slot(out.asset, action.partition): out.data_version for out in action.outputs}
+    own = [r for r in rows if r.fingerprint == action.fingerprint and r.data_version in made.values()]
+    is_lost = bool(own) and bool(max(own, key=lambda row: row.at).is_lost)
     return KnownResult(action.fingerprint, made, action.started_at, _reads(action), is_lost)
 
 
