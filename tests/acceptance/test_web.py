@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -189,6 +191,30 @@ def test_damaged_bytes_are_said_to_be_damaged(shell: Shell, served: Served) -> N
     page = served.page(asset_href("demo://long"))
     assert "A stored value cannot be read" in page.text
     assert "v1" in page.text
+
+
+def test_a_head_that_cannot_be_read_is_told_on_every_page_that_leaves_out_what_it_is_of(
+    shell: Shell, served: Served
+) -> None:
+    shell("build")
+    assert "cannot be read" not in served.page("/").text
+    path = head_path("default", "demo://sales")
+    with closing(sqlite3.connect(shell.project.store / "records.sqlite")) as connection, connection:
+        connection.execute("UPDATE records SET data = ? WHERE path = ?", (b"{", path))
+        connection.execute("PRAGMA user_version = 1")  # the index is made anew, as on a machine that has none
+    shell.project.reopen()
+    with serving() as opened:
+        home = opened.page("/")
+        assert f"{path} cannot be read, and what it is of is left out: nacre fsck" in home.text
+        assert SALES not in home.links()
+        assert re.search(r"report . stored what it is made from cannot be read", home.text)
+        assert ORDERS in home.links()
+        assert "cannot be read" not in opened.page(ORDERS).text
+        said = opened.page(SALES, 500)
+        assert path in said.text
+        assert "nacre fsck" in said.text
+        assert "There is no such asset" not in said.text
+        assert "/" in said.links()
 
 
 def test_partitions_are_listed_and_each_can_be_looked_at(shell: Shell, served: Served) -> None:

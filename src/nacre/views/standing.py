@@ -60,6 +60,8 @@ class Standing:
 
 #: What is said of an asset with a parameter that names no asset.
 FLOWS_ONLY = "only a flow can make it, by passing what it needs"
+#: What is said of one whose lineage leads to a head that cannot be read.
+UNTOLD = "what it is made from cannot be read"
 #: How a face begins to say that modules cannot be imported; what follows is the problem.
 PROBLEM = "The modules cannot be imported, so this is what is stored: "
 
@@ -93,12 +95,16 @@ def standings(session: Session, *, explains: bool = False) -> tuple[list[Standin
                 slots.setdefault(key_of(made), []).append((partition_of(made), standing))
     found = [_whole(each) for each in slots.values()]
     listed = {standing.asset for standing in found}
-    flows_only = (
-        inferred.graph.descendants(inferred.missing) if inferred is not None and inferred.missing else ()
-    )
-    word = "not declared here" if inferred is not None else ""
+    words: dict[str, str] = {}
+    if inferred is not None:
+        # What is declared and was not planned was left out of the plan.
+        words = dict.fromkeys(session.heads, "not declared here") | dict.fromkeys(
+            inferred.graph.producer, UNTOLD
+        )
+        if inferred.missing:
+            words |= dict.fromkeys(inferred.graph.descendants(inferred.missing), FLOWS_ONLY)
     others = sorted(session.heads.keys() - listed)
-    found += [_undeclared(session, key, FLOWS_ONLY if key in flows_only else word) for key in others]
+    found += [_undeclared(session, key, words.get(key, "")) for key in others]
     return found, problem
 
 

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from nacre.catalog.history import RunRow
 from nacre.environments import environments
-from nacre.errors import NacreError, NotMaterialized, UsageError
+from nacre.errors import CorruptRecord, NacreError, NotMaterialized, UsageError
 from nacre.loading import find_version
 from nacre.planning.explain import short
 from nacre.views.board import Tile, board, pressing
@@ -107,6 +107,8 @@ def page(make: Callable[[Request, Page], Response]) -> Handler:
                 return make(request, opened)
             except (UsageError, NotMaterialized) as error:
                 return opened.answer("problem.html", {"error": error}, 404)
+            except CorruptRecord as error:
+                return opened.answer("problem.html", {"error": error}, 500)
         except NacreError as error:
             return HTMLResponse(render("broken.html", {"error": error}), 500)
 
@@ -128,6 +130,7 @@ def home(request: Request, page: Page) -> Response:
     urgent = pressing(page.tiles)
     runs = page.session.workspace.catalog.runs(_LAST_RUNS)
     values: Values = {
+        "unreadable": page.session.workspace.catalog.unreadable(page.session.workspace.env)[:MAX_LISTED],
         "overview": overview(page.session, [tile.state for tile in page.tiles.values()], page.states.problem),
         "figure": whole(page.tiles, folder) if tiles and not wanted else None,
         "wanted": wanted,
@@ -156,6 +159,7 @@ def asset(request: Request, page: Page) -> Response:
     key = request.path_params["key"]
     tile = page.tiles.get(key)
     if tile is None:
+        page.session.workspace.catalog.require_readable(page.session.workspace.env, key)
         raise UsageError(
             "There is no such asset", {"key": key}, "search for a part of its key; it may be misspelt"
         )
