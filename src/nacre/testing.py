@@ -82,6 +82,14 @@ class RecordStoreContract(ABC):
             token = records.create("ac/ä ?=", data)
             assert records.get("ac/ä ?=") == ("ac/ä ?=", data, token)
 
+    def test_several_records_are_read_in_the_order_asked_for(self, tmp_path: Path) -> None:
+        with closing(self.make(tmp_path)) as records:
+            for n in range(40):
+                records.create(f"ac/{n}", b"%d" % n)
+            paths = ["missing", *(f"ac/{n}" for n in reversed(range(40))), "ac/7"]
+            assert records.get_many(paths) == [records.get(path) for path in paths]
+            assert records.get_many([]) == []
+
     def test_a_conflicting_create_leaves_the_first_record(self, tmp_path: Path) -> None:
         with closing(self.make(tmp_path)) as records:
             token = records.create("a", b"first")

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 import nacre
+from branches import promote
 from buckets import Asked, Lake, Relay
 from nacre.builds import Request, make_plan
 from nacre.project import current_project
@@ -230,6 +231,7 @@ def asset(n):
 
 parts = [asset(n) for n in range(24)]
 """
+N_WIDE = 24
 
 
 def test_the_records_that_many_steps_ask_for_are_read_at_the_same_time(
@@ -238,36 +240,78 @@ def test_the_records_that_many_steps_ask_for_are_read_at_the_same_time(
     """Of each step what is looked for, and what is current where that is not there; each once."""
     module = sandbox.module(WIDE)
     sandbox.build(module, "numbers")
-    at_once = Together(8)
-    relay.spoil = at_once.hold
-    assert build(sandbox, relay, module)["GET ac"] == 24 + 1, "and the input"
-    assert at_once.most >= 8
+    company = Company("/ac/")
+    relay.spoil = company.hold
+    assert build(sandbox, relay, module)["GET ac"] == N_WIDE + 1, "and the input"
     module = sandbox.edit(module, "return 1\n", "return 2\n")
-    at_once.most = 0
-    assert build(sandbox, relay, module)["GET ac"] == 2 * 24 + 1
-    assert at_once.most >= 8
+    assert build(sandbox, relay, module)["GET ac"] == 2 * N_WIDE + 1
     module = sandbox.edit(module, "return 2\n", "return 1\n")
-    at_once.most = 0
-    assert build(sandbox, relay, module)["GET ac"] == 24
-    assert at_once.most >= 8
+    assert build(sandbox, relay, module)["GET ac"] == N_WIDE
+    assert company.n_alone < N_WIDE, "one area after another would be that many for each"
 
 
-class Together:
-    """Holds back requests for action records for a moment, to see how many are there at the same time."""
+def test_the_records_that_the_writes_of_many_steps_rest_on_are_read_at_the_same_time(
+    sandbox: Sandbox, relay: Relay
+) -> None:
+    """Heads that move on, and old results that are taken and marked as used."""
+    module = sandbox.module(WIDE)
+    sandbox.build(module)
+    module = sandbox.edit(module, "return 1\n", "return 2\n")
+    company = Company("/heads/", "/ac/")
+    relay.spoil = company.hold
+    assert build(sandbox, relay, module)["GET heads"] == N_WIDE
+    sandbox.clock.advance(4 * 24 * 3600)
+    module = sandbox.edit(module, "return 2\n", "return 1\n")
+    found = build(sandbox, relay, module)
+    assert (found["GET ac"], found["GET heads"]) == (2 * N_WIDE, N_WIDE)
+    assert company.n_alone < N_WIDE
 
-    def __init__(self, enough: int) -> None:
-        self.most = 0
-        self._now = 0
-        self._enough = enough
+
+def test_what_is_promoted_is_read_at_the_same_time(
+    sandbox: Sandbox, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sandbox.module(WIDE)
+    sandbox.build(module)
+    module = sandbox.edit(module, "return 1\n", "return 2\n")
+    monkeypatch.setenv("NACRE_ENV", "dev")
+    sandbox.reopen()
+    sandbox.build(module)
+    relay.asked.clear()
+    company = Company("/heads/", "/ac/")
+    relay.spoil = company.hold
+    promoted = promote("dev", "default")
+    assert len(promoted.promoted) == N_WIDE
+    found = asked(relay)
+    # The head here, that which it moves, and its own once more, to note what the two have in common.
+    assert (found["GET ac"], found["GET heads"]) == (N_WIDE, 3 * N_WIDE)
+    assert company.n_alone < N_WIDE
+
+
+class Company:
+    """Holds back GETs for a moment, until several are there at the same time; counts those that stay alone.
+
+    Args:
+        parts: Of the paths that count.
+    """
+
+    ENOUGH = 8
+
+    def __init__(self, *parts: str) -> None:
+        self.n_alone = 0
+        self._parts = parts
+        self._now = self._met = 0
         self._changed = threading.Condition()
 
     def hold(self, asked: Asked) -> str:
-        if asked.kind == "GET" and "/ac/" in asked.path:
-            with self._changed:
-                self._now += 1
-                self.most = max(self.most, self._now)
+        if asked.kind != "GET" or not any(part in asked.path for part in self._parts):
+            return ""
+        with self._changed:
+            self._now += 1
+            met = self._met
+            if self._now >= self.ENOUGH:
+                self._met += 1
                 self._changed.notify_all()
-                # Bounded: what comes alone is let through after a moment.
-                self._changed.wait_for(lambda: self.most >= self._enough, 0.3)
-                self._now -= 1
+            # Bounded: what comes alone is let through after a moment.
+            self.n_alone += not self._changed.wait_for(lambda: self._met > met, 0.3)
+            self._now -= 1
         return ""

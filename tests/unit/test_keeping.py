@@ -10,10 +10,10 @@ from nacre.errors import NotMaterialized
 from nacre.pinning import pin_version, pins
 from nacre.store.codec import decode, encode
 from nacre.store.gc import Retention, collect
-from nacre.store.keeping import keep, kept
+from nacre.store.keeping import Kept, keep, kept
 from nacre.store.listing import list_again
 from nacre.store.paths import action_path, head_path, replaced_path
-from nacre.store.port import Write
+from nacre.store.port import RecordStore, Write
 from nacre.store.reach import tombstone
 from nacre.store.records import Action
 from nacre.store.retain import Roots
@@ -38,17 +38,22 @@ def made(project: Sandbox, n: int) -> Sandbox:
     return project
 
 
+def lying(records: RecordStore, fingerprint: str, data_version: str) -> Kept | None:
+    """The record of a version of the source, wherever it lies."""
+    return kept(records, records.get(action_path(fingerprint)), fingerprint, KEY, data_version)
+
+
 def test_the_record_of_a_version_is_found_where_a_refresh_left_it(project: Sandbox) -> None:
     made(project, 1)
     records, row = project.workspace.records, project.workspace.catalog.heads_of("default", KEY)[0]
-    found = kept(records, row.fingerprint, KEY, row.data_version)
+    found = lying(records, row.fingerprint, row.data_version)
     assert found is not None
     assert found.path == action_path(row.fingerprint)
-    assert kept(records, row.fingerprint, KEY, "other content") is None
+    assert lying(records, row.fingerprint, "other content") is None
     moved = replaced_path(row.fingerprint, found.action.attempt)
     buried = encode(tombstone(found.action, project.workspace.clock.now()))
     records.batch([Write(moved, encode(found.action)), Write(found.path, buried, found.token)])
-    again = kept(records, row.fingerprint, KEY, row.data_version)
+    again = lying(records, row.fingerprint, row.data_version)
     assert again is not None
     assert again.path == moved
 
@@ -69,7 +74,7 @@ def test_an_old_result_that_is_kept_survives_a_collection_that_saw_it_before(pro
         settings=Retention(keep_versions=1, cache_keep=30),
         delete=True,
     )
-    assert kept(workspace.records, old.fingerprint, KEY, old.data_version) is not None
+    assert lying(workspace.records, old.fingerprint, old.data_version) is not None
 
 
 def test_a_version_that_was_collected_is_not_pinned(project: Sandbox) -> None:

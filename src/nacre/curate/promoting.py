@@ -31,8 +31,8 @@ from nacre.project import Project
 from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committed, Committer, Move
 from nacre.store.keeping import kept
-from nacre.store.paths import head_path
-from nacre.store.port import Write
+from nacre.store.paths import action_path, head_path
+from nacre.store.port import Stored, Write
 from nacre.store.records import Head
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.survey.gather import Versions
@@ -209,8 +209,11 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
         publishing.check(placed)
         publishing.drifted(placed, there)
     committer = Committer(theirs.records, theirs.clock.monotonic)
-    for each in found.moves:
-        committer.add(_commit(sides, each))
+    heads = [chosen[each.slot] for each in found.moves]
+    own = ours.records.get_many([head_path(ours.env, each.asset, each.partition) for each in heads])
+    made = theirs.records.get_many([action_path(each.fingerprint) for each in heads])
+    for each, *stored in zip(found.moves, own, made, strict=True):
+        committer.add(_commit(sides, each, *stored))
     done = committer.flush()
     moved = [each for each in done if not (each.superseded_by or each.held or each.is_gone)]
     seqs = {made: seq for each in moved for made, seq in _seqs(each).items()}
@@ -233,12 +236,11 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     return PromoteResult(ours.env_name, theirs.env_name, told, len(found.same), warnings=tuple(warnings))
 
 
-def _commit(sides: _Sides, promoted: Promoted) -> Commit:
+def _commit(sides: _Sides, promoted: Promoted, own: Stored | None, made: Stored | None) -> Commit:
+    """Say what one promotion writes, from its head and the record of its recipe, as both are stored."""
     ours, theirs, head = sides.ours, sides.theirs, sides.chosen[promoted.slot]
     there = sides.there.get(promoted.slot)
-    path = head_path(ours.env, head.asset, head.partition)
-    stored = ours.records.get(path)
-    metadata = decode(stored.data, Head, path).metadata if stored is not None else {}
+    metadata = decode(own.data, Head, own.path).metadata if own is not None else {}
     move = Move(
         env=theirs.env,
         asset=head.asset,
@@ -252,8 +254,8 @@ def _commit(sides: _Sides, promoted: Promoted) -> Commit:
         reason=f"promoted from {ours.env_name} v{head.seq}",
         by=person(),
     )
-    made = kept(theirs.records, head.fingerprint, head.asset, head.data_version)
-    if made is None:
+    known = kept(theirs.records, made, head.fingerprint, head.asset, head.data_version)
+    if known is None:
         raise record_gone(ours.location, promoted.slot, head.seq)
     # The run stays the one that made it: its log is what a person looks for.
     return Commit(
@@ -262,7 +264,7 @@ def _commit(sides: _Sides, promoted: Promoted) -> Commit:
         theirs.new_id(),
         theirs.clock.now(),
         moves=(move,),
-        taken=made.action,
+        taken=known.action,
         is_named=True,
     )
 
@@ -280,10 +282,11 @@ def _note_bases(theirs: Workspace, env: str, seqs: Mapping[str, int]) -> None:
     left = {head_path(env, key_of(made), partition_of(made)): seq for made, seq in seqs.items()}
     for _ in range(MAX_TRIES):
         writes = []
-        for path, seq in left.items():
-            if (stored := records.get(path)) is not None:
-                noted = msgspec.structs.replace(decode(stored.data, Head, path), base_seq=seq)
-                writes.append(Write(path, encode(noted), stored.token))
+        for stored in filter(None, records.get_many([*left])):
+            noted = msgspec.structs.replace(
+                decode(stored.data, Head, stored.path), base_seq=left[stored.path]
+            )
+            writes.append(Write(stored.path, encode(noted), stored.token))
         tokens = records.batch(writes) if writes else []
         left = {each.path: left[each.path] for each, token in zip(writes, tokens, strict=True) if not token}
         if not left:

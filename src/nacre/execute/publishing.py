@@ -204,10 +204,11 @@ class Publishing:
     def _tries(self, waiting: Mapping[str, Stored | None]) -> dict[str, _Try]:
         """Find what is current of each slot; one whose record is gone, or that is a file of others, is left out."""
         found = {}
+        unread = self._heads({made: self._workspace.env for made, known in waiting.items() if known is None})
+        absent = [made for made, head in unread.items() if head is None and made in self.taken]
+        unread |= self._heads({made: base for made in absent if (base := self.taken[made].base)})
         for made, known in waiting.items():
-            stored = known or self._head(made, self._workspace.env)
-            if stored is None and made in self.taken and self.taken[made].base:
-                stored = self._head(made, self.taken[made].base)
+            stored = known or unread[made]
             if stored is None:
                 continue
             try:
@@ -225,8 +226,10 @@ class Publishing:
                 self._fail(made, problem, head.current.seq)
         return found
 
-    def _head(self, made: str, env: str) -> Stored | None:
-        return self._workspace.records.get(head_path(env, key_of(made), partition_of(made)))
+    def _heads(self, slots: Mapping[str, str]) -> dict[str, Stored | None]:
+        """Read the heads of slots, each in its environment."""
+        paths = [head_path(env, key_of(made), partition_of(made)) for made, env in slots.items()]
+        return dict(zip(slots, self._workspace.records.get_many(paths), strict=True))
 
     def _output(self, made: str, current: Materialization) -> Output | None:
         known = self._outputs.pop(made, None)

@@ -70,6 +70,10 @@ class BucketRecords:
             raise odd_answer(self.bucket.site, f"it sent a web page for the record {path}")
         return Stored(path, _unmarked(found[0]), found[1])
 
+    def get_many(self, paths: Sequence[str]) -> list[Stored | None]:
+        """Read several records, in the order of the paths, several at the same time: a GET for each."""
+        return at_once(self.get, paths)
+
     def create(self, path: str, data: bytes) -> Token | None:
         """Write a record that must not exist yet; None when it existed."""
         return self.batch([Write(path, data)])[0]

@@ -150,12 +150,13 @@ class Committer:
             return []
         # Nothing waits for the texts of code or rests on them: refused means that they are there.
         texts = {path: data for commit in group for path, data in commit.sources.items()}
+        found = self._read(group)
         writes: list[Write] = [Write(path, data) for path, data in texts.items()]
         planned: list[tuple[Commit, int, int, Mapping[str, int] | None]] = []
         made: dict[str, int | None] = {}
         for commit in group:
             start = len(writes)
-            expected = self._plan(commit, writes, made)
+            expected = self._plan(commit, found, writes, made)
             if expected is None:
                 made.update(dict.fromkeys(slot(move.asset, move.partition) for move in commit.moves))
             planned.append((commit, start, len(writes), expected))
@@ -178,12 +179,28 @@ class Committer:
             end = End(seq, ahead, committed.held, committed.behind)
             self._ends.note(slot(move.asset, move.partition), move.surveyed_seq + 1, end)
 
+    def _read(self, group: Sequence[Commit]) -> dict[str, Stored | None]:
+        """Read what the writes of a group rest on, all at once: each record that is far away takes a while."""
+        paths: dict[str, None] = {}
+        for commit in group:
+            if commit.overwrites or _is_marked(commit):
+                paths[action_path(commit.fingerprint)] = None
+            for move in commit.moves:
+                if _has_head(move):
+                    paths[head_path(move.env, move.asset, move.partition)] = None
+        return dict(zip(paths, self._records.get_many([*paths]), strict=True)) if paths else {}
+
     def _plan(
-        self, commit: Commit, writes: list[Write], made: dict[str, int | None]
+        self,
+        commit: Commit,
+        found: Mapping[str, Stored | None],
+        writes: list[Write],
+        made: dict[str, int | None],
     ) -> dict[str, int] | None:
         """Append a commit's writes, on the assumption that nobody else is writing; None where somebody just did.
 
-        ``made`` maps the slots that this group moves to the writes of their heads, where these are planned; added to.
+        ``found`` are the records that its writes rest on, by path; ``made`` maps the slots that this group moves to the
+        writes of their heads, where these are planned; added to.
         """
         needs = _needs(commit, made)
         if needs is None or any(self._ends.blocking(move.inputs) for move in commit.moves):
@@ -191,27 +208,26 @@ class Committer:
         after, waits = None, needs
         path = action_path(commit.fingerprint)
         if commit.action is not None:
-            known = self._records.get(path) if commit.overwrites else None
+            known = found[path] if commit.overwrites else None
             before = waits
             if known is not None and (replaced := _replaced(known, commit.action)) is not None:
                 before = (*waits, len(writes))
                 writes.append(replaced)
             after = len(writes)
             writes.append(Write(path, encode(commit.action), known.token if known else None, None, before))
-        elif commit.taken is not None and touched(commit.taken, commit.at) is not None:
-            found = self._kept(commit)
-            if found is None:
+        elif _is_marked(commit):
+            old = self._kept(commit, found[path])
+            if old is None:
                 return None
-            if (used := touched(found.action, commit.at)) is not None:
+            if (used := touched(old.action, commit.at)) is not None:
                 after = len(writes)
-                writes.append(Write(found.path, encode(used), found.token, None, waits))
+                writes.append(Write(old.path, encode(used), old.token, None, waits))
         seqs: dict[str, int] = {}
         heads: dict[str, int] = {}
         for move in commit.moves:
             move = self._as_it_came(move)
             path = head_path(move.env, move.asset, move.partition)
-            # One that was read from the base has no head here yet: it is created, and refused where it has by now.
-            stored = self._records.get(path) if move.surveyed_seq and not move.base else None
+            stored = found[path] if _has_head(move) else None
             present = decode(stored.data, Head, path) if stored else self._begun(move)
             head, past = fitted(_moved(commit, move, present))
             if stored is None and head.current.seq != move.surveyed_seq + 1:
@@ -281,29 +297,28 @@ class Committer:
                 return commit.action
         raise contended(path)
 
-    def _kept(self, commit: Commit) -> Kept | None:
-        """Read the record of a result that is to be taken; None where it was collected, and maybe made anew."""
+    def _kept(self, commit: Commit, stored: Stored | None) -> Kept | None:
+        """Take the record of a result, as it lies at its path; None where it was collected, and maybe made anew."""
         if commit.is_named:
             move = commit.moves[0]
-            return kept(self._records, commit.fingerprint, move.asset, move.data_version)
-        path = action_path(commit.fingerprint)
-        stored = self._records.get(path)
+            return kept(self._records, stored, commit.fingerprint, move.asset, move.data_version)
         if stored is None:
             return None
-        present = decode(stored.data, Action, path)
+        present = decode(stored.data, Action, stored.path)
         is_there = present.buried_at is None and not _differs(present, commit)
-        return Kept(path, stored.token, present) if is_there else None
+        return Kept(stored.path, stored.token, present) if is_there else None
 
     def _keep(self, commit: Commit) -> bool:
         """Mark the result that a commit takes as used, where it is old; False where it was collected before that."""
+        path = action_path(commit.fingerprint)
         for _ in range(MAX_TRIES):
-            found = self._kept(commit)
+            found = self._kept(commit, self._records.get(path))
             if found is None:
                 return False
             used = touched(found.action, commit.at)
             if used is None or self._records.replace(found.path, encode(used), found.token) is not None:
                 return True
-        raise contended(action_path(commit.fingerprint))
+        raise contended(path)
 
     def _settle_head(self, commit: Commit, move: Move) -> tuple[int, str, str]:
         """Move one head, or leave it to the run that is ahead or to a hold; returns the seq, that run, that hold."""
@@ -388,6 +403,17 @@ def _replaced(known: Stored, action: Action) -> Write | None:
     if same or not outputs or next(iter(outputs)).startswith("task://"):
         return None
     return Write(replaced_path(present.fingerprint, present.attempt), known.data)
+
+
+def _has_head(move: Move) -> bool:
+    """One that is read from the base has no head here yet: it is created, and refused where it has by now."""
+    return bool(move.surveyed_seq) and not move.base
+
+
+def _is_marked(commit: Commit) -> bool:
+    """Whether what a commit takes is so old that it is marked as used before a head names it."""
+    taken = commit.taken
+    return commit.action is None and taken is not None and touched(taken, commit.at) is not None
 
 
 def _may_move(move: Move, present: Head) -> bool:

@@ -122,6 +122,10 @@ class SqliteRecords:
             raise
         return None if row is None else Stored(path, row[0], str(row[1]))
 
+    def get_many(self, paths: Sequence[str]) -> list[Stored | None]:
+        """Read several records, in the order of the paths."""
+        return [self.get(path) for path in paths]
+
     def create(self, path: str, data: bytes) -> Token | None:
         """Write a record that must not exist yet; None when it existed."""
         return self.batch([Write(path, data)])[0]

@@ -129,8 +129,8 @@ class _Collection:
         for start in range(0, len(doomed), _BURIED_AT_ONCE):
             before: dict[str, Stored] = {}
             writes: list[Write] = []
-            for each in doomed[start : start + _BURIED_AT_ONCE]:
-                stored = self._records.get(each.path)
+            some = doomed[start : start + _BURIED_AT_ONCE]
+            for each, stored in zip(some, self._records.get_many([each.path for each in some]), strict=True):
                 if stored is None or stored.token != each.token:
                     continue
                 before[stored.path] = stored

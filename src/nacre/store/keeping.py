@@ -22,10 +22,19 @@ class Kept(NamedTuple):
     action: Action
 
 
-def kept(records: RecordStore, fingerprint: str, asset: str, data_version: str) -> Kept | None:
-    """Find the record of a version: that of its recipe, or one that a refresh replaced; None where it was collected."""
+def kept(
+    records: RecordStore, stored: Stored | None, fingerprint: str, asset: str, data_version: str
+) -> Kept | None:
+    """Find the record of a version: that of its recipe, or one that a refresh replaced; None where it was collected.
+
+    Args:
+        records: Where it is looked for, where the record of its recipe is not it.
+        stored: The record of its recipe.
+        fingerprint: Its recipe.
+        asset: Its key.
+        data_version: Its content.
+    """
     path = action_path(fingerprint)
-    stored = records.get(path)
     found = _of(stored, asset, data_version) if stored is not None else None
     if found is not None:
         return found
@@ -53,14 +62,15 @@ def keep(records: RecordStore, fingerprint: str, asset: str, data_version: str, 
     Raises:
         StoreError: The store refused.
     """
+    path = action_path(fingerprint)
     for _ in range(MAX_TRIES):
-        found = kept(records, fingerprint, asset, data_version)
+        found = kept(records, records.get(path), fingerprint, asset, data_version)
         if found is None:
             return False
         used = touched(found.action, now)
         if used is None or records.replace(found.path, encode(used), found.token) is not None:
             return True
-    raise contended(action_path(fingerprint))
+    raise contended(path)
 
 
 def _of(stored: Stored, asset: str, data_version: str) -> Kept | None:

@@ -35,6 +35,10 @@ class MemoryRecords:
         """Read one record, or None where there is none."""
         return self._records.get(path)
 
+    def get_many(self, paths: Sequence[str]) -> list[Stored | None]:
+        """Read several records, in the order of the paths."""
+        return [self.get(path) for path in paths]
+
     def create(self, path: str, data: bytes) -> Token | None:
         """Write a record that must not exist yet; None when it existed."""
         return self.batch([Write(path, data)])[0]

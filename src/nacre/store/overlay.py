@@ -36,6 +36,10 @@ class OverlayRecords:
         found = self._records.get(path) or self._below.get(path)
         return found if found is not None and found.token else None
 
+    def get_many(self, paths: Sequence[str]) -> list[Stored | None]:
+        """Read several records, in the order of the paths."""
+        return [self.get(path) for path in paths]
+
     def create(self, path: str, data: bytes) -> Token | None:
         """Write a record that must not exist yet; None when it existed."""
         return self.batch([Write(path, data)])[0]

@@ -87,6 +87,13 @@ class RecordStore(Protocol):
         """Read one record, or None where there is none."""
         ...
 
+    def get_many(self, paths: Sequence[str]) -> list[Stored | None]:
+        """Read several records, as ``get`` each, in the order of the paths; not all as of one moment.
+
+        A driver that is far away asks for several at the same time.
+        """
+        ...
+
     def create(self, path: str, data: bytes) -> Token | None:
         """Write a record that must not exist yet. Atomic; None when it existed and nothing was written."""
         ...

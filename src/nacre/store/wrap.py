@@ -71,6 +71,11 @@ class CountingRecords(_Counts):
         self._count("get")
         return self.inner.get(path)
 
+    def get_many(self, paths: Sequence[str]) -> list[Stored | None]:
+        """Count one call, however many paths, and pass on."""
+        self._count("get_many")
+        return self.inner.get_many(paths)
+
     def create(self, path: str, data: bytes) -> Token | None:
         """Count and pass on."""
         self._count("create")
@@ -185,6 +190,10 @@ class FaultyRecords:
     def get(self, path: str) -> Stored | None:
         """Pass on, unless it shall fail."""
         return _with_fault(self._decide, Call("get", (path,)), lambda: self.inner.get(path))
+
+    def get_many(self, paths: Sequence[str]) -> list[Stored | None]:
+        """Pass on, unless it shall fail."""
+        return _with_fault(self._decide, Call("get_many", tuple(paths)), lambda: self.inner.get_many(paths))
 
     def create(self, path: str, data: bytes) -> Token | None:
         """Pass on, unless it shall fail."""

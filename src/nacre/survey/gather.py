@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -11,9 +11,8 @@ from nacre.errors import CorruptRecord
 from nacre.keys import key_of, partition_of, slot
 from nacre.planning.facts import CodeFact, Evidence, Facts, KnownResult, ReadFact
 from nacre.store.codec import decode, readable
-from nacre.store.connect import at_once
 from nacre.store.paths import action_path, source_path
-from nacre.store.port import RecordStore
+from nacre.store.port import RecordStore, Stored
 from nacre.store.records import Action, Output, Sources
 from nacre.version.outline import Outline
 
@@ -49,23 +48,23 @@ class Versions:
         if fingerprint in self._absent:
             self._absent.discard(fingerprint)
         elif found is None:
-            path = action_path(fingerprint)
-            try:
-                stored = self._records.get(path)
-                action = decode(stored.data, Action, path) if stored is not None else None
-            except CorruptRecord:
-                self.damaged.add(fingerprint)
-                return None
-            if action is not None and action.fingerprint != fingerprint:
-                self.damaged.add(fingerprint)  # another one's record, whose result is never taken
-            elif action is not None:
-                found = self._take(action)
+            found = self._take(fingerprint, self._records.get(action_path(fingerprint)))
         return found
 
-    def _take(self, action: Action) -> Action | None:
+    def _take(self, fingerprint: str, stored: Stored | None) -> Action | None:
+        if stored is None:
+            return None
+        try:
+            action = decode(stored.data, Action, stored.path)
+        except CorruptRecord:
+            self.damaged.add(fingerprint)
+            return None
+        if action.fingerprint != fingerprint:
+            self.damaged.add(fingerprint)  # another one's record, whose result is never taken
+            return None
         if action.buried_at is not None:
             return None
-        self._actions[action.fingerprint] = action
+        self._actions[fingerprint] = action
         self.sources.update(action.sources.values())
         return action
 
@@ -75,11 +74,16 @@ class Versions:
         Args:
             recipes: Fingerprint to that of the current version; the latter empty where there is none.
         """
-        new = [(recipe, current) for recipe, current in recipes if recipe not in self._actions]
-        found = at_once(self.action, [recipe for recipe, _ in new])
-        absent = [pair for pair, action in zip(new, found, strict=True) if action is None]
-        at_once(self.action, list({current for _, current in absent if current} - self._actions.keys()))
+        self._read([recipe for recipe, _ in recipes])
+        absent = [(recipe, current) for recipe, current in recipes if recipe not in self._actions]
+        self._read([current for _, current in absent if current])
         self._absent.update(recipe for recipe, _ in absent)
+
+    def _read(self, fingerprints: Iterable[str]) -> None:
+        new = [each for each in dict.fromkeys(fingerprints) if each not in self._actions]
+        found = self._records.get_many([action_path(each) for each in new])
+        for fingerprint, stored in zip(new, found, strict=True):
+            self._take(fingerprint, stored)
 
     def look_again(self, fingerprint: str) -> bool:
         """Look for results of a recipe that another run may have recorded since; True where there are new ones."""
