@@ -28,9 +28,10 @@ PACKAGE = str(Path(nacre.__file__).parent) + "/"
 # thousands of questions. What a run knows of the world and what comes of its steps are files of their own, beside its
 # life; what is said of a step that was taken went with the latter. So that is one file more, and a function fewer.
 # Whether a head cannot be read is asked once a run, and of each record whether it is the one that its path names: a
-# machine took what was before, and one record for another, silently.
+# machine took what was before, and one record for another, silently. Whether bytes that an unchanged value would name
+# again are there is one more: a head pointed into the void.
 TARGET_FILES, HARD_FILES = 20, 44
-TARGET_FUNCTIONS, HARD_FUNCTIONS = 150, 238
+TARGET_FUNCTIONS, HARD_FUNCTIONS = 150, 239
 TARGET_CALLS, HARD_CALLS = 800, 1_200
 MAX_FRAMES = 4
 

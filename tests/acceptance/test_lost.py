@@ -292,3 +292,54 @@ def test_a_lost_version_is_made_again_when_its_recipe_comes_back(project: Sandbo
     assert (nacre.load("asset://read")[:3], nacre.load("asset://plain")[:3]) == ("two", "two")
     assert build("one") == build("two") == []
     assert nacre.load("asset://read")[:3] == "two"
+
+
+@pytest.mark.parametrize("damage", [remove, cut])
+def test_content_that_is_made_again_is_stored_anew_where_the_bytes_of_before_are_gone(
+    project: Sandbox, damage: Callable[[Path], None]
+) -> None:
+    """No head points into the void while the right value is in memory: of a source, and of what is made from it."""
+    project.build(project.module(CHAIN))
+    for name in ("raw", "big"):
+        damage(objects(project, name)[0])
+    module = project.module(CHAIN.replace('"y" * 100_000', '"yy" * 50_000'))
+    assert project.ran(module) == ["raw", "big"]
+    assert nacre.load("asset://raw") == "x" * 100_000
+    assert nacre.load("asset://big") == "X" * 100_000 + "y" * 100_000
+    assert project.ran(module) == ["raw"]
+
+
+def test_a_source_that_comes_back_to_a_lost_version_stores_its_content_anew(project: Sandbox) -> None:
+    module = project.module(CHAIN)
+    for word in ("one", "two"):
+        module.turn(raw=word * 100_000)
+        project.build(module, "raw").raise_for_failure()
+    (lost,) = [path for path in objects(project, "raw") if path.read_bytes().startswith((b"one", b'"one'))]
+    remove(lost)
+    project.reopen()
+    check_store(roots.current_project(), repair=True)
+    module.turn(raw="one" * 100_000)
+    project.build(module, "raw").raise_for_failure()
+    assert nacre.load("asset://raw") == "one" * 100_000
+    assert project.build(module).ok
+    assert nacre.load("asset://small") == 400_000
+
+
+def test_a_content_from_before_is_found_where_its_recipe_made_another_one_since(project: Sandbox) -> None:
+    source = """
+        @materialize("asset://least")
+        def least(): return 1
+        @materialize("asset://feed")
+        def feed(least):
+            return world["feed"] * 100_000
+    """
+    module = project.module(source)
+    for word, refresh in (("one", False), ("two", True)):
+        module.turn(feed=word)
+        project.build(module, "feed", refresh=refresh).raise_for_failure()
+    first = objects(project, "feed")
+    module = project.module(source.replace('world["feed"] * 100_000', '(world["feed"]) * 50_000 * 2'))
+    module.turn(feed="one")
+    project.build(module, "feed").raise_for_failure()
+    assert nacre.load("asset://feed") == "one" * 100_000
+    assert objects(project, "feed") == first, "and its bytes stand for this version too"

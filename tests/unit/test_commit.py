@@ -14,7 +14,7 @@ from nacre.store.commit import Commit, Committer, Move, with_moves
 from nacre.store.history import MAX_HISTORY, SPILLED
 from nacre.store.memory import MemoryRecords
 from nacre.store.paths import action_path, head_path
-from nacre.store.port import Token, Write
+from nacre.store.port import Stored, Token, Write
 from nacre.store.records import Action, Head, Output, Past
 from nacre.store.use import GRACE_S
 from nacre.testing import ManualClock
@@ -124,6 +124,33 @@ def test_a_head_that_moved_on_is_left_to_the_run_ahead() -> None:
     assert put(store.ours, late) == [({"a://a": 2}, "theirs")]
     assert store.history() == [(1, "f0"), (2, "f1")]
     assert store.action("f2").run == "ours"
+
+
+def test_a_version_whose_answer_was_lost_and_from_which_others_went_on_is_not_made_twice() -> None:
+    """A bucket that looks for such a write finds what came after it, and says that it was refused."""
+    store = Store()
+    put(store.ours, commit("f0"))
+
+    class Unheard(MemoryRecords):
+        is_lost = True
+
+        def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+            outcomes = store.records.batch(writes)
+            if not self.is_lost:
+                return outcomes
+            self.is_lost = False
+            put(store.theirs, commit("f2", "theirs", seen=2, content="e"))
+            return [
+                None if write.path.startswith("heads/") else token
+                for write, token in zip(writes, outcomes, strict=True)
+            ]
+
+        def get(self, path: str) -> Stored | None:
+            return store.records.get(path)
+
+    ours = Committer(Unheard(), store.clock.monotonic)
+    assert put(ours, commit("f1", "ours", seen=1, content="c")) == [({"a://a": 2}, "")]
+    assert store.history() == [(1, "f0"), (2, "f1"), (3, "f2")]
 
 
 def test_newer_inputs_move_a_head_that_moved_on() -> None:

@@ -305,7 +305,7 @@ class Publishing:
     def _ours(self, made: str, head: Head) -> Sequence[Content]:
         """List what this store may have put at a place: a run may have ended between putting a file and noting it."""
         own = [each for each in reversed(head.history) if not is_seen_outside(made, each)]
-        outputs = [self._versions.output(each.fingerprint, made) for each in own]
+        outputs = [self._versions.output(each.fingerprint, made, each.data_version) for each in own]
         return [self._workspace.contents.content(each) for each in outputs if each is not None]
 
     @staticmethod

@@ -156,7 +156,7 @@ class Settling(msgspec.Struct, frozen=True, eq=False):
         heads = [current.get(each) for each in made]
         is_new = any(head is None or head.fingerprint != fingerprint for head in heads)
         if not is_new:  # what is stored of the same content may be damaged: then this takes its place
-            is_new = len(self.stored.whole(decision, current)) < len(made)
+            is_new = len(self.stored.whole(decision, current, receipt.outputs)) < len(made)
         return fingerprint, is_new
 
     def made(self, receipt: Receipt, is_new: bool) -> dict[str, Made]:

@@ -354,12 +354,14 @@ def _store(step: StepRun, made: str, value: object, workspace: Workspace) -> tup
         rule = rule_name(task)
         data_version = data_version_of(task, value) if rule else identity.digest
         before = step.previous.get(made)
+        # Equal content is not written again: the new record points at the bytes that are there.
         if before is not None and _is_unchanged(task, before, data_version, workspace):
-            # Equal content is not written again: the new record points at the bytes that are there.
-            return before, identity.digest
-        same = step.earlier(made, data_version) if before is not None else None
-        if same is not None and same.rule == rule:
-            return same, identity.digest
+            if workspace.contents.is_there(before):
+                return before, identity.digest
+        else:
+            same = step.earlier(made, data_version) if before is not None else None
+            if same is not None and same.rule == rule:
+                return same, identity.digest
         return workspace.contents.write(key_of(made), value, identity, data_version, rule), identity.digest
     except NacreError as error:
         error.about("asset", resolved(made))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from nacre.errors import CorruptRecord, NotMaterialized
 from nacre.execute.made import Made
@@ -12,7 +13,7 @@ from nacre.planning.decide import Decision
 from nacre.planning.facts import HeadFact
 from nacre.store.records import Output
 from nacre.store.use import touched
-from nacre.survey.gather import Versions
+from nacre.survey.gather import Versions, output_of
 from nacre.version.fingerprint import InputVersion
 
 Heads = Mapping[str, HeadFact]
@@ -30,29 +31,46 @@ class Stored:
         self._workspace = workspace
         self._versions = versions
 
-    def whole(self, decision: Decision, heads: Heads) -> dict[str, Output]:
-        """Collect what is current and whole; an object is read only where a fresh result was asked for."""
+    def whole(
+        self, decision: Decision, heads: Heads, anew: Mapping[str, Output] = MappingProxyType({})
+    ) -> dict[str, Output]:
+        """Collect what is current and whole; an object is read only where a fresh result was asked for.
+
+        Args:
+            decision: Of a step.
+            heads: What is current.
+            anew: What the step stored just now: where it has an object of its own, the one before is looked at.
+        """
         contents = self._workspace.contents
         found = {}
         for made in decision.recipe.assets:
             head = heads.get(made)
             output = self._versions.output(head.fingerprint, made, head.data_version) if head else None
             is_looked_at = output is not None and (decision.overwrites or bool(output.inline))
-            if output is not None and not (is_looked_at and contents.is_damaged(output)):
+            if output is None or (is_looked_at and contents.is_damaged(output)):
+                continue
+            if made not in anew or anew[made].object == output.object or contents.is_there(output):
                 found[made] = output
         return found
 
     def earlier(self, made: str, data_version: str) -> Output | None:
         """Find the same content among the versions before, whose bytes can stand for this one too.
 
-        One that could be collected just now is left alone: its content is stored anew.
+        One that could be collected just now is left alone, and so is one whose bytes are gone: its content is stored
+        anew, and may be recorded in the place of the latter.
         """
         for row in self._workspace.catalog.recent(self._workspace.env, key_of(made), partition_of(made)):
-            if row.data_version == data_version:
-                action = self._versions.action(row.fingerprint)
-                output = self._versions.output(row.fingerprint, made)
-                if action is not None and output is not None and output.object:
-                    return output if touched(action, self._workspace.clock.now()) is None else None
+            if row.data_version != data_version:
+                continue
+            action = self._versions.made(row.fingerprint, made, data_version)
+            output = output_of(action, made) if action is not None else None
+            if action is None or output is None or not output.object:
+                continue
+            if not self._workspace.contents.is_there(output):
+                self._versions.damaged.add(row.fingerprint)
+            elif touched(action, self._workspace.clock.now()) is None:
+                return output
+            return None
         return None
 
     def look_up(self, decision: Decision, heads: Heads) -> dict[str, Made]:

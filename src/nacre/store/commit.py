@@ -328,6 +328,9 @@ class Committer:
             present = decode(stored.data, Head, path) if stored else None
             if present is not None:
                 current = present.current
+                # Ours, made before others went on from it; its answer was lost.
+                if own := next((each.seq for each in present.history if each.attempt == commit.attempt), 0):
+                    return own, "", ""
                 is_same = current.fingerprint == commit.fingerprint
                 if is_same and current.data_version == move.data_version:
                     return current.seq, "", ""

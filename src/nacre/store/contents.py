@@ -159,6 +159,13 @@ class Contents:
             return True
         return False
 
+    def is_there(self, output: Output) -> bool:
+        """Say whether the bytes of a value are there, in their number; one look at the object, which is not read."""
+        if not output.object:
+            return True
+        found = self.objects.head(output.object)
+        return found is not None and found.size_bytes == output.size_bytes
+
     def open(self, output: Output) -> BinaryIO:
         """Open the verified bytes of a value.
 

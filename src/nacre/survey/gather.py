@@ -39,7 +39,7 @@ class Versions:
         self._seen: dict[str, list[str]] = {}
         #: Records of texts of code that are there, as the records that were read say.
         self.sources: set[str] = set()
-        #: Fingerprints of records that cannot be read: they count as missing, and may be written anew.
+        #: Fingerprints of records that cannot be read, or whose bytes are gone: they may be written anew.
         self.damaged: set[str] = set()
 
     def action(self, fingerprint: str) -> Action | None:
@@ -124,11 +124,11 @@ class Versions:
         Returns:
             None where that is not recorded.
         """
-        asset, action = key_of(slot), self.action(fingerprint)
-        found = next((out for out in action.outputs if out.asset == asset), None) if action else None
+        action = self.action(fingerprint)
+        found = output_of(action, slot) if action else None
         if data_version and (found is None or found.data_version != data_version):
             made = self.made(fingerprint, slot, data_version)
-            return next((out for out in made.outputs if out.asset == asset), None) if made else None
+            return output_of(made, slot) if made else None
         return found
 
     def made(self, fingerprint: str, slot: str, data_version: str) -> Action | None:
@@ -205,6 +205,15 @@ class Versions:
                 output = self.output(row.fingerprint, slot, data_version)
                 return output.outline if output else None
         return None
+
+
+def output_of(action: Action, slot: str) -> Output | None:
+    """Find what a recorded step made for one slot."""
+    asset = key_of(slot)
+    for output in action.outputs:
+        if output.asset == asset:
+            return output
+    return None
 
 
 def _contents(action: Action) -> list[tuple[str, str]]:

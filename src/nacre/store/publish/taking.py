@@ -69,7 +69,8 @@ def take(
         if is_written and (problem := _unfit(publisher, slot, seen)):
             raise _no_value(publisher, slot, seen.size_bytes, problem)
         name = ""
-        if present is not None and present.digest == seen.digest and present.object:
+        is_same = present is not None and present.digest == seen.digest
+        if present is not None and is_same and present.object and contents.is_there(present):
             name = present.object
         elif keeps and seen.size_bytes > INLINE_BYTES:
             name = contents.new_name(key_of(slot))
