@@ -13,7 +13,7 @@ import pytest
 
 import nacre
 from nacre.curate.checking import check_store
-from nacre.errors import OutputMismatch, UnserialisableValue
+from nacre.errors import OutputMismatch, StepFailed, UnserialisableValue
 from nacre.project import current_project
 from sandbox import Sandbox
 
@@ -105,6 +105,61 @@ def test_what_was_written_in_another_environment_is_known_in_this_one(
     monkeypatch.setenv("NACRE_ENV", "default")
     assert project.ran(module) == ["rain"]
     assert (lake / "total.parquet").read_bytes() == (project.folder / "dev/lake/total.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["txt", "json", "parquet"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_has_no_place_to_write_to_makes_no_version_that_others_would_take(
+    project: Sandbox, lake: Path, monkeypatch: pytest.MonkeyPatch, ending: str, is_first: bool
+) -> None:
+    """Else ``None`` would be its value under a recipe that all environments share, published over the file."""
+    key = f"s3://lake/own.{ending}"
+    module = project.module(f"""
+    import polars as pl
+    from pathlib import Path
+    world.update(n=1)
+
+    @materialize("demo://n")
+    def n() -> int:
+        return world["n"]
+
+    @materialize("{key}")
+    def own(n) -> None:
+        if place := nacre.location("{key}"):
+            pl.DataFrame({{"n": [n]}}).write_parquet(place)
+            if not place.endswith("parquet"):
+                Path(place).write_text(str(n))
+
+    @materialize("s3://lake/maybe.json")
+    def maybe(n) -> dict | None:
+        return None
+    """)
+    lake.mkdir()
+    if not is_first:
+        project.build(module).raise_for_failure()
+    module.turn(n=2)
+    monkeypatch.setenv("NACRE_ENV", "dev")
+    project.reopen()
+    result = project.build(module)
+    assert {each.asset: each.action for each in result.steps} == {
+        "demo://n": "built",
+        key: "failed",
+        "s3://lake/maybe.json": "built",
+    }
+    with pytest.raises(StepFailed) as raised:
+        result.raise_for_failure()
+    said = str(raised.value.__cause__)
+    assert "own returned nothing, and has no place to write to" in said
+    assert "publish_root in [env.dev]" in said
+    monkeypatch.setenv("NACRE_ENV", "default")
+    project.reopen()
+    project.build(module).raise_for_failure()
+    assert nacre.load("s3://lake/maybe.json") is None
+    if ending == "parquet":
+        assert nacre.load(key, as_type=pl.DataFrame)["n"].to_list() == [2]
+    else:
+        assert (lake / f"own.{ending}").read_text() == "2"
+        assert str(nacre.load(key)) == "2"
 
 
 def test_a_large_file_is_kept_too_and_read_back_as_it_was(project: Sandbox, lake: Path) -> None:

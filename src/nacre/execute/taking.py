@@ -89,11 +89,14 @@ class Taking:
             is its value.
 
         Raises:
-            OutputMismatch: It wrote nothing, and ``None`` is nothing that such a file holds.
+            OutputMismatch: It wrote nothing, and ``None`` is nothing that such a file holds; or it is to write a file
+                for which its environment has no place.
             StoreError: The file cannot be read or kept.
         """
         publisher = self._workspace.publisher
         if not publisher.placed([made]):
+            if self._workspace.outside.placed([made]) and not _has_none(step, made):
+                raise self._placeless(step, made)
             return None
         before, now = self._publishing.seen(made), publisher.marks([made]).get(made, "")
         present = step.previous.get(made)
@@ -128,6 +131,24 @@ class Taking:
         where = f"nacre.location({key_of(made)!r})"
         hints = ("return its content", f"or write the file yourself, at {where}, and return None")
         raise OutputMismatch(f"{step.task.name} returned nothing and wrote no file", facts, hints)
+
+    def _placeless(self, step: StepRun, made: str) -> OutputMismatch:
+        """Make the error of a step that writes its file itself where it has no place: ``None`` would be its value."""
+        env = self._workspace.env_name
+        facts = {
+            "asset": resolved(made),
+            "function": f"{step.task.name} at {step.task.place}",
+            "environment": env,
+            "place": "none: it publishes nowhere",
+            "returned": "None",
+        }
+        hints = (
+            f"give it a place: publish_root in [env.{env}], and write to nacre.location({key_of(made)!r})",
+            "or return its content",
+        )
+        return OutputMismatch(
+            f"{step.task.name} returned nothing, and has no place to write to", facts, hints
+        )
 
     def _may_be_new(self, made: str, mark: str) -> bool:
         """Say whether a step may have written the file that looks as it did before it.
@@ -184,6 +205,17 @@ class Taking:
         base = self._heads[made].base if made in self._heads else ""
         self._publishing.taken[made] = Taken(found.output.digest, found.mark, base)
         return found.output
+
+
+def _has_none(step: StepRun, made: str) -> bool:
+    """Say whether ``None`` is a value of a step, and not what says that it wrote its file: its annotation tells."""
+    said = getattr(step.task.fn, "__annotations__", {}).get("return")
+    present = step.previous.get(made)
+    return (
+        said not in (None, "None")
+        and formats.holds_none(key_of(made))
+        and not (present and present.is_written)
+    )
 
 
 def _gone(step: StepRun, made: str, place: str) -> OutputMismatch:
