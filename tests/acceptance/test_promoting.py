@@ -282,3 +282,39 @@ def test_a_crash_between_promotion_and_note_is_mended_by_promoting_again(home: S
     assert mended is not None
     assert mended.base_seq == 2
     assert module.calls == ["rain", "total", "report"]
+
+
+LARGE = """
+@materialize("demo://seed")
+def seed() -> int:
+    return 1
+
+@materialize("demo://large")
+def large(seed: int) -> str:
+    calls.append("large")
+    return "one" * 50_000
+"""
+
+
+def test_a_version_whose_bytes_are_gone_is_not_promoted_and_is_made_again(home: Sandbox, use: Use) -> None:
+    module = home.module(LARGE)
+    home.build(module).raise_for_failure()
+    module = home.edit(module, "one", "two")
+    use("dev")
+    home.build(module).raise_for_failure()
+    objects = home.workspace.contents.objects
+    for each in [*objects.list("data/")]:
+        with objects.get(each.name) as file:
+            is_new = b"two" in file.read(9)
+        if is_new:
+            objects.delete(each.name)
+    for _ in range(2):
+        with pytest.raises(PromotionConflict, match="the bytes of v2 are gone or damaged"):
+            promote("dev", "default")
+        use("default")
+        assert nacre.load("demo://large") == "one" * 50_000
+    use("dev")
+    assert home.ran(module) == ["large"]
+    promote("dev", "default")
+    use("default")
+    assert nacre.load("demo://large") == "two" * 50_000

@@ -19,6 +19,7 @@ from nacre.keys import key_of, partition_of, slot
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.planning.promotion import (
+    Conflict,
     Histories,
     Obstacle,
     PromotableHead,
@@ -30,10 +31,11 @@ from nacre.planning.promotion import (
 from nacre.project import Project
 from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committed, Committer, Move
-from nacre.store.keeping import kept
-from nacre.store.paths import action_path, head_path
+from nacre.store.connect import at_once
+from nacre.store.losses import note_lost
+from nacre.store.paths import head_path
 from nacre.store.port import Stored, Write
-from nacre.store.records import Head
+from nacre.store.records import Head, Output
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.survey.gather import Versions
 from nacre.survey.gone import record_gone
@@ -136,6 +138,7 @@ def promote_versions(
     sides = _Sides(
         ours,
         theirs,
+        Versions(ours.records, ours.catalog, ours.env),
         _chosen(ours, select, partitions),
         {row.slot: row for row in theirs.catalog.heads(theirs.env)},
         is_base=chain_of(project.settings, ours.records, source).base == target,
@@ -144,6 +147,8 @@ def promote_versions(
     for key in {row.asset for row in sides.chosen.values()}:
         theirs.catalog.require_readable(theirs.env, key)
     found = _plan(sides, force=force)
+    if not found.conflicts:
+        found = found._replace(conflicts=_gone(sides, found.moves, notes=not dry_run))
     if found.conflicts:
         raise _conflict(found, source, target)
     if dry_run:
@@ -157,6 +162,7 @@ class _Sides(NamedTuple):
 
     ours: Workspace
     theirs: Workspace
+    versions: Versions
     chosen: Mapping[str, HeadRow]
     there: Mapping[str, HeadRow]
     is_base: bool
@@ -164,8 +170,7 @@ class _Sides(NamedTuple):
 
 
 def _plan(sides: _Sides, *, force: bool) -> Promotion:
-    ours, theirs, chosen, there, is_base, _ = sides
-    versions = Versions(ours.records, ours.catalog, ours.env)
+    ours, theirs, versions, chosen, there, is_base, _ = sides
     histories = Histories(
         source=lambda made: ours.catalog.history(ours.env, key_of(made), partition_of(made)),
         target=lambda made: theirs.catalog.history(theirs.env, key_of(made), partition_of(made)),
@@ -175,6 +180,30 @@ def _plan(sides: _Sides, *, force: bool) -> Promotion:
     source = cast("Mapping[str, PromotableHead]", chosen)
     target = cast("Mapping[str, PromotableHead]", there)
     return plan_promotion(source, target, histories, is_base=is_base, force=force)
+
+
+def _gone(sides: _Sides, moves: Sequence[Promoted], *, notes: bool) -> tuple[Conflict, ...]:
+    """Find the versions whose bytes are gone, which nobody had noted yet; noted, the next build makes them again.
+
+    Raises:
+        NotMaterialized: The record of one is gone.
+    """
+    ours, heads = sides.ours, [sides.chosen[each.slot] for each in moves]
+    sides.versions.look_ahead([(head.fingerprint, "") for head in heads])
+    outputs = [_output(sides, head) for head in heads]
+    # Files of others lie where they lie.
+    there = at_once(ours.contents.is_there, outputs)
+    gone = [head for head, is_there in zip(heads, there, strict=True) if not is_there]
+    for head in gone if notes else ():
+        note_lost(ours.records, ours.env, head.asset, head.partition, [head.seq])
+    return tuple(Conflict(head.slot, Obstacle.LOST, head.seq) for head in gone)
+
+
+def _output(sides: _Sides, head: HeadRow) -> Output:
+    output = sides.versions.output(head.fingerprint, head.slot, head.data_version)
+    if output is None:
+        raise record_gone(sides.ours.location, head.slot, head.seq)
+    return output
 
 
 def _inputs(ours: Workspace, versions: Versions, head: HeadRow) -> list[UsedInput]:
@@ -199,7 +228,7 @@ def _inputs(ours: Workspace, versions: Versions, head: HeadRow) -> list[UsedInpu
 
 def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     """Move the heads, remember which versions of the two are one, and publish."""
-    ours, theirs, chosen, there, is_base, is_over = sides
+    ours, theirs, _, chosen, there, is_base, is_over = sides
     warnings: list[str] = []
     versions = Versions(theirs.records, theirs.catalog, theirs.env)
     publishing = Publishing(theirs, versions, lambda _, text: warnings.append(text))
@@ -211,9 +240,8 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     committer = Committer(theirs.records, theirs.clock.monotonic)
     heads = [chosen[each.slot] for each in found.moves]
     own = ours.records.get_many([head_path(ours.env, each.asset, each.partition) for each in heads])
-    made = theirs.records.get_many([action_path(each.fingerprint) for each in heads])
-    for each, *stored in zip(found.moves, own, made, strict=True):
-        committer.add(_commit(sides, each, *stored))
+    for each, stored in zip(found.moves, own, strict=True):
+        committer.add(_commit(sides, each, stored))
     done = committer.flush()
     moved = [each for each in done if not (each.superseded_by or each.held or each.is_gone)]
     seqs = {made: seq for each in moved for made, seq in _seqs(each).items()}
@@ -236,8 +264,8 @@ def _carry_out(sides: _Sides, found: Promotion) -> PromoteResult:
     return PromoteResult(ours.env_name, theirs.env_name, told, len(found.same), warnings=tuple(warnings))
 
 
-def _commit(sides: _Sides, promoted: Promoted, own: Stored | None, made: Stored | None) -> Commit:
-    """Say what one promotion writes, from its head and the record of its recipe, as both are stored."""
+def _commit(sides: _Sides, promoted: Promoted, own: Stored | None) -> Commit:
+    """Say what one promotion writes, from its head as it is stored."""
     ours, theirs, head = sides.ours, sides.theirs, sides.chosen[promoted.slot]
     there = sides.there.get(promoted.slot)
     metadata = decode(own.data, Head, own.path).metadata if own is not None else {}
@@ -254,8 +282,8 @@ def _commit(sides: _Sides, promoted: Promoted, own: Stored | None, made: Stored 
         reason=f"promoted from {ours.env_name} v{head.seq}",
         by=person(),
     )
-    known = kept(theirs.records, made, head.fingerprint, head.asset, head.data_version)
-    if known is None:
+    made = sides.versions.made(head.fingerprint, head.slot, head.data_version)
+    if made is None:
         raise record_gone(ours.location, promoted.slot, head.seq)
     # The run stays the one that made it: its log is what a person looks for.
     return Commit(
@@ -264,7 +292,7 @@ def _commit(sides: _Sides, promoted: Promoted, own: Stored | None, made: Stored 
         theirs.new_id(),
         theirs.clock.now(),
         moves=(move,),
-        taken=known.action,
+        taken=made,
         is_named=True,
     )
 
