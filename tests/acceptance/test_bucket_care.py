@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -157,3 +159,52 @@ def test_a_bucket_is_examined(sandbox: Sandbox, lake: Lake) -> None:
     assert found["credentials s3://"]["text"]
     assert "clock" in found
     assert lake.names() == before
+
+
+RAW = """
+world.update(raw=1)
+
+@materialize("demo://raw")
+def raw() -> int:
+    return world["raw"]
+"""
+
+
+@pytest.mark.parametrize("how", ["begun again", "put back"])
+def test_a_machine_follows_a_head_that_went_back(
+    sandbox: Sandbox, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Deleted and made again by a machine that has no index, or put back as it was in a backup."""
+
+    def head() -> str:
+        return next(each for each in lake.names() if "/heads/" in each)
+
+    module = sandbox.module(RAW, "pipe_back")
+    sandbox.build(module).raise_for_failure()
+    backup = lake.read(head())
+    for n in (2, 3):
+        module.turn(raw=n)
+        sandbox.build(module).raise_for_failure()
+    index = tmp_path / "index"
+    sandbox.close()
+    shutil.copytree(sandbox.folder / ".nacre", index)
+    if how == "put back":
+        lake.write(head(), backup)
+        right = 1
+    else:
+        lake.service.client.delete_object(Bucket=lake.bucket, Key=head())
+        shutil.rmtree(sandbox.folder / ".nacre")
+        right = 9
+        module.turn(raw=right)
+        sandbox.build(module).raise_for_failure()
+        sandbox.close()
+    # The machine that did not look in between:
+    shutil.rmtree(sandbox.folder / ".nacre")
+    index.rename(sandbox.folder / ".nacre")
+    sandbox.reopen()
+    assert nacre.load("demo://raw") == right
+    module.turn(raw=8)
+    result = sandbox.build(module)
+    assert (result["raw"].action, nacre.load("demo://raw")) == ("built", 8)
+    rows = sandbox.workspace.catalog.history("default", "demo://raw")
+    assert [each.seq for each in rows] == [2, 1]

@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, TypeVar
 
+from nacre.catalog.history import HistoryRow
 from nacre.catalog.index import AREAS, apply, apply_readable, rebuild
 from nacre.catalog.queries import QUERIES, Parameters
+from nacre.store.codec import readable
 from nacre.store.connect import at_once
 from nacre.store.port import RecordStore, Stored, Token
-from nacre.store.records import DEFAULT_ENV
+from nacre.store.records import DEFAULT_ENV, Head
 
 T = TypeVar("T")
 
@@ -119,17 +121,51 @@ class Mirror:
         records = self._records
         self.is_behind = self.is_behind and bool(areas)
         prefixes = [f"{area}/" for area in areas or self._areas]
-        changed = at_once(lambda prefix: list(records.changes(prefix, self._known(prefix))), prefixes)
+        known = {prefix: self._known(prefix) for prefix in prefixes}
+        changed = at_once(lambda prefix: list(records.changes(prefix, known[prefix])), prefixes)
         heads = changed[prefixes.index(_HEADS)] if _HEADS in prefixes else []
         if any(not stored.token and stored.path.startswith(_KEPT_HEADS) for stored in heads):
             # Only a removed environment's heads are deleted. Else somebody emptied the store: nothing known counts.
             self._forget()
             changed = at_once(lambda prefix: list(records.changes(prefix, {})), prefixes)
             del self._areas[len(USUAL) :]
+        elif heads and known[_HEADS]:
+            changed[prefixes.index(_HEADS)] = self._followed(heads)
         for found in changed:
             if found:
                 # One that cannot be read hides nothing else: fsck tells of it.
                 self._index(found, apply_readable)
+
+    def _followed(self, heads: Sequence[Stored]) -> list[Stored]:
+        """Forget what is known of heads that were begun again or put back from a backup: nobody goes on from it.
+
+        Args:
+            heads: As they changed.
+
+        Returns:
+            Them, with those read once more that seemed to have gone back: meanwhile this machine may have moved them.
+        """
+        behind = {each.path for each in heads if self._contradicts(each)}
+        if not behind:
+            return [*heads]
+        again = [each for each in self._records.get_many(sorted(behind)) if each is not None]
+        for each in [each for each in again if self._contradicts(each)]:
+            # With its parts that lie beside it, which are read again when they are asked for.
+            parts = self._known(each.path.replace(_HEADS, "hist/", 1) + "/")
+            self._index([Stored(path, b"", "") for path in (each.path, *parts)], apply)
+        return [*(each for each in heads if each.path not in behind), *again]
+
+    def _contradicts(self, stored: Stored) -> bool:
+        """Whether a head is at an older version than the one that is known, or has another one at a known number."""
+        head = readable(stored, Head) if stored.data else None
+        if head is None:
+            return False
+        rows = self._tables.read(QUERIES["history"], (head.env, head.asset, head.partition), HistoryRow)
+        known = {row.seq: (row.fingerprint, row.data_version) for row in rows}
+        made = [(each.seq, (each.fingerprint, each.data_version)) for each in head.history]
+        return bool(rows) and (
+            head.current.seq < rows[0].seq or any(known.get(n, of) != of for n, of in made)
+        )
 
     def renew(self) -> None:
         """Make the catalog anew from the records of the store."""
