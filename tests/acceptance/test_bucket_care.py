@@ -15,6 +15,7 @@ from buckets import Lake, Relay
 from nacre import project as roots
 from nacre.cli.main import cli
 from nacre.curate.checking import CheckResult, check_store
+from nacre.errors import CorruptRecord
 from nacre.store.gc import Retention, collect
 from nacre.store.paths import action_path
 from sandbox import Sandbox
@@ -170,8 +171,8 @@ def raw() -> int:
 """
 
 
-@pytest.mark.parametrize("how", ["begun again", "put back"])
-def test_a_machine_follows_a_head_that_went_back(
+@pytest.mark.parametrize("how", ["begun again", "put back", "gone on"])
+def test_a_machine_goes_on_from_no_head_that_went_back(
     sandbox: Sandbox, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """Deleted and made again by a machine that has no index, or put back as it was in a backup."""
@@ -188,23 +189,33 @@ def test_a_machine_follows_a_head_that_went_back(
     index = tmp_path / "index"
     sandbox.close()
     shutil.copytree(sandbox.folder / ".nacre", index)
+    right = 1
     if how == "put back":
         lake.write(head(), backup)
-        right = 1
     else:
         lake.service.client.delete_object(Bucket=lake.bucket, Key=head())
         shutil.rmtree(sandbox.folder / ".nacre")
-        right = 9
-        module.turn(raw=right)
-        sandbox.build(module).raise_for_failure()
+        for right in (7, 8, 9) if how == "gone on" else (9,):
+            module.turn(raw=right)
+            sandbox.build(module).raise_for_failure()
         sandbox.close()
     # The machine that did not look in between:
     shutil.rmtree(sandbox.folder / ".nacre")
     index.rename(sandbox.folder / ".nacre")
     sandbox.reopen()
+    if how != "gone on":
+        for _ in range(2):
+            with pytest.raises(CorruptRecord, match="A record of the store went back"):
+                nacre.load("demo://raw")
+            sandbox.reopen()
+        assert "went back, and what it is of is left out: nacre fsck" in run("ls").stderr
+        assert not check(sandbox).ok
+        assert "put together again" in check(sandbox, repair=True).repaired[0]
+        sandbox.reopen()
     assert nacre.load("demo://raw") == right
-    module.turn(raw=8)
-    result = sandbox.build(module)
-    assert (result["raw"].action, nacre.load("demo://raw")) == ("built", 8)
     rows = sandbox.workspace.catalog.history("default", "demo://raw")
-    assert [each.seq for each in rows] == [2, 1]
+    assert [each.seq for each in rows] == ([3, 2, 1] if how == "gone on" else [4, 3, 2, 1])
+    assert check(sandbox).ok
+    module.turn(raw=6)
+    result = sandbox.build(module)
+    assert (result["raw"].action, nacre.load("demo://raw")) == ("built", 6)

@@ -375,3 +375,35 @@ def test_a_flow_does_not_begin_where_a_head_cannot_be_read(
     )
     with pytest.raises(CorruptRecord, match="heads/default/demo-b"):
         module.all_of_it()
+
+
+def test_a_head_is_not_put_together_from_an_index_that_missed_a_rollback(
+    project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch, opened_anew: Callable[[], None]
+) -> None:
+    """No run tells of it: else another machine would have another version of the same number."""
+    monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    project.reopen()
+    begin(project)
+    shell = Shell(project)
+    shell.write(PIPELINE.replace("41", "43"))
+    shell("build")
+    project.close()
+    shutil.copytree(project.folder / ".nacre", project.folder / "early")
+    opened_anew()
+    shell("rollback", "b@v1")
+    project.close()
+    (name,) = [each for each in lake.names() if "heads/default/demo-b" in each]
+    data = bytearray(lake.read(name))
+    data[40] ^= 1
+    lake.write(name, bytes(data))
+    shutil.rmtree(project.folder / ".nacre")
+    (project.folder / "early").rename(project.folder / ".nacre")
+    opened_anew()
+    output = shell("fsck", "--repair", exits=1).output
+    assert (
+        "this machine's index knows v1 to v2, and it lists v3: repair it on the machine that made it"
+        in output
+    )
+    opened_anew()
+    with pytest.raises(CorruptRecord):
+        nacre.load("demo://b")

@@ -187,11 +187,15 @@ class Catalog:
             ]
         return rows
 
-    def unreadable(self, env: str) -> list[str]:
-        """Paths of the heads and parts of histories that count in an environment and cannot be read."""
+    def unreadable(self, env: str) -> dict[str, str]:
+        """Paths of the heads and parts of histories that count in an environment and that nobody can go on from.
+
+        Returns:
+            Path to what is wrong: it ``cannot be read``, or it ``went back`` to an older version than is known here.
+        """
         if env in self._through:
-            return self._read(QUERIES["unreadable_through"], (self._through[env],), str)
-        return self._read(QUERIES["unreadable"], (env,), str)
+            return dict(self._read(QUERIES["unreadable_through"], (self._through[env],), _pair))
+        return dict(self._read(QUERIES["unreadable"], (env,), _pair))
 
     def unreadable_of(self, env: str, asset: str) -> list[str]:
         """Those of them without which nobody can say what is current of an asset, or was."""
@@ -212,12 +216,13 @@ class Catalog:
         """Find out whether what is current can be said: of an asset, or of all.
 
         Raises:
-            CorruptRecord: A head or a part of a history cannot be read, in the environment or in one that it reads
-                through.
+            CorruptRecord: A head or a part of a history cannot be read, or went back, in the environment or in one that
+                it reads through.
         """
-        for path in self.unreadable_of(env, asset) if asset else self.unreadable(env):
+        problems = self.unreadable(env)
+        for path in self.unreadable_of(env, asset) if asset else problems:
             facts = {"asset": asset, "record": path} if asset else {"record": path}
-            raise CorruptRecord("A record of the store cannot be read", facts, MEND)
+            raise CorruptRecord(f"A record of the store {problems[path]}", facts, MEND)
 
     def heads_of(self, env: str, asset: str) -> list[HeadRow]:
         """What is current of one asset, by partition; one row where it has none.
@@ -346,6 +351,10 @@ class Catalog:
         if env in self._through:
             return self._read(QUERIES["heads_mark_through"], (self._through[env],), str)[0]
         return self._read(QUERIES["heads_mark"], (env,), str)[0]
+
+
+def _pair(path: str, problem: str) -> tuple[str, str]:
+    return path, problem
 
 
 def _run_row(*columns: object) -> RunRow:

@@ -23,7 +23,7 @@ from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 _CHUNK_ROWS = 1_000
 _Row = tuple[object, ...]
 #: Environment, asset and partition.
@@ -175,7 +175,16 @@ def apply_readable(connection: sqlite3.Connection, stored: Sequence[Stored]) -> 
     apply(connection, readable)
     if len(readable) < len(stored):
         left = {each.path for each in stored} - {each.path for each in readable}
-        connection.executemany(QUERIES["put_unreadable"], _of_heads(left))
+        put_aside(connection, left, "cannot be read")
+
+
+#: What is wrong with a head that is at an older version than the one that is known here.
+WENT_BACK = "went back"
+
+
+def put_aside(connection: sqlite3.Connection, paths: Iterable[str], problem: str) -> None:
+    """Note heads and parts of histories that nobody goes on from; what is known of them stays, to mend them with."""
+    connection.executemany(QUERIES["put_unreadable"], [(*each, problem) for each in _of_heads(paths)])
 
 
 def _of_heads(paths: Iterable[str]) -> list[_Row]:

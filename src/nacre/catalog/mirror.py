@@ -13,7 +13,7 @@ from functools import cache
 from typing import Protocol, TypeVar
 
 from nacre.catalog.history import HistoryRow
-from nacre.catalog.index import AREAS, apply, apply_readable, rebuild
+from nacre.catalog.index import AREAS, WENT_BACK, apply, apply_readable, put_aside, rebuild
 from nacre.catalog.queries import QUERIES, Parameters
 from nacre.store.codec import readable
 from nacre.store.connect import at_once
@@ -137,35 +137,49 @@ class Mirror:
                 self._index(found, apply_readable)
 
     def _followed(self, heads: Sequence[Stored]) -> list[Stored]:
-        """Forget what is known of heads that were begun again or put back from a backup: nobody goes on from it.
+        """Pick the heads to index: of those that others began again or put back from a backup, nobody goes on.
+
+        One that is at an older version than is known here is put aside, with what is known, until somebody mends it.
+        Of one that went on from there by itself what is known is forgotten.
 
         Args:
             heads: As they changed.
-
-        Returns:
-            Them, with those read once more that seemed to have gone back: meanwhile this machine may have moved them.
         """
-        behind = {each.path for each in heads if self._contradicts(each)}
-        if not behind:
+        odd = {each.path for each in heads if self._contradicts(each) is not None}
+        if not odd:
             return [*heads]
-        again = [each for each in self._records.get_many(sorted(behind)) if each is not None]
-        for each in [each for each in again if self._contradicts(each)]:
-            # With its parts that lie beside it, which are read again when they are asked for.
-            parts = self._known(each.path.replace(_HEADS, "hist/", 1) + "/")
-            self._index([Stored(path, b"", "") for path in (each.path, *parts)], apply)
-        return [*(each for each in heads if each.path not in behind), *again]
+        # Read once more: meanwhile this machine may have moved them itself.
+        found = [each for each in heads if each.path not in odd]
+        for each in self._records.get_many(sorted(odd)):
+            if each is None or (is_behind := self._contradicts(each)) is None:
+                found += [each] if each else []
+            elif is_behind:
+                self._put_aside(each)
+            else:
+                # With its parts that lie beside it, which are read again when they are asked for.
+                parts = self._known(each.path.replace(_HEADS, "hist/", 1) + "/")
+                self._index([Stored(path, b"", "") for path in (each.path, *parts)], apply)
+                found.append(each)
+        return found
 
-    def _contradicts(self, stored: Stored) -> bool:
-        """Whether a head is at an older version than the one that is known, or has another one at a known number."""
+    def _contradicts(self, stored: Stored) -> bool | None:
+        """Say whether a head is not what is known of it: True for an older version, False for others of one number."""
         head = readable(stored, Head) if stored.data else None
         if head is None:
-            return False
+            return None
         rows = self._tables.read(QUERIES["history"], (head.env, head.asset, head.partition), HistoryRow)
+        if rows and head.current.seq < rows[0].seq:
+            return True
         known = {row.seq: (row.fingerprint, row.data_version) for row in rows}
         made = [(each.seq, (each.fingerprint, each.data_version)) for each in head.history]
-        return bool(rows) and (
-            head.current.seq < rows[0].seq or any(known.get(n, of) != of for n, of in made)
-        )
+        return False if any(known.get(n, of) != of for n, of in made) else None
+
+    def _put_aside(self, stored: Stored) -> None:
+        def note(connection: sqlite3.Connection) -> None:
+            put_aside(connection, [stored.path], WENT_BACK)
+            connection.execute(QUERIES["put_mirrored"], (stored.path, stored.token))
+
+        self._tables.write(note)
 
     def renew(self) -> None:
         """Make the catalog anew from the records of the store."""

@@ -38,7 +38,7 @@ DELETE FROM lost WHERE env = ? AND asset = ? AND partition = ?
 SELECT 1 FROM lost LIMIT 1
 
 -- put_unreadable --
-INSERT OR IGNORE INTO unreadable (env, path) VALUES (?, ?)
+INSERT OR REPLACE INTO unreadable (env, path, problem) VALUES (?, ?, ?)
 
 -- remove_unreadable --
 DELETE FROM unreadable WHERE env = ? AND path = ?
@@ -47,10 +47,10 @@ DELETE FROM unreadable WHERE env = ? AND path = ?
 SELECT 1 FROM unreadable LIMIT 1
 
 -- unreadable --
-SELECT path FROM unreadable WHERE env = ?
+SELECT path, problem FROM unreadable WHERE env = ?
 
 -- unreadable_through --
-SELECT path FROM unreadable WHERE env IN (SELECT value FROM json_each(?))
+SELECT path, problem FROM unreadable WHERE env IN (SELECT value FROM json_each(?))
 
 -- known_seq --
 SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?

@@ -53,7 +53,13 @@ CREATE TABLE IF NOT EXISTS lost (
 ) WITHOUT ROWID;
 
 -- Paths of heads and of parts of histories that are there and cannot be read: whoever asks for what they are of is told.
-CREATE TABLE IF NOT EXISTS unreadable (env TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (env, path)) WITHOUT ROWID;
+-- So are those that went back to an older version than the one that is known here; ``problem`` says which it is.
+CREATE TABLE IF NOT EXISTS unreadable (
+    env TEXT NOT NULL,
+    path TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    PRIMARY KEY (env, path)
+) WITHOUT ROWID;
 
 CREATE VIEW IF NOT EXISTS versions AS
 SELECT

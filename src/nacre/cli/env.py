@@ -24,8 +24,8 @@ from nacre.views.words import ago, count
 def tell_environment(session: Session) -> None:
     """Say what to know of the environment that is used: that it is new, so a mistyped name is seen, or damaged."""
     settings = session.project.settings
-    for path in session.workspace.catalog.unreadable(session.workspace.env):
-        echo(f"! {path} cannot be read, and what it is of is left out: nacre fsck", err=True)
+    for path, problem in session.workspace.catalog.unreadable(session.workspace.env).items():
+        echo(f"! {path} {problem}, and what it is of is left out: nacre fsck", err=True)
     if settings.env == DEFAULT_ENV:
         return
     chain = chain_of(settings, session.workspace.records, settings.env)

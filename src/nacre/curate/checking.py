@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from nacre.catalog.compare import differs
 from nacre.catalog.mirror import SCHEDULED, USUAL
 from nacre.catalog.restore import restored_head
-from nacre.errors import StoreError, UsageError, said
+from nacre.errors import CorruptRecord, StoreError, UsageError, said
 from nacre.execute.publishing import Publishing
 from nacre.execute.taking import changed_outside
 from nacre.execute.workspace import Workspace
@@ -77,6 +78,7 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
         raise UsageError("There is no store yet", {"store": project.store}, "a build makes it: nacre build")
     checked = check(workspace.records, workspace.contents.objects, reads_data=reads_data)
     checked.findings += [Finding(Problem.FILE, project.store, text=each) for each in project.file_problems()]
+    _note_behind(checked, _behind(workspace, checked))
     # The index first says what it knows of heads that cannot be read: made anew, it knows nothing of them.
     done: list[str] = []
     left: list[str] = []
@@ -98,18 +100,38 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
     return CheckResult(checked, tuple(done), tuple(left))
 
 
+def _behind(workspace: Workspace, checked: Checked) -> dict[str, str]:
+    """Find the heads that are at an older version than this machine's index knows, each with its environment."""
+    catalog = workspace.catalog
+    try:
+        aside = {path: env for env in catalog.environments() for path in catalog.unreadable(env)}
+    except CorruptRecord:  # the index says nothing of any
+        return {}
+    return {path: env for path, env in aside.items() if path not in checked.unreadable}
+
+
+def _note_behind(checked: Checked, behind: Mapping[str, str]) -> None:
+    """Take heads that went back for ones that are to be mended; the runs may tell of them as of what nobody can."""
+    checked.headless.update(behind)
+    checked.findings = [each for each in checked.findings if each.place not in behind]
+    text = "it went back to an older version than this machine knows"
+    for path, env in sorted(behind.items()):
+        checked.findings.append(Finding(Problem.NO_HEAD, path, env=env_name(env), text=text))
+
+
 def _index(project: Project, workspace: Workspace, checked: Checked) -> list[Finding]:
     """Compare the index with the records; what cannot be read is in neither."""
     areas = (*USUAL, *SCHEDULED) if project.indexes_at_once else ("heads",)
     found: list[str] = []
+    aside = checked.unreadable | _behind(workspace, checked).keys()
     for _ in range(_LOOKS):
         stored = (
             each
             for area in ("heads", "hist", *areas[1:])
             for each in workspace.records.scan(f"{area}/")
-            if each.path not in checked.unreadable
+            if each.path not in aside
         )
-        found = differs(workspace.catalog.read, stored, areas, checked.unreadable)
+        found = differs(workspace.catalog.read, stored, areas, aside)
         if not found:
             break  # else somebody may have written between the two looks
         project.follow()
@@ -185,8 +207,10 @@ def _restore_heads(workspace: Workspace, checked: Checked) -> tuple[list[str], d
             head = _with_newer(head, decode(there.data, Head, path))
         if head is None:
             continue
-        if head.current.seq < (made := checked.built.get(path, 0)):
-            known[path] = f"this machine's index knows v1 to v{head.current.seq}, and runs made v{made}"
+        built, listed = checked.built.get(path, 0), _listed(there.data) if there and path in damaged else 0
+        if head.current.seq < max(built, listed):
+            told = f"runs made v{built}" if built >= listed else f"it lists v{listed}"
+            known[path] = f"this machine's index knows v1 to v{head.current.seq}, and {told}"
             continue
         expect = there.token if there is not None else None
         head, past = fitted(head)
@@ -197,6 +221,11 @@ def _restore_heads(workspace: Workspace, checked: Checked) -> tuple[list[str], d
             about = short(slot(head.asset, head.partition))
             done.append(f"the head of {about} was put together again from this machine's index")
     return done, known
+
+
+def _listed(data: bytes) -> int:
+    """Read off a head that is damaged how far it went, as well as can be: who rolled back or promoted is in no run."""
+    return max(map(int, re.findall(r'"seq":(\d{1,9})\b', repr(data))), default=0)
 
 
 def _restore_environments(project: Project, workspace: Workspace, checked: Checked) -> list[str]:

@@ -130,7 +130,7 @@ def home(request: Request, page: Page) -> Response:
     urgent = pressing(page.tiles)
     runs = page.session.workspace.catalog.runs(_LAST_RUNS)
     values: Values = {
-        "unreadable": page.session.workspace.catalog.unreadable(page.session.workspace.env)[:MAX_LISTED],
+        "unreadable": page.session.workspace.catalog.unreadable(page.session.workspace.env),
         "overview": overview(page.session, [tile.state for tile in page.tiles.values()], page.states.problem),
         "figure": whole(page.tiles, folder) if tiles and not wanted else None,
         "wanted": wanted,
