@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 import duckdb
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nacre.errors import UsageError
-from nacre.values.difference import ColumnChange, TableDifference, difference
+from nacre.values.difference import ColumnChange, TableDifference, difference, pairing
 
 OLD = pa.table({"id": [1, 2, 3], "price": [1.5, 2.0, None], "item": ["tea", "cake", "jam"]})
 NEW = pa.table({"id": [3, 1, 4], "price": [None, 1.25, 9.0], "item": ["jam", "tea", "scone"]})
@@ -76,6 +77,55 @@ def test_columns_that_came_went_moved_or_were_retyped_are_named() -> None:
 def test_types_that_do_not_compare_are_said_to_be_left_out() -> None:
     found = compared(pa.table({"a": [1, 2], "b": [1, 2]}), pa.table({"a": ["1", "2"], "b": [1, 3]}))
     assert (found.uncompared, found.changed_cells) == (("a",), {"b": 1})
+
+
+BIG, FAR = 2**53 + 1, dt.date(9999, 1, 1)
+NANOSECONDS = pa.array([0, 1], pa.timestamp("ns"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array([1234567890123456789, 2]), pa.array([1.0, None])),
+        (pa.array([BIG, 2], pa.uint64()), pa.array([1.0, None])),
+        (pa.array([2**63 + 5, 2], pa.uint64()), pa.array([1, 2])),
+        (pa.array([FAR, None], pa.date32()), NANOSECONDS),
+        (pa.array([FAR, None], pa.date64()), NANOSECONDS),
+        (pa.array([2**62, 1], pa.timestamp("us")), NANOSECONDS),
+        (pa.array([2**55, 1], pa.timestamp("s")), NANOSECONDS),
+        (pa.array([2**62, 1], pa.duration("us")), pa.array([0, 1], pa.duration("ns"))),
+        (pa.array([2, 1], pa.timestamp("us")), pa.array([2, 1], pa.timestamp("us", "UTC"))),
+        (pa.array([[1], [2]]), pa.array([[(1, 2)], []], pa.map_(pa.int64(), pa.int64()))),
+        (pa.array([[BIG], [2]]), pa.array([[1.0], [2.0]])),
+        (pa.array([{"a": BIG}, None]), pa.array([{"a": 1.0}, None])),
+    ],
+    ids=lambda each: str(each.type),
+)
+def test_cells_without_a_counterpart_in_the_other_type_are_said_to_be_left_out(
+    one: pa.Array, other: pa.Array
+) -> None:
+    for old, new in ((one, other), (other, one)):
+        before = pa.table({"id": [1, 2], "x": old, "n": [1, 2]})
+        after = pa.table({"id": [1, 2], "x": new, "n": [1, 3]})
+        more = pa.concat_tables([after.slice(0, 1), after.set_column(0, "id", pa.array([8, 9]))])
+        for key in ((), ("id",)):
+            found = compared(before, after, *key)
+            assert (found.uncompared, found.changed_cells) == (("x",), {"n": 1})
+            assert [cell.column for row in found.rows for cell in row.cells] == ["n"]
+            assert compared(before, more, *key).uncompared == ("x",)
+        with suppress(UsageError):  # values that are no key, or are none any more: never an error of Arrow
+            compared(before, after, "x")
+
+
+def test_a_column_is_left_out_whole_where_only_a_late_cell_has_no_counterpart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pairing, "BLOCK", 2)
+    found = compared(
+        pa.table({"x": [1, 2, BIG], "n": [1, 2, 3]}), pa.table({"x": [1.0, 9, 3], "n": [1, 2, 4]})
+    )
+    assert (found.uncompared, found.changed, found.changed_cells) == (("x",), 1, {"n": 1})
+    assert [row.old_row for row in found.rows] == [2]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,10 @@ from nacre.values.columns import without_views
 from nacre.values.order import bits
 
 
+class NotComparable(Exception):
+    """Two columns have types, or values of different types, that Arrow does not compare."""
+
+
 def plain(array: Any) -> Any:
     """Undo what is not part of a value: dictionaries, runs, views, extensions, short offsets. Takes chunks too."""
     import pyarrow as pa  # heavy, so imported when a table is met
@@ -29,12 +33,12 @@ def plain(array: Any) -> Any:
 
 
 def are_comparable(old: Any, new: Any) -> bool:
-    """Say whether cells of two types can be compared."""
+    """Say whether two types compare at all; cells of them may still have no counterpart in the other."""
     import pyarrow as pa  # heavy, so imported when a table is met
 
     try:
         unlike(plain(pa.array([], old)), plain(pa.array([], new)))
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
+    except NotComparable:
         return False
     return True
 
@@ -47,8 +51,17 @@ def unlike(old: Any, new: Any) -> Any:
         new: One of the same length.
 
     Raises:
-        pyarrow.ArrowNotImplementedError: Their types do not compare.
+        NotComparable: Their types do not compare, or a cell of one has no counterpart in the type of the other.
     """
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    try:
+        return _unlike(old, new)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise NotComparable(str(error)) from error
+
+
+def _unlike(old: Any, new: Any) -> Any:
     import pyarrow as pa  # heavy, so imported when a table is met
     import pyarrow.compute as pc
 
@@ -76,7 +89,7 @@ def _unlike_structs(old: Any, new: Any, pc: Any) -> Any:
     found = pc.not_equal(old.is_valid(), new.is_valid())
     # Flattening makes null what lies in a null, so nothing that nobody sees is compared.
     for one, other in zip(old.flatten(), new.flatten(), strict=True):
-        found = pc.or_(found, unlike(one, other))
+        found = pc.or_(found, _unlike(one, other))
     return found
 
 
@@ -90,7 +103,7 @@ def _unlike_lists(old: Any, new: Any, pc: Any) -> Any:
     found = pc.or_(pc.not_equal(old.is_valid(), new.is_valid()), pc.and_not(both, as_long))
     paired = pc.and_(both, as_long)
     one, other = old.filter(paired), new.filter(paired)
-    items = unlike(one.flatten(), other.flatten())
+    items = _unlike(one.flatten(), other.flatten())
     parents = pc.unique(pc.list_parent_indices(one).filter(items)).cast("int64")
     rows = pc.indices_nonzero(paired).cast("int64").take(parents)
     return pc.or_(found, pc.is_in(positions(len(found)), value_set=rows)) if len(rows) else found

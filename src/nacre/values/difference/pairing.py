@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.values.difference.cells import plain, positions, unlike
+from nacre.values.difference.cells import NotComparable, plain, positions, unlike
 from nacre.values.difference.stored import Columns
 
 #: Pairs of rows looked at together.
@@ -101,8 +101,12 @@ def by_position(old: Columns, new: Columns, shared: Sequence[tuple[int, int]]) -
     head = tail = least
     for i, j in shared:
         one, other = old.column(i), new.column(j)
-        head = _equal_rows(one, other, head, from_end=False)
-        tail = _equal_rows(one, other, tail, from_end=True)
+        try:
+            head, tail = (
+                _equal_rows(one, other, n, from_end=end) for n, end in ((head, False), (tail, True))
+            )
+        except NotComparable:
+            continue
         if head + tail < least:
             # Rows differ on both sides of the place, so no place is better than the end.
             return ByPosition(old.num_rows, new.num_rows, least)
@@ -216,7 +220,7 @@ def _of_one_type(old: Any, new: Any, name: str, pa: Any) -> Pair:
     for kind in (old.type, new.type):
         try:
             return old.cast(kind), new.cast(kind)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
             continue
     facts = {"column": name, "was": old.type, "is": new.type}
     raise UsageError(
