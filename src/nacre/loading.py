@@ -69,7 +69,7 @@ def find_version(workspace: Workspace, row: HeadRow, at: At | None) -> HeadRow |
     is_here = pin is not None and (pin.asset, pin.partition) == (row.asset, row.partition)
     named = {pin.name: (pin.fingerprint, pin.seq)} if pin is not None and is_here else {}
     rows = workspace.catalog.history(workspace.env, row.asset, row.partition)
-    return version_at(rows, at, row.slot, pins=named, run=workspace.catalog.run)
+    return version_at(rows, at, row.slot, pins=named, runs=workspace.catalog.runs_beginning)
 
 
 def load_stored(

@@ -128,6 +128,8 @@ def test_all_partitions_are_loaded_as_they_were(project: Sandbox) -> None:
     assert nacre.load("sales") == {"eu": "eu 2", "us": "us 2"}
     assert nacre.load("sales", at=early) == {"eu": "eu 1"}
     assert nacre.load("sales", partition="eu", at="v1") == "eu 1"
+    runs = [run.id for run in project.runs()]
+    assert nacre.load("sales", at=runs[0]) == nacre.load("sales", at=runs[0][:12]) == {"eu": "eu 1"}
     with pytest.raises(UsageError, match="names no version of all partitions"):
         nacre.load("sales", at="v1")
     with pytest.raises(NotMaterialized, match="had no version at"):
@@ -156,6 +158,43 @@ def test_partitions_of_which_one_was_removed_are_not_loaded_without_it(project: 
     with pytest.raises(NotMaterialized, match="had no version at") as caught:
         nacre.load("sales", at=early)
     assert "the oldest version that is kept" in caught.value.facts
+    said = []
+    for at in (first := project.runs()[0].id, first[:12]):
+        with pytest.raises(NotMaterialized, match=f"had no version at the end of run {first}") as caught:
+            nacre.load("sales", at=at)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+def test_a_run_is_named_as_it_is_printed(project: Sandbox) -> None:
+    (project.folder / "nacre.toml").write_text("keep_versions = 1\ncache_keep = 0\n")
+    project.reopen()
+    module = project.module("""
+        @materialize("demo://posts")
+        def posts() -> int:
+            return world["n"]
+
+        @materialize("demo://other")
+        def other() -> int:
+            return world["n"]
+    """)
+    for n, select in enumerate(("posts", "other", "posts", "other", "posts", "posts")):
+        module.turn(n=n)
+        project.build(module, select).raise_for_failure()
+        project.clock.advance(60)
+    nacre.pin("posts", "v1", "first")
+    runs = [run.id for run in project.runs()]
+    for at in (runs[3], runs[3][:12]):
+        assert nacre.load("posts", at=at) == 2
+    collect_garbage(roots.current_project(), delete=True, grace_s=0)
+    project.reopen()
+    for run in runs[2:4]:
+        said = []
+        for at in (run, run[:12]):
+            with pytest.raises(NotMaterialized, match="may have been removed") as caught:
+                nacre.load("posts", at=at)
+            said.append(str(caught.value))
+        assert said[0] == said[1]
 
 
 # ── on the command line ──

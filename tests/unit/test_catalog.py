@@ -167,6 +167,8 @@ def test_runs_are_newest_first_with_their_steps(index: MemoryIndex, catalog: Cat
     assert found is not None
     assert (found.state, found.counts, found.ended_at) == ("done", {"built": 1}, "2026-01-02T03:04:05Z")
     assert catalog.steps("r1") == [step]
+    assert [row.id for row in catalog.runs_beginning("r")] == ["r1", "r2", "r3"]
+    assert [row.id for row in catalog.runs_beginning("r2")] == ["r2"]
     assert (catalog.run("none"), catalog.steps("none"), catalog.steps("r3")) == (None, [], [])
 
 

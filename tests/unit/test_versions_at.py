@@ -78,9 +78,24 @@ def test_the_beginning_of_several_runs_is_refused() -> None:
 
 def test_a_run_that_made_no_version_names_what_was_current_at_its_end() -> None:
     other = "01KBDDDDDDDDDDDDDDDDDDDDDD"
-    assert seq(other, run=lambda run: ran(run, "2026-11-06T00:00:00Z")) == 2
-    with pytest.raises(NotMaterialized, match="has no end"):
-        seq(other, run=lambda run: ran(run, None))
+    for at in (other, other[:12], other[:6].lower()):
+        assert seq(at, runs=lambda beginning: [ran(other, "2026-11-06T00:00:00Z")]) == 2
+        with pytest.raises(NotMaterialized, match=f"Run {other} made no version of posts, and has no end"):
+            seq(at, runs=lambda beginning: [ran(other, None)])
+
+
+def test_the_beginning_of_runs_of_which_one_made_no_version_is_refused_with_both() -> None:
+    other = RUNS[2][:-1] + "D"
+    runs = [ran(each, "2026-11-06T00:00:00Z") for each in (RUNS[2], other)]
+    assert seq(RUNS[2], runs=lambda beginning: runs[:1]) == 4
+    with pytest.raises(UsageError, match="several versions") as caught:
+        seq(RUNS[2][:12], runs=lambda beginning: runs)
+    assert {f"run {RUNS[2]}", f"run {other}"} == caught.value.facts.keys()
+
+
+def test_runs_that_made_the_same_content_are_one_answer_the_newest() -> None:
+    rows = [row(2, "a1b2c3", 5, RUNS[1]), row(1, "a1b2c3", 1, RUNS[0])]
+    assert version_at(rows, RUNS[0][:12], KEY).seq == 2
 
 
 @pytest.mark.parametrize(
@@ -167,7 +182,8 @@ def test_key_and_version_are_written_with_an_at_sign_between(text: str, expected
 
 def test_times_and_runs_mean_something_for_all_partitions_at_once() -> None:
     assert all(map(is_moment, ["2026-11-01", "2026-11-01T10:00", date(2026, 11, 1), RUNS[0]]))
-    assert not any(map(is_moment, ["v3", 3, "a1b2c3", "release-1", "123456"]))
+    assert all(map(is_moment, [RUNS[0][:12], RUNS[0][:6].lower()]))
+    assert not any(map(is_moment, ["v3", 3, "a1b2c3", "release-1", "123456", "7a1b2c3", "01KBA"]))
 
 
 @pytest.mark.parametrize(

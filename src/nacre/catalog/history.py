@@ -277,6 +277,10 @@ class Catalog:
         found = self._read(QUERIES["run"], (id,), _run_row)
         return found[0] if found else None
 
+    def runs_beginning(self, beginning: str) -> list[RunRow]:
+        """The runs whose ids begin so, oldest first."""
+        return self._read(QUERIES["runs_beginning"], {"beginning": beginning}, _run_row)
+
     def steps(self, run: str) -> list[StepRecord]:
         """The steps of a run in their order; empty for an unknown run and before its end."""
         found = self._read(QUERIES["steps"], (run,), str)

@@ -242,6 +242,13 @@ SELECT id, name, kind, state, env, started_at, ended_at, parent, counts, error
 FROM runs
 WHERE id = ?
 
+-- runs_beginning --
+-- Whatever an id goes on with sorts before a tilde.
+SELECT id, name, kind, state, env, started_at, ended_at, parent, counts, error
+FROM runs
+WHERE id >= :beginning AND id < :beginning || '~'
+ORDER BY id
+
 -- steps --
 SELECT steps_json FROM runs WHERE id = ?
 

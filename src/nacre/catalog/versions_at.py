@@ -19,7 +19,7 @@ At = str | int | date
 MIN_DIGITS = 6
 _NUMBER = r"[vV]?([0-9]{1,9})"
 _DIGITS = r"[0-9a-f]+(/[0-9a-f]*)?"
-_RUN = r"[0-9A-HJKMNP-TV-Z]+"
+_RUN = r"[0-7][0-9A-HJKMNP-TV-Z]{5,25}"
 _RUN_LENGTH = 26
 _MAX_LISTED = 6
 #: Facts of errors that say that there was a version, and that it is gone.
@@ -39,8 +39,8 @@ def split_at(text: str) -> tuple[str, str]:
     return (name, at) if sign and name and "/" not in at else (text, "")
 
 
-def _no_run(run: str) -> RunRow | None:
-    return None
+def _no_runs(beginning: str) -> Sequence[RunRow]:
+    return ()
 
 
 def version_at(
@@ -49,7 +49,7 @@ def version_at(
     slot: str,
     *,
     pins: Mapping[str, tuple[str, int]] | None = None,
-    run: Callable[[str], RunRow | None] = _no_run,
+    runs: Callable[[str], Sequence[RunRow]] = _no_runs,
     zone: tzinfo | None = None,
 ) -> HistoryRow:
     """Find the version that is meant.
@@ -58,11 +58,11 @@ def version_at(
 
     Args:
         rows: The history, newest first, as ``Catalog.history`` gives it; at least one.
-        at: ``12`` or ``"v12"``; at least 6 digits of a data version or a fingerprint; a run; a time, which means the
-            version that was current then (a date: at its end); or the name of a pin.
+        at: ``12`` or ``"v12"``; at least 6 digits of a data version, a fingerprint or the id of a run; a time, which
+            means the version that was current then (a date: at its end); or the name of a pin.
         slot: The asset, or the partition of it, for what is said.
         pins: Name of each pin of this slot to the fingerprint it keeps, and the number of the version.
-        run: Id of a run to its row.
+        runs: The beginning of an id to the runs whose ids begin so.
         zone: What times without an offset are in; the machine's by default.
 
     Raises:
@@ -83,15 +83,10 @@ def version_at(
                 return row
         if text[0] in "vV" or len(text) < MIN_DIGITS:
             raise _missing(rows, f"v{int(number[1])}", slot)
-    found = _by_digest(rows, text) or _by_run(rows, text)
-    if found:
+    if found := _by_digest(rows, text):
         return _only(found, text, slot)
-    if (
-        re.fullmatch(_RUN, text.upper())
-        and len(text) == _RUN_LENGTH
-        and (ran := run(text.upper())) is not None
-    ):
-        return _at_end(rows, ran, slot)
+    if (of_run := _by_run(rows, text, slot, runs)) is not None:
+        return of_run
     try:
         when = moment(at if isinstance(at, date) else _parsed(text), zone)
     except (ValueError, OverflowError):  # the first and last days of the calendar are in no other time zone
@@ -106,7 +101,9 @@ def is_moment(at: At) -> bool:
     try:
         _parsed(at)
     except ValueError:
-        return bool(re.fullmatch(_RUN, at.upper())) and len(at) == _RUN_LENGTH
+        # What could begin a content as well is taken for that: each partition has another.
+        is_run = len(at) == _RUN_LENGTH or not re.fullmatch(_DIGITS, at.lower())
+        return is_run and bool(re.fullmatch(_RUN, at.upper()))
     return not re.fullmatch(_NUMBER, at)
 
 
@@ -119,8 +116,8 @@ def moment(at: date, zone: tzinfo | None = None) -> datetime:
     return at.astimezone(UTC)
 
 
-#: What could be the beginning of a content or fingerprint, or of a run's id.
-_DIGITS_OR_RUN = r"[0-9a-f]{6,}|[0-7][0-9a-hjkmnp-tv-z]{5,25}"
+#: What could be the beginning of a content or a fingerprint.
+_BEGINNING = r"[0-9a-f]{6,}"
 
 
 def require_pin_name(name: str) -> str:
@@ -132,7 +129,7 @@ def require_pin_name(name: str) -> str:
     rule = "lower-case letters, digits, - and _, such as before-backfill"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UsageError(f"A pin cannot be called {name!r}", {}, rule)
-    if re.fullmatch(_NUMBER, name) or is_moment(name) or re.fullmatch(_DIGITS_OR_RUN, name):
+    if re.fullmatch(_NUMBER, name) or is_moment(name) or re.fullmatch(_BEGINNING, name):
         raise UsageError(f"A pin cannot be called {name!r}: that names a version already", {}, rule)
     return name
 
@@ -191,13 +188,34 @@ def _by_digest(rows: Sequence[HistoryRow], text: str) -> list[HistoryRow]:
     return [row for row in rows if row.data_version.startswith(prefix) or row.fingerprint.startswith(prefix)]
 
 
-def _by_run(rows: Sequence[HistoryRow], text: str) -> list[HistoryRow]:
+def _by_run(
+    rows: Sequence[HistoryRow], text: str, slot: str, runs: Callable[[str], Sequence[RunRow]]
+) -> HistoryRow | None:
+    """Choose what a run made last, else what was current when it ended; None where no run's id begins so."""
     prefix = text.upper()
-    if len(prefix) < MIN_DIGITS or not re.fullmatch(_RUN, prefix):
-        return []
-    found = [row for row in rows if row.run.startswith(prefix)]
-    # What one run made several times is meant as it left it.
-    return found[:1] if len({row.run for row in found}) == 1 else found
+    if not re.fullmatch(_RUN, prefix):
+        return None
+    made = {row.run: row for row in reversed(rows) if row.run.startswith(prefix)}
+    ended = {run.id: run for run in runs(prefix) if run.id not in made}
+    if len(made) + len(ended) > 1:
+        return _of_several(made, ended, text, slot)
+    for run in ended.values():
+        return _at_end(rows, run, slot)
+    return next(iter(made.values()), None)
+
+
+def _of_several(
+    made: Mapping[str, HistoryRow], ended: Mapping[str, RunRow], text: str, slot: str
+) -> HistoryRow:
+    """Choose the newest where all of several runs made the same content."""
+    if not ended and len({row.data_version for row in made.values()}) == 1:
+        return max(made.values(), key=lambda row: row.seq)
+    facts = {f"run {run}": f"made v{row.seq}, content {row.data_version[:16]}" for run, row in made.items()}
+    facts |= {f"run {run}": "made no version of it that is kept" for run in ended}
+    listed = dict(sorted(facts.items())[:_MAX_LISTED])
+    raise UsageError(
+        f"{text!r} could mean several versions of {short(slot)}", listed, "give more of the run's id"
+    )
 
 
 def _only(found: Sequence[HistoryRow], text: str, slot: str) -> HistoryRow:
