@@ -208,7 +208,8 @@ def test_json_has_each_asset_once_however_many_are_reused(
 ) -> None:
     first = shell.rows("build")
     assert [row["action"] for row in first[:-1]] == ["built"] * 3
-    assert set(first[0]) == {"event", "asset", "action", "reason", "duration_s", "version", "error"}
+    fields = {"event", "asset", "action", "reason", "duration_s", "version", "error", "superseded_by"}
+    assert set(first[0]) == fields
     assert (first[-1]["state"], first[-1]["counts"]) == ("completed", {"built": 3})
     monkeypatch.setattr("nacre.execute.run.MAX_SHOWN_REUSED", 0)
     second = shell.rows("build")

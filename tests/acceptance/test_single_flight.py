@@ -19,6 +19,7 @@ from buckets import KEYS, Lake, Service
 from nacre.store.codec import decode
 from nacre.store.records import Lease
 from sandbox import SOURCES, Sandbox
+from shell import HEAD, Shell
 
 PIPELINE = """
 import os, pathlib, sys, threading, time
@@ -240,3 +241,49 @@ def test_a_failed_step_is_made_by_who_waited_for_it(project: Sandbox) -> None:
         module.once()
     module.turn(fails=False)
     assert module.once() == 1
+
+
+OUTRUN = (
+    HEAD
+    + """
+import pathlib, subprocess, sys
+
+@materialize("demo://src")
+def src() -> str:
+    if not pathlib.Path("theirs.done").exists():
+        pathlib.Path("theirs.done").touch()
+        subprocess.run([sys.executable, "-m", "nacre", "build", "-m", "theirs.py"], check=True)
+    return "ours"
+
+@materialize("demo://below")
+def below(src: str) -> str:
+    return src + "!"
+"""
+)
+
+
+def test_a_step_that_another_run_was_ahead_of_says_so_and_has_no_number(shell: Shell) -> None:
+    folder = shell.project.folder
+    source = f"{HEAD}@materialize('demo://src')\ndef src() -> str:\n    return 'theirs'\n"
+    shell.write(source.replace("theirs", "first"))
+    shell("build")
+    shell.write(source, "theirs.py")
+    shell.write(OUTRUN)
+    built = shell("build").stdout
+    theirs = shell.project.record("demo://src").run
+    for name in ("src", "below"):
+        line = next(line for line in built.splitlines() if line.startswith(f"✓ {name} "))
+        assert f"superseded by run {theirs[:12]}; " in line
+        assert " v2 " not in line
+    assert nacre.load("src") == nacre.load("src", at="v2") == "theirs"
+    ours = next(run for run in shell.project.runs() if any(each.superseded_by for each in run.steps))
+    assert {(each.step, each.seq, each.superseded_by) for each in ours.steps} == {
+        ("demo://src", 0, theirs),
+        ("demo://below", 0, theirs),
+    }
+    (folder / "theirs.done").unlink()
+    shell.write(source.replace("theirs", "theirs again"), "theirs.py")
+    shell.write(OUTRUN.replace('"ours"', '"ours again"'))
+    step = next(row for row in shell.rows("build", "src") if row["event"] == "step")
+    assert (step["action"], step["version"]) == ("built", 0)
+    assert step["superseded_by"] == shell.project.record("demo://src").run != theirs

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from nacre.execute.report import Lines
+from nacre.execute.report import why as why_on_page
 from nacre.execute.result import StepResult
 from nacre.planning.explain import describe_change, remedy, sentence, short
 from nacre.planning.reason import Cause, Reason
 from nacre.store.records import StepRecord
 from nacre.version.outline import Change
 from nacre.views.why import WhyResult
-from nacre.web.render import why as why_on_page
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,7 @@ class StepObjects:
                         record.seq,
                         record.error,
                         record.partition,
+                        superseded_by=record.superseded_by,
                     )
                 )
 
@@ -112,5 +113,6 @@ def _print_step(step: StepResult) -> None:
             "duration_s": step.duration_s,
             "version": step.version,
             "error": step.error,
+            "superseded_by": step.superseded_by,
         }
     )

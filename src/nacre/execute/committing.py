@@ -183,8 +183,10 @@ class Committing:
                 error = self.errors[record.step] = _gone(record.step)
                 self._show(msgspec.structs.replace(record, action="failed", error=said(error)))
                 continue
-            seq = 0 if each.held else next(iter(each.seqs.values()), 0)  # that of a hold is not what was made
-            record = msgspec.structs.replace(record, seq=seq)
+            # The number of a hold, or of another run's version, is not that of what was made.
+            seq = 0 if each.held or each.superseded_by else next(iter(each.seqs.values()), 0)
+            ahead = "" if each.held else each.superseded_by
+            record = msgspec.structs.replace(record, seq=seq, superseded_by=ahead)
             self._show(self.published(record))
 
     def _tell_of_other(self, step: str, each: Committed) -> None:

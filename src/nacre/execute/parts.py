@@ -39,13 +39,14 @@ class Parts:
         return [group for key in list(self._waiting) for group in self._groups(key)]
 
     def _groups(self, key: str) -> list[list[StepRecord]]:
-        found: dict[tuple[str, bool, Reason, bool], list[StepRecord]] = {}
+        found: dict[tuple[str, bool, Reason, bool, str], list[StepRecord]] = {}
         for record in sorted(self._waiting.pop(key, []), key=lambda each: each.partition):
             alike = (
                 record.action,
                 record.checked,
                 general(record.reason, record.partition),
                 bool(record.error),
+                record.superseded_by,
             )
             found.setdefault(alike, []).append(record)
         return list(found.values())

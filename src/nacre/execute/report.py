@@ -9,7 +9,7 @@ from typing import TextIO, cast
 from nacre.execute.parts import Parts, listed, together
 from nacre.keys import key_of, slot
 from nacre.plain import plain
-from nacre.planning.explain import UNCHANGED, remedy, sentence, short
+from nacre.planning.explain import UNCHANGED, outrun, remedy, sentence, short
 from nacre.planning.reason import Cause
 from nacre.store.records import StepRecord
 
@@ -90,7 +90,7 @@ class Lines:
             name += f" +{len(record.assets) - 1}"
         seconds = duration(record.duration_s) if record.duration_s else ""
         version = version or (f"v{record.seq}" if record.seq else "")
-        line = f"{GLYPHS[kind]} {name:<22} {kind:<8} {seconds:>7} {version:>5}  {self._why(record)}{more}"
+        line = f"{GLYPHS[kind]} {name:<22} {kind:<8} {seconds:>7} {version:>5}  {why(record)}{more}"
         return self._coloured(line.rstrip(), _COLOURS[kind])
 
     def name_of(self, record: StepRecord) -> str:
@@ -101,13 +101,6 @@ class Lines:
             else record.step.rsplit(".", 1)[-1]
         )
 
-    def _why(self, record: StepRecord) -> str:
-        if record.error:
-            return record.error.splitlines()[0]
-        if record.checked:
-            return UNCHANGED
-        return sentence(record.reason)
-
     def _print(self, line: str) -> None:
         print_line(self._indent + line, self._stream or sys.stderr)
 
@@ -116,6 +109,13 @@ class Lines:
             stream = self._stream or sys.stderr
             self._has_colour = stream.isatty() and "NO_COLOR" not in os.environ
         return f"\x1b[{code}m{line}\x1b[0m" if self._has_colour else line
+
+
+def why(record: StepRecord) -> str:
+    """Say why a step did what it did, and whether another run was ahead."""
+    if record.error:
+        return record.error.splitlines()[0]
+    return outrun(record.superseded_by, UNCHANGED if record.checked else sentence(record.reason))
 
 
 def print_line(line: str, stream: TextIO) -> None:

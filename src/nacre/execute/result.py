@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nacre.errors import StepFailed
 from nacre.keys import resolved, slot
-from nacre.planning.explain import UNCHANGED, sentence, short
+from nacre.planning.explain import UNCHANGED, outrun, sentence, short
 from nacre.planning.reason import Reason
 
 
@@ -21,13 +21,14 @@ class StepResult(NamedTuple):
         cause: Why, as data.
         duration_s: Seconds it took; 0 where nothing ran.
         checked: True for a source that ran and found the content it had before.
-        version: The asset's version number now; 0 where there is none.
+        version: The asset's version number now; 0 where there is none, and where what was made did not become one.
         error: What went wrong; empty when nothing did.
         partition: Which slice; empty for the whole.
         further: In a plan, the causes beside the one in ``cause``.
         warnings: What of its code could not be followed; one sentence each.
         forecast_s: In a plan, how long it is expected to take; None where it does not run or was never made.
         forecast_bytes: In a plan, how many bytes it is expected to store.
+        superseded_by: The run that was ahead of it, so that what was made is kept and did not become current.
     """
 
     asset: str
@@ -42,6 +43,7 @@ class StepResult(NamedTuple):
     warnings: tuple[str, ...] = ()
     forecast_s: float | None = None
     forecast_bytes: int | None = None
+    superseded_by: str = ""
 
     @property
     def causes(self) -> tuple[Reason, ...]:
@@ -67,7 +69,7 @@ class StepResult(NamedTuple):
 
     def __str__(self) -> str:
         version = f"v{self.version}  " if self.version else ""
-        return f"{self.name}  {self.action}  {version}{self.error or self.reason}"
+        return f"{self.name}  {self.action}  {version}{self.error or outrun(self.superseded_by, self.reason)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +130,8 @@ class RunResult:
             raise StepFailed(f"{short(made)} failed", {"asset": resolved(made), "run": self.id}) from error
 
     def __str__(self) -> str:
-        lines = [f"{step.action:<8} {step.name:<24} {step.reason}" for step in self.steps]
+        lines = [
+            f"{step.action:<8} {step.name:<24} {outrun(step.superseded_by, step.reason)}"
+            for step in self.steps
+        ]
         return "\n".join(lines)

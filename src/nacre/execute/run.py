@@ -328,4 +328,5 @@ def _result(made: str, step: Step, record: StepRecord | None) -> StepResult:
         record.seq,
         record.error,
         partition,
+        superseded_by=record.superseded_by,
     )

@@ -33,6 +33,16 @@ def sentence(reason: Reason) -> str:
     return text
 
 
+def outrun(by: str, text: str) -> str:
+    """Say before why a step ran that its result did not become current, since another run was ahead.
+
+    Args:
+        by: That run; empty where none was.
+        text: Why the step ran.
+    """
+    return f"superseded by run {by[:12]}; {text}" if by else text
+
+
 def remedy(reason: Reason, asset: str) -> str:
     """Offer the one line that stops a few fields of a source from counting as a change; empty where it does not help.
 

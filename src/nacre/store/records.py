@@ -258,7 +258,10 @@ class Failing(Record, frozen=True, kw_only=True):
 
 
 class StepRecord(Record, frozen=True, kw_only=True):
-    """What one step of a run did; part of its run record. ``failing`` is there where it failed in the user's code."""
+    """What one step of a run did; part of its run record. ``failing`` is there where it failed in the user's code.
+
+    ``superseded_by`` is the run that was ahead, so that what was made is kept and did not become current.
+    """
 
     step: str
     action: str
@@ -272,6 +275,7 @@ class StepRecord(Record, frozen=True, kw_only=True):
     seq: int = 0
     error: str = ""
     failing: Failing | None = None
+    superseded_by: str = ""
 
 
 class Run(Record, frozen=True, kw_only=True):

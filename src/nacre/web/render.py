@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nacre.catalog.history import RunRow
 from nacre.execute.report import GLYPHS as ACTION_GLYPHS
-from nacre.execute.report import duration, summary
-from nacre.planning.explain import UNCHANGED, sentence, short
+from nacre.execute.report import duration, summary, why
+from nacre.planning.explain import short
 from nacre.store.records import StepRecord
 from nacre.views.words import SHORT, accepted_by, ago, count, size
 from nacre.web.figure import GLYPH, asset_href
@@ -80,13 +80,6 @@ def stamp(at: str | datetime) -> str:
 def kind_of(step: StepRecord) -> str:
     """Say what a step did: built, checked, reused, skipped, failed."""
     return "checked" if step.checked else step.action
-
-
-def why(step: StepRecord) -> str:
-    """Say why a step did what it did, as the command line does."""
-    if step.error:
-        return step.error.splitlines()[0]
-    return UNCHANGED if step.checked else sentence(step.reason)
 
 
 def run_name(row: RunRow) -> str:
