@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from nacre.errors import UsageError
 from nacre.values.difference import ColumnChange, TableDifference, difference, pairing
+from nacre.views.difference_words import told
 
 OLD = pa.table({"id": [1, 2, 3], "price": [1.5, 2.0, None], "item": ["tea", "cake", "jam"]})
 NEW = pa.table({"id": [3, 1, 4], "price": [None, 1.25, 9.0], "item": ["jam", "tea", "scone"]})
@@ -42,6 +43,19 @@ def test_rows_with_the_same_key_belong_together() -> None:
         ("added", ("4",), {"id": (None, "4"), "price": (None, "9.0"), "item": (None, "scone")}),
         ("removed", ("2",), {"id": ("2", None), "price": ("2.0", None), "item": ("cake", None)}),
     ]
+
+
+def test_rows_that_came_in_another_order_are_said_to_have() -> None:
+    turned = OLD.take(pa.array([2, 1, 0]))
+    found = compared(OLD, turned, "id")
+    assert (found.reordered, found.rows) == (True, ())
+    assert told(found) == [("", "Rows     3 → 3, compared by id: the same cells, rows in another order")]
+    more = pa.concat_tables([NEW, OLD.slice(1, 1)])
+    assert told(compared(OLD, more, "id"))[0][1].endswith("1 added, 1 changed, rows in another order")
+    for fewer in (OLD, turned):  # of rows that others were taken out between
+        found = compared(fewer, fewer.take(pa.array([0, 2])), "id")
+        assert (found.reordered, found.removed) == (False, 1)
+    assert "none of that" in told(compared(OLD, OLD.slice(0), "id"))[-1][1]
 
 
 def test_without_a_key_rows_are_compared_by_position_and_one_is_suggested() -> None:

@@ -51,7 +51,8 @@ def _told(found: Difference) -> Rows:
 
 def _table(found: TableDifference) -> Rows:
     sums = [(found.added, "added"), (found.removed, "removed"), (found.changed, "changed")]
-    said = ", ".join(f"{n:,} {what}" for n, what in sums if n) or "the same cells"
+    differs = ", ".join(f"{n:,} {what}" for n, what in sums if n)
+    said = f"{differs or 'the same cells'}{', rows in another order' if found.reordered else ''}"
     by = f"by {', '.join(found.key)}" if found.key else "by position"
     lines: Rows = [(PLAIN, f"Rows     {found.old_rows:,} → {found.new_rows:,}, compared {by}: {said}")]
     if found.suggested:
@@ -66,7 +67,7 @@ def _table(found: TableDifference) -> Rows:
     ]
     lines += _rows(found)
     lines += _figures(found.statistics)
-    if said == "the same cells" and not found.columns:
+    if not (differs or found.columns or found.reordered):
         lines.append((PLAIN, "What differs is none of that: an index, categories or types of its library"))
     return lines
 

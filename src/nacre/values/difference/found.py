@@ -97,6 +97,7 @@ class TableDifference:
         uncompared: Columns whose types do not compare, so that only the type counts as changed.
         rows: The first of the rows that were changed, added and removed.
         statistics: Columns in figures.
+        reordered: True where rows with the same key come in another order; by position that cannot be told.
     """
 
     old_rows: int
@@ -111,6 +112,7 @@ class TableDifference:
     uncompared: tuple[str, ...]
     rows: tuple[RowChange, ...]
     statistics: tuple[Statistics, ...]
+    reordered: bool = False
     kind: str = "table"
 
 

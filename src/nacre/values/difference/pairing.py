@@ -27,6 +27,8 @@ class ByPosition:
         head: So many rows belong together from the start on; the others from the end.
     """
 
+    is_reordered = False
+
     def __init__(self, old_rows: int, new_rows: int, head: int) -> None:
         self.matched = min(old_rows, new_rows)
         self.head = head
@@ -54,13 +56,15 @@ class ByKey:
 
     Args:
         old: Positions of the rows of the old table that have a counterpart, as an Arrow array.
-        new: Those of their counterparts.
+        new: Those of their counterparts, rising.
         removed: Positions of the other rows of the old table.
         added: Positions of the other rows of the new one.
+        is_reordered: True where those of ``old`` do not rise.
     """
 
-    def __init__(self, old: Any, new: Any, removed: Any, added: Any) -> None:
+    def __init__(self, old: Any, new: Any, removed: Any, added: Any, *, is_reordered: bool) -> None:
         self.matched = len(old)
+        self.is_reordered = is_reordered
         self.added = added
         self.removed = removed
         self._old = old
@@ -151,7 +155,8 @@ def by_key(old: Columns, new: Columns, key: Sequence[tuple[int, int]], names: Se
     _require_unique(n_old - n_before, names, "old")
     known = pc.less(after, n_old)
     matched = after.filter(known)
-    ordered = matched if _rises(matched, pc) else matched.take(pc.array_sort_indices(matched))
+    is_reordered = not _rises(matched, pc)
+    ordered = matched.take(pc.array_sort_indices(matched)) if is_reordered else matched
     repeated = pc.sum(pc.equal(ordered.slice(1), ordered.slice(0, max(len(ordered) - 1, 0)))).as_py() or 0
     _require_unique(len(after) - len(matched) - (n - n_before) + repeated, names, "new")
     return ByKey(
@@ -159,6 +164,7 @@ def by_key(old: Columns, new: Columns, key: Sequence[tuple[int, int]], names: Se
         pc.indices_nonzero(known).cast("int64"),
         _gaps(ordered, n_old, pa, pc),
         pc.indices_nonzero(pc.invert(known)),
+        is_reordered=is_reordered,
     )
 
 

@@ -83,6 +83,7 @@ def table_difference(old: Columns, new: Columns, key: Sequence[str], rows: int) 
         tuple(name for name in shared if name in uncompared),
         seen.rows(),
         tuple(figures),
+        pairing.is_reordered,
     )
 
 
