@@ -121,9 +121,71 @@ def test_lineage_is_a_tree_both_ways(shell: Shell) -> None:
     )
 
 
+def test_a_tree_has_the_versions_that_were_read_and_the_current_ones_where_these_are_others(
+    shell: Shell,
+) -> None:
+    shell("build")
+    for price in (5, 6):
+        shell.write(SHOP.replace('"price": 4', f'"price": {price}'))
+        shell("build", "sales")
+    assert shell("lineage", "report").stdout.splitlines() == [
+        "report v1  demo://report",
+        "made from",
+        "  ├─ orders v1 (now v3)",
+        "  └─ sales v1 (now v3)",
+        "     └─ orders v1 (now v3)",
+        "used by",
+        "  nothing",
+    ]
+    below = shell("lineage", "orders").stdout.splitlines()
+    assert below[below.index("used by") + 1 :] == [
+        "  ├─ report v1 (from v1)",
+        "  └─ sales v3",
+        "     └─ report v1 (from v1)",
+    ]
+
+
+def test_a_tree_of_partitions_has_the_versions_that_each_was_made_from(shell: Shell) -> None:
+    daily = (
+        HEAD
+        + """
+from nacre import StaticPartitions
+DAYS = StaticPartitions(["mo", "tu"], "day")
+
+@materialize("demo://rate")
+def rate() -> int:
+    return 1
+
+@materialize("demo://raw/{day}", partitions=DAYS)
+def raw(day: str) -> str:
+    return day
+
+@materialize("demo://daily/{day}", partitions=DAYS)
+def daily(day: str, raw: str, rate: int) -> str:
+    return f"{raw} {rate}"
+
+@materialize("demo://all")
+def everything(daily: dict) -> list:
+    return sorted(daily.values())
+"""
+    )
+    shell.write(daily)
+    shell("build")
+    shell.write(daily.replace("return 1", "return 2"))
+    shell("build", "daily", "--partition", "mo")
+    assert shell("lineage", "all").stdout.splitlines()[1:-2] == [
+        "made from",
+        "  └─ daily ×2",
+        "     ├─ rate v1 to v2 (now v2)",
+        "     └─ raw ×2",
+    ]
+
+
 def test_a_tree_ends_where_assets_need_each_other() -> None:
     around = {"x://a": ["x://b"], "x://b": ["x://a", "x://c"], "x://c": ["x://b"]}
-    lines = lineage._tree(SimpleNamespace(slots={}), "x://a", around.__getitem__)  # type: ignore[arg-type]
+    lines = lineage._tree(
+        lineage.Node("x://a"), lambda node: [lineage.Node(key, f"{key[4:]} v1") for key in around[node.asset]]
+    )
     assert [line.split("─ ")[1].split(" ")[0] for line in lines] == ["b", "a", "c", "b"]
     assert lines[1].endswith("(above)")
 
