@@ -284,6 +284,46 @@ def test_rollback_is_told_which_version(built: Shell) -> None:
     built("rollback", "posts@v1", "--release", exits=2)
 
 
+def test_what_the_next_build_moves_to_another_version_is_stale_everywhere(shell: Shell) -> None:
+    shell.write(
+        HEAD
+        + """
+from nacre import StaticPartitions
+
+@materialize("demo://one")
+def one() -> int:
+    return 1
+
+@materialize("demo://two")
+def two(one: int) -> int:
+    return one
+
+@materialize("demo://parts/{day}", partitions=StaticPartitions(["mo", "tu"], "day"))
+def parts(day: str, one: int) -> str:
+    return f"{day} {one}"
+"""
+    )
+    shell("build")
+    pipeline = shell.project.folder / "pipeline.py"
+    shell.write(pipeline.read_text().replace("return 1", "return 2"))
+    shell("build")
+    for asset in (("two@v1",), ("parts@v1", "--partition", "mo")):
+        shell("rollback", *asset)
+        shell("rollback", asset[0].partition("@")[0], *asset[1:], "--release")
+    rows = {str(row["asset"]): row for row in shell.rows("ls")}
+    before = "made before from the same inputs and code"
+    assert (rows["demo://two"]["state"], rows["demo://two"]["reason"]) == ("stale", before)
+    assert rows["demo://two"]["because"] == [{"text": before, "diff": ""}]
+    parts = rows["demo://parts/{day}"]
+    assert (parts["state"], parts["partitions"]) == ("stale", {"fresh": 1, "stale": 1})
+    assert parts["reason"] == f"{before} · 1 of 2 partitions"
+    assert "2 stale" in shell().stdout
+    with serving() as served:
+        assert before in served.page("/").text
+    shell("build")
+    assert {row["state"] for row in shell.rows("ls")} == {"check", "fresh"}
+
+
 def test_what_is_held_and_not_declared_is_listed_as_held(built: Shell) -> None:
     built("rollback", "posts@v1")
     built.write(HEAD)

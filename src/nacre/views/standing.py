@@ -39,9 +39,9 @@ class Standing:
 
     Args:
         asset: Its key.
-        state: ``fresh``, ``check`` (a source, or whatever runs on every run), ``stale``, ``new`` (not made yet),
-            ``pending`` (depends on what an upstream brings), ``held`` (rolled back, and left so) or ``stored`` (nothing
-            here declares it).
+        state: ``fresh``, ``check`` (a source, or whatever runs on every run), ``stale`` (the next build makes it, or
+            makes another known version current), ``new`` (not made yet), ``pending`` (depends on what an upstream
+            brings), ``held`` (rolled back, and left so) or ``stored`` (nothing here declares it).
         reason: Why, in one sentence.
         partitions: How many partitions stand how; empty where it has none.
         upstream: Keys of the assets it is declared to be made from.
@@ -149,5 +149,6 @@ def _state(step: Step, is_stored: bool) -> str:
     if runs_every_time(step.task.options, step.is_source):
         return "check"
     if step.action is Action.REUSE:
-        return "fresh"
+        # A known result that is not current becomes so with the next build.
+        return "stale" if step.decision is not None and step.decision.moves_head else "fresh"
     return "pending" if step.action is Action.PENDING else "stale"
