@@ -350,6 +350,20 @@ def test_a_pin_names_a_version_until_it_is_removed(built: Shell) -> None:
     built("show", "posts@first", exits=2)
 
 
+def test_history_puts_a_pin_on_the_version_that_it_names_also_where_that_came_back(built: Shell) -> None:
+    nacre.pin("posts", "v1", "good")
+    nacre.rollback("posts", "v1")
+    nacre.pin("posts", "v4", "back")
+    assert {each.version: each.pins for each in nacre.history("posts")} == {
+        4: ("back",),
+        3: (),
+        2: (),
+        1: ("good",),
+    }
+    assert {each.name: each.version for each in nacre.pins()} == {"good": 1, "back": 4}
+    assert "pinned as good" in built("history", "posts").stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize("name", ["v1", "2026-11-01", "Ä", "12", "afa7a7", "01m8n6zw2jdn"])
 def test_a_pin_cannot_have_the_name_of_something_else(built: Shell, name: str) -> None:
     assert "A pin cannot be called" in built("pin", "posts", name, exits=2).stderr

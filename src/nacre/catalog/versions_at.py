@@ -71,11 +71,8 @@ def version_at(
     """
     text = at.strip() if isinstance(at, str) else f"v{at}" if isinstance(at, int) else str(at)
     if pins and (pin := pins.get(text)) is not None:
-        fingerprint, seq = pin
-        pinned = [row for row in rows if row.fingerprint == fingerprint]
-        if pinned:
-            # In another environment the number is another's.
-            return next((row for row in pinned if row.seq == seq), pinned[0])
+        if (kept := pinned_at(rows, *pin)) is not None:
+            return kept
         raise _missing(rows, f"pinned as {text}", slot)
     if number := re.fullmatch(_NUMBER, text):
         for row in rows:
@@ -92,6 +89,18 @@ def version_at(
     except (ValueError, OverflowError):  # the first and last days of the calendar are in no other time zone
         raise _unknown(rows, text, slot) from None
     return _current_at(rows, when, text, slot)
+
+
+def pinned_at(rows: Sequence[HistoryRow], fingerprint: str, seq: int) -> HistoryRow | None:
+    """Find the version that a pin keeps; None where it is not among them.
+
+    Args:
+        rows: The history, newest first.
+        fingerprint: What the pin keeps.
+        seq: The number of the version; in another environment that is another's, and the newest of them is meant.
+    """
+    pinned = [row for row in rows if row.fingerprint == fingerprint]
+    return next((row for row in pinned if row.seq == seq), next(iter(pinned), None))
 
 
 def is_moment(at: At) -> bool:

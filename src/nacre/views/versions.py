@@ -11,6 +11,7 @@ from msgspec import structs
 
 from nacre.catalog.history import HeadRow, HistoryRow
 from nacre.catalog.lineage import InputRow
+from nacre.catalog.versions_at import pinned_at
 from nacre.environments import environments
 from nacre.errors import CorruptRecord
 from nacre.execute.workspace import Workspace
@@ -73,12 +74,13 @@ def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
         workspace: Where.
         row: What is current.
     """
-    named: dict[str, list[str]] = {}
-    for pin in pins(workspace):
-        if (pin.asset, pin.partition) == (row.asset, row.partition):
-            named.setdefault(pin.fingerprint, []).append(pin.name)
     found: list[HistoryEntry] = []
     rows = workspace.catalog.history(workspace.env, row.asset, row.partition)
+    named: dict[int, list[str]] = {}
+    for pin in pins(workspace):
+        is_here = (pin.asset, pin.partition) == (row.asset, row.partition)
+        if is_here and (kept := pinned_at(rows, pin.fingerprint, pin.seq)) is not None:
+            named.setdefault(kept.seq, []).append(pin.name)
     first = {
         (each.fingerprint, each.data_version): each.seq for each in rows
     }  # newest first, so the oldest stays
@@ -95,7 +97,7 @@ def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
                 each.fingerprint,
                 is_current,
                 row.held if is_current else "",
-                tuple(named.pop(each.fingerprint, ())),  # of equal ones the newest is what the pin names
+                tuple(named.get(each.seq, ())),
                 made if made != each.seq else 0,
                 reason,
                 by,
