@@ -67,7 +67,7 @@ def find_version(workspace: Workspace, row: HeadRow, at: At | None) -> HeadRow |
         return row
     pin = pin_called(workspace, at.strip()) if isinstance(at, str) else None
     is_here = pin is not None and (pin.asset, pin.partition) == (row.asset, row.partition)
-    named = {pin.name: (pin.fingerprint, pin.seq)} if pin is not None and is_here else {}
+    named = {pin.name: (pin.fingerprint, pin.seq, pin.data_version)} if pin is not None and is_here else {}
     rows = workspace.catalog.history(workspace.env, row.asset, row.partition)
     return version_at(rows, at, row.slot, pins=named, runs=workspace.catalog.runs_beginning)
 

@@ -74,6 +74,7 @@ def pin_version(
         fingerprint=row.fingerprint,
         at=workspace.clock.now(),
         by=person(),
+        data_version=row.data_version,
     )
     made = slot(asset, partition)
     if not keep(workspace.records, row.fingerprint, asset, row.data_version, pin.at):

@@ -452,3 +452,37 @@ def test_damaged_bytes_of_an_old_version_are_told_with_its_number_and_what_helps
         nacre.diff("demo://large")
     assert caught.value.facts["version"] == "v1"
     assert nacre.load("demo://large") == b"b" * 100_000
+
+
+def test_a_pin_means_the_same_content_in_every_environment(
+    built: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One recipe made two contents, and another environment numbers them otherwise."""
+    source = """
+import os
+from nacre import materialize
+
+@materialize("demo://seed")
+def seed() -> int:
+    return 1
+
+@materialize("demo://world")
+def world(seed: int) -> int:
+    return os.stat("world.txt").st_size  # nobody hears that
+"""
+    world = built.project.folder / "world.txt"
+    built.write(source.replace("return 1", "return 0"))
+    world.write_text("old")
+    built("build", "--env", "dev")
+    built.write(source)
+    world.write_text("A")
+    built("build")
+    nacre.pin("world", None, "good")
+    built("build", "--env", "dev")
+    world.write_text("BB")
+    built("build", "--env", "dev", "--refresh", "world")
+    for env in ("default", "dev"):
+        monkeypatch.setenv("NACRE_ENV", env)
+        built.project.reopen()
+        assert nacre.load("world", at="good") == 1
+    assert nacre.load("world") == 2

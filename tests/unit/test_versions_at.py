@@ -136,10 +136,10 @@ def test_a_time_before_the_oldest_that_is_kept_says_that_older_ones_are_gone() -
 
 
 def test_a_pin_names_the_version_it_keeps_before_anything_else_does() -> None:
-    pins = {"facade": (ROWS[1].fingerprint, 3)}
+    pins = {"facade": (ROWS[1].fingerprint, 3, "")}
     assert seq("facade", pins=pins) == 3
     with pytest.raises(NotMaterialized, match="pinned as gone"):
-        seq("gone", pins={"gone": ("e" * 64, 9)})
+        seq("gone", pins={"gone": ("e" * 64, 9, "")})
 
 
 @pytest.mark.parametrize("at", ["v9", "9", 9, 0])
@@ -225,5 +225,11 @@ def test_a_time_at_which_a_removed_version_may_have_been_current_gives_no_other(
 
 def test_a_pin_means_its_own_version_where_several_were_made_by_one_recipe() -> None:
     same = [row(2, "bbbbbb", 5, recipe="f1"), row(1, "aaaaaa", 1, recipe="f1")]
-    pins = {"first": (same[1].fingerprint, 1)}
-    assert version_at(same, "first", KEY, pins=pins).seq == 1
+    for content in ("", same[1].data_version):
+        assert version_at(same, "first", KEY, pins={"first": (same[1].fingerprint, 1, content)}).seq == 1
+    # In another environment, by its content: the number is another's there.
+    elsewhere = [row(3, "bbbbbb", 5, recipe="f1"), row(2, "aaaaaa", 1, recipe="f1")]
+    pins = {"first": (same[1].fingerprint, 1, same[1].data_version)}
+    assert version_at(elsewhere, "first", KEY, pins=pins).seq == 2
+    with pytest.raises(NotMaterialized, match="pinned as first"):
+        version_at(elsewhere[:1], "first", KEY, pins=pins)

@@ -48,7 +48,7 @@ def version_at(
     at: At,
     slot: str,
     *,
-    pins: Mapping[str, tuple[str, int]] | None = None,
+    pins: Mapping[str, tuple[str, int, str]] | None = None,
     runs: Callable[[str], Sequence[RunRow]] = _no_runs,
     zone: tzinfo | None = None,
 ) -> HistoryRow:
@@ -61,7 +61,7 @@ def version_at(
         at: ``12`` or ``"v12"``; at least 6 digits of a data version, a fingerprint or the id of a run; a time, which
             means the version that was current then (a date: at its end); or the name of a pin.
         slot: The asset, or the partition of it, for what is said.
-        pins: Name of each pin of this slot to the fingerprint it keeps, and the number of the version.
+        pins: Name of each pin of this slot to the fingerprint it keeps, the number of the version and its content.
         runs: The beginning of an id to the runs whose ids begin so.
         zone: What times without an offset are in; the machine's by default.
 
@@ -91,15 +91,20 @@ def version_at(
     return _current_at(rows, when, text, slot)
 
 
-def pinned_at(rows: Sequence[HistoryRow], fingerprint: str, seq: int) -> HistoryRow | None:
+def pinned_at(
+    rows: Sequence[HistoryRow], fingerprint: str, seq: int, data_version: str = ""
+) -> HistoryRow | None:
     """Find the version that a pin keeps; None where it is not among them.
 
     Args:
         rows: The history, newest first.
         fingerprint: What the pin keeps.
         seq: The number of the version; in another environment that is another's, and the newest of them is meant.
+        data_version: Its content; empty for any that the recipe made, as pins of older stores say.
     """
-    pinned = [row for row in rows if row.fingerprint == fingerprint]
+    pinned = [
+        row for row in rows if row.fingerprint == fingerprint and data_version in ("", row.data_version)
+    ]
     return next((row for row in pinned if row.seq == seq), next(iter(pinned), None))
 
 

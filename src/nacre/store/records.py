@@ -209,7 +209,10 @@ class Past(Record, frozen=True, kw_only=True):
 
 
 class Pin(Record, frozen=True, kw_only=True):
-    """``pins/<name>``: a version that is kept whatever the settings say, and that can be asked for by this name."""
+    """``pins/<name>``: a version that is kept whatever the settings say, and that can be asked for by this name.
+
+    ``data_version`` tells it from others of its recipe in environments that number them otherwise.
+    """
 
     name: str
     env: str
@@ -219,6 +222,7 @@ class Pin(Record, frozen=True, kw_only=True):
     at: datetime
     partition: str = ""
     by: str = ""
+    data_version: str = ""
 
 
 class Environment(Record, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ def entries(workspace: Workspace, row: HeadRow) -> list[HistoryEntry]:
     named: dict[int, list[str]] = {}
     for pin in pins(workspace):
         is_here = (pin.asset, pin.partition) == (row.asset, row.partition)
-        if is_here and (kept := pinned_at(rows, pin.fingerprint, pin.seq)) is not None:
+        if is_here and (kept := pinned_at(rows, pin.fingerprint, pin.seq, pin.data_version)) is not None:
             named.setdefault(kept.seq, []).append(pin.name)
     first = {
         (each.fingerprint, each.data_version): each.seq for each in rows
