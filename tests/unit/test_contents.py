@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import os
+import resource
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -88,6 +92,48 @@ def test_record_batches_are_read_while_they_are_consumed(tmp_path: Path, asked: 
     del begun, untouched
     gc.collect()
     assert all(source.closed for source in opened)
+
+
+@contextmanager
+def limited_descriptors(n: int) -> Iterator[None]:
+    """This process can open so many more files and no others."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = set(map(int, os.listdir("/dev/fd")))
+    free = itertools.filterfalse(taken.__contains__, itertools.count())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next(itertools.islice(free, n, None)), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("kind", [dict, dict[str, list], None, pa.Table, dict[str, Path]])
+def test_more_partitions_than_files_can_be_open_are_read_as_one_value(tmp_path: Path, kind: object) -> None:
+    contents = Contents(DirectoryObjects(tmp_path), new_id)
+    table = pa.table({"a": [os.urandom(INLINE_BYTES)]})
+    output = write(contents, table if kind in (None, pa.Table) else ["x" * INLINE_BYTES])
+    assert output.object
+    parts = {str(n): output for n in range(40)}
+    contents.read_whole(parts, kind)  # imports what it needs
+    with limited_descriptors(8):
+        whole = contents.read_whole(parts, kind)
+    assert whole.num_rows == 40 if isinstance(whole, pa.Table) else list(whole) == list(parts)  # type: ignore[call-overload]  # a dict
+
+
+def test_a_partition_that_is_damaged_is_named(tmp_path: Path) -> None:
+    contents = Contents(DirectoryObjects(tmp_path), new_id)
+    output = write(contents, "x" * 100_000)
+    with pytest.raises(CorruptObject, match="is missing") as raised:
+        contents.read_whole({"eu": output, "us": replace(output, object="data/a-a/gone")}, dict)
+    assert raised.value.facts["partition"] == "us"
+
+
+def test_batches_of_each_partition_are_read_while_they_are_consumed(tmp_path: Path) -> None:
+    contents = Contents(DirectoryObjects(tmp_path), new_id)
+    output = write(contents, pa.table({"a": range(100_000)}))
+    whole = contents.read_whole({"eu": output, "us": output}, dict[str, Iterator[pa.RecordBatch]])
+    assert isinstance(whole, dict)
+    assert {name: sum(map(len, batches)) for name, batches in whole.items()} == {"eu": 100_000, "us": 100_000}
 
 
 def test_a_type_it_cannot_become_names_the_asset() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from typing import BinaryIO, cast
 
 from blake3 import blake3
@@ -98,25 +98,10 @@ class Contents:
             CorruptObject: The bytes are missing or are not the ones that were stored.
             TypeMismatch: It cannot become that type, or is no value of its format.
         """
-        source = self.open(output)
-        reads_on = False
-        try:
-            value = formats.load(output.format, source, as_type)
-            reads_on = formats.reads_on(value)
-        except NacreError as error:
-            error.about("asset", output.asset)
-            raise
-        except Exception as error:  # each library has its own
-            if isinstance(error, MemoryError) or getattr(error, "errno", None):
-                raise
-            raise self._undecodable(output, error) from error
-        finally:
-            if not reads_on:
-                source.close()
-        return value
+        return self._decoded(output, lambda source: formats.load(output.format, source, as_type))
 
     def read_whole(self, outputs: Mapping[str, Output], as_type: object | None = None) -> object:
-        """Load the partitions of an asset as one value; all of their bytes are verified first.
+        """Load the partitions of an asset as one value, one after the other; the bytes of each are verified first.
 
         Args:
             outputs: Partition to what its action record says, in the order they shall come in.
@@ -126,12 +111,15 @@ class Contents:
             CorruptObject: Bytes are missing or are not the ones that were stored.
             TypeMismatch: They cannot become that type.
         """
-        with ExitStack() as opened:
-            parts = {
-                name: (output.format, opened.enter_context(self.open(output)))
-                for name, output in outputs.items()
-            }
-            return formats.load_whole(parts, as_type)
+
+        def read(name: str, decode: Callable[[BinaryIO], object]) -> object:
+            try:
+                return self._decoded(outputs[name], decode)
+            except NacreError as error:
+                error.about("partition", name)
+                raise
+
+        return formats.load_whole({name: each.format for name, each in outputs.items()}, read, as_type)
 
     def content(self, output: Output) -> Content:
         """Give the stored bytes of a value to a place, which copies them in the cheapest way it knows."""
@@ -185,6 +173,25 @@ class Contents:
         if not _is_whole(source, output):
             raise self._corrupt(output, "the bytes are not the ones that were stored")
         return source
+
+    def _decoded(self, output: Output, decode: Callable[[BinaryIO], object]) -> object:
+        """Open a value, make what is wanted of its bytes, and close it, unless the result reads on."""
+        source = self.open(output)
+        reads_on = False
+        try:
+            value = decode(source)
+            reads_on = formats.reads_on(value)
+        except NacreError as error:
+            error.about("asset", output.asset)
+            raise
+        except Exception as error:  # each library has its own
+            if isinstance(error, MemoryError) or getattr(error, "errno", None):
+                raise
+            raise self._undecodable(output, error) from error
+        finally:
+            if not reads_on:
+                source.close()
+        return value
 
     def _open_outside(self, output: Output) -> BinaryIO:
         problem = "the file changed since then"

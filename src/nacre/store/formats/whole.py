@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, BinaryIO
 
 from nacre.store.formats.annotation import alternatives, label, mismatch
@@ -13,11 +14,16 @@ from nacre.store.formats.saving import load
 _DICTS = frozenset({"dict", "collections.Mapping", "collections.abc.Mapping"})
 
 
-def load_whole(parts: Mapping[str, tuple[str, BinaryIO]], as_type: object | None) -> object:
-    """Read the partitions of an asset as a consumer's annotation wants them.
+#: Makes of the stored bytes of a partition what a function makes of them; opened only for that.
+ReadPart = Callable[[str, Callable[[BinaryIO], object]], object]
+
+
+def load_whole(formats: Mapping[str, str], read: ReadPart, as_type: object | None) -> object:
+    """Read the partitions of an asset as a consumer's annotation wants them, one after the other.
 
     Args:
-        parts: Partition to the name of its format and its stored bytes, in the order they shall come in.
+        formats: Partition to the name of its format, in the order they shall come in.
+        read: Gives the stored bytes of a partition to a function.
         as_type: ``dict[str, T]`` for a dict by partition, each as ``T``; a table's type for one table; None for one
             table where all are, else a dict.
 
@@ -27,16 +33,18 @@ def load_whole(parts: Mapping[str, tuple[str, BinaryIO]], as_type: object | None
     asked = next((each for each in alternatives(as_type) if each is not None), None)
     if asked is not None and label(asked) in _DICTS:
         inner = typing.get_args(asked)[1:]
-        return {
-            name: load(kind, source, inner[0] if inner else None) for name, (kind, source) in parts.items()
-        }
-    if all(kind == "parquet" for kind, _ in parts.values()):
+        return _by_partition(formats, read, inner[0] if inner else None)
+    if all(kind == "parquet" for kind in formats.values()):
         if streams(asked):
             raise mismatch("partitions", asked, "batches are read from one partition")
-        return made_as(_below([read_table(source) for _, source in parts.values()]), asked)
+        return made_as(_below([read(name, read_table) for name in formats]), asked)
     if asked is not None:
         raise mismatch("partitions that are no tables", asked, "they are read as dict[str, …], by partition")
-    return {name: load(kind, source) for name, (kind, source) in parts.items()}
+    return _by_partition(formats, read, None)
+
+
+def _by_partition(formats: Mapping[str, str], read: ReadPart, as_type: object | None) -> dict[str, object]:
+    return {name: read(name, partial(load, kind, as_type=as_type)) for name, kind in formats.items()}
 
 
 def _below(tables: list[Any]) -> Any:
