@@ -289,23 +289,48 @@ def test_what_is_promoted_is_read_at_the_same_time(
     assert company.n_alone < N_WIDE
 
 
+def test_what_is_rolled_back_is_read_and_written_at_the_same_time(sandbox: Sandbox, relay: Relay) -> None:
+    """Of each the record of what is current, and of what comes instead, once more to see that it is not collected."""
+    module = sandbox.module(WIDE.replace("return n *", "return bytes(70_000) + b'x' * n *"))
+    sandbox.build(module)
+    sandbox.build(sandbox.edit(module, "[1, 2, 3]", "[1, 2, 4]")).raise_for_failure()
+    sandbox.reopen()
+    relay.asked.clear()
+    reading, writing = Company("/heads/", "/ac/", "/data/"), Company("/heads/", kind="PUT")
+    relay.spoil = lambda asked: reading.hold(asked) or writing.hold(asked)
+    done = nacre.rollback("numbers", "v1")
+    assert len(done.rolled_back) == N_WIDE + 1
+    found = asked(relay)
+    assert {name: n for name, n in found.items() if not name.startswith("LIST")} == {
+        "GET format": 1,
+        "GET pins": 1,
+        "GET ac": 3 * (N_WIDE + 1),
+        "GET heads": N_WIDE + 1,
+        "HEAD data": N_WIDE,
+        "PUT heads": N_WIDE + 1,
+    }
+    assert reading.n_alone + writing.n_alone < N_WIDE
+
+
 class Company:
-    """Holds back GETs for a moment, until several are there at the same time; counts those that stay alone.
+    """Holds back requests for a moment, until several are there at the same time; counts those that stay alone.
 
     Args:
         parts: Of the paths that count.
+        kind: Which requests.
     """
 
     ENOUGH = 8
 
-    def __init__(self, *parts: str) -> None:
+    def __init__(self, *parts: str, kind: str = "GET") -> None:
         self.n_alone = 0
+        self._kind = kind
         self._parts = parts
         self._now = self._met = 0
         self._changed = threading.Condition()
 
     def hold(self, asked: Asked) -> str:
-        if asked.kind != "GET" or not any(part in asked.path for part in self._parts):
+        if asked.kind != self._kind or not any(part in asked.path for part in self._parts):
             return ""
         with self._changed:
             self._now += 1

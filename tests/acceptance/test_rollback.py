@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 import nacre
+from nacre.catalog.history import Catalog
+from nacre.catalog.queries import Parameters
 from nacre.curate.rolling_back import roll_back
 from nacre.errors import CorruptObject, NotMaterialized, UsageError
 from nacre.store.codec import decode, encode
@@ -304,6 +307,85 @@ def test_a_version_that_was_found_to_be_damaged_is_refused(project: Sandbox, pip
         nacre.rollback("posts", "v1")
     done = nacre.rollback("raw", "v1")
     assert ([each.name for each in done.rolled_back], done.rebuilt) == (["raw"], ("posts", "report", "mail"))
+
+
+PARTS = """
+from nacre import StaticPartitions
+PARTS = StaticPartitions([f"p{n:02}" for n in range(20)], "part")
+
+@materialize("demo://raw")
+def raw() -> int:
+    return world["n"]
+
+@materialize("demo://half/{part}", partitions=PARTS)
+def half(raw: int, part: str) -> str:
+    return f"{part} {raw}"
+
+@materialize("demo://whole/{part}", partitions=PARTS)
+def whole(half: str) -> str:
+    return half * 2
+"""
+
+
+class Watched:
+    """Records that remember the last batch."""
+
+    def __init__(self, below: RecordStore) -> None:
+        self._below = below
+        self.writes: list[Write] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._below, name)
+
+    def batch(self, writes: Sequence[Write]) -> list[Token | None]:
+        self.writes = [*writes]
+        return self._below.batch(writes)
+
+
+def test_a_head_waits_for_those_of_what_its_version_was_made_from_only(project: Sandbox) -> None:
+    """A bucket moves the others at the same time."""
+    module = project.module(PARTS)
+    for n in (1, 2):
+        module.turn(n=n)
+        project.build(module).raise_for_failure()
+    records = Watched(project.workspace.records)
+    roll_back(project.workspace._replace(records=records), "raw", "v1")  # type: ignore[arg-type]
+    heads = [decode(each.data, Head) for each in records.writes]
+    waits = {
+        (head.asset.split("/")[2], head.partition): [
+            (heads[n].asset.split("/")[2], heads[n].partition) for n in each.waits
+        ]
+        for head, each in zip(heads, records.writes, strict=True)
+    }
+    parts = [f"p{n:02}" for n in range(20)]
+    assert waits == {
+        ("raw", ""): [],
+        **{("half", part): [("raw", "")] for part in parts},
+        **{("whole", part): [("half", part)] for part in parts},
+    }
+    assert {each.after for each in records.writes[1:]} == {0}
+
+
+def test_going_back_asks_the_index_for_each_slot_and_not_for_all_partitions_each_time(
+    project: Sandbox,
+) -> None:
+    module = project.module(PARTS)
+    for n in (1, 2):
+        module.turn(n=n)
+        project.build(module).raise_for_failure()
+    workspace = project.workspace
+    n_rows = 0
+
+    def read(sql: str, parameters: Parameters, make: Callable[..., Any]) -> list[Any]:
+        nonlocal n_rows
+        rows: list[Any] = workspace.catalog.read(sql, parameters, make)
+        n_rows += len(rows)
+        return rows
+
+    done = roll_back(workspace._replace(catalog=Catalog(read)), "raw", "v1")
+    assert len(done.rolled_back) == 41
+    # Two heads before and after, a history of two versions, and what the version was made from.
+    assert n_rows < 8 * 41
 
 
 @pytest.mark.whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -17,13 +17,18 @@ from nacre.execute.workspace import Workspace
 from nacre.keys import key_of, partition_of, resolved, slot
 from nacre.loading import require_output
 from nacre.planning.explain import short
-from nacre.store.begun import begun
+from nacre.store.begun import going_on
 from nacre.store.codec import decode
+from nacre.store.connect import at_once
 from nacre.store.paths import head_path
-from nacre.store.port import Token
+from nacre.store.port import ObjectInfo, Stored, Token
 from nacre.store.records import Head, Materialization, Output
 from nacre.store.tries import contended
 from nacre.survey.gather import Versions
+
+#: Of so many slots the records are read together: as many as a bucket is asked for at the same time, so that what is
+#: read in vain takes no longer.
+_AHEAD = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class RolledBack:
 class Move(NamedTuple):
     """A head that goes back: where it lies, as it was read, as it shall be, and what is said of it.
 
-    Without a token there is none yet: what is current is read through the environment's base.
+    Without a token there is none yet: what is current is read through the environment's base. ``upstream`` names the
+    slots that the version was made from, which move before it does.
     """
 
     path: str
@@ -67,6 +73,7 @@ class Move(NamedTuple):
     before: Head
     head: Head
     done: RolledBack
+    upstream: frozenset[str]
 
     @property
     def slot(self) -> str:
@@ -80,7 +87,9 @@ class Move(NamedTuple):
 
 
 class GoingBack:
-    """Finds the heads that move together, and what they become.
+    """Finds the heads that move together, and what they become, as all was when it was first looked at.
+
+    What many slots are asked for is read together: each request to a store that is far away takes a while.
 
     Args:
         workspace: Where.
@@ -89,6 +98,12 @@ class GoingBack:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self.versions = Versions(workspace.records, workspace.catalog, workspace.env)
+        #: By asset and slot, what is current.
+        self._rows: dict[str, dict[str, HeadRow]] = {}
+        self._histories: dict[str, list[HistoryRow]] = {}
+        #: By slot; without a token, what an environment's own head begins with.
+        self._heads: dict[str, tuple[Token | None, Head]] = {}
+        self._sizes: dict[str, ObjectInfo | None] = {}
 
     def plan(
         self, target: HeadRow, wanted: HeadRow | HistoryRow, *, only: bool
@@ -105,12 +120,11 @@ class GoingBack:
 
     def together(self, target: HeadRow, wanted: HeadRow | HistoryRow) -> dict[str, HeadRow | HistoryRow]:
         """Collect what the step that made a version made with it, as far as it has versions of its own."""
-        workspace = self._workspace
         chosen: dict[str, HeadRow | HistoryRow] = {target.slot: wanted}
         record = self.versions.made(wanted.fingerprint, target.slot, wanted.data_version)
         for output in record.outputs if record is not None else ():
             if output.asset != target.asset:
-                rows = workspace.catalog.history(workspace.env, output.asset, target.partition)
+                rows = self._history(slot(output.asset, target.partition))
                 made = (wanted.fingerprint, output.data_version)
                 same = next((row for row in rows if (row.fingerprint, row.data_version) == made), None)
                 if same is not None:
@@ -129,25 +143,49 @@ class GoingBack:
             new = [each for each in readers.get(waiting.pop(), ()) if each not in assets]
             assets.update(new)
             waiting += new
-        rows = {row.slot: row for asset in assets for row in catalog.heads_of(env, asset)}
-        heads = {each: row.data_version for each, row in rows.items()}
-        made_from = {
-            each: [name for name, _ in self._inputs(each, row) or ()]
-            for each, row in rows.items()
-            if not row.held
-        }
+        rows = {made: row for asset in assets for made, row in self._current(asset).items() if not row.held}
+        self.versions.look_ahead([(row.fingerprint, "") for row in rows.values()])
+        made_from = {made: [name for name, _ in self._inputs(made, row) or ()] for made, row in rows.items()}
+        order = below(wanted, made_from)
+        places = {each: n for n, each in enumerate(order)}
+        ahead: set[tuple[str, int]] = set()
 
         def current(each: str) -> str:
-            if each not in heads:
-                found = catalog.heads_of(env, key_of(each))
-                heads.update({row.slot: row.data_version for row in found})
-            return heads.get(each, "")
+            row = self._current(key_of(each)).get(each)
+            return row.data_version if row is not None else ""
 
         def versions(each: str) -> Iterator[MadeFrom]:
-            for row in catalog.history(env, key_of(each), partition_of(each)):
+            for n, row in enumerate(self._history(each)):
+                if n and (each, n) not in ahead:
+                    # Those that come next were likely made as often.
+                    some = order[places[each] : places[each] + _AHEAD]
+                    ahead.update((other, n) for other in some)
+                    self._look_ahead({o: found for o in some for found in self._history(o)[n : n + 1]})
                 yield MadeFrom(row, self._inputs(each, row))
 
-        return follow(wanted, below(wanted, made_from), versions, current, self._is_whole)
+        return follow(wanted, order, versions, current, self._is_whole)
+
+    def _current(self, asset: str) -> dict[str, HeadRow]:
+        if asset not in self._rows:
+            rows = self._workspace.catalog.heads_of(self._workspace.env, asset)
+            self._rows[asset] = {row.slot: row for row in rows}
+        return self._rows[asset]
+
+    def _history(self, made: str) -> list[HistoryRow]:
+        if made not in self._histories:
+            key, partition = key_of(made), partition_of(made)
+            self._histories[made] = self._workspace.catalog.history(self._workspace.env, key, partition)
+        return self._histories[made]
+
+    def _look_ahead(self, wanted: Mapping[str, HistoryRow]) -> None:
+        """Read at once what going back to some versions takes: records, heads, and whether the bytes are there."""
+        self.versions.look_ahead([(row.fingerprint, "") for row in wanted.values()])
+        self._read_heads(wanted)
+        made = (self.versions.output(row.fingerprint, each, row.data_version) for each, row in wanted.items())
+        names = {each.object for each in made if each is not None and each.object} - self._sizes.keys()
+        head, asked = self._workspace.contents.objects.head, sorted(names)
+        found = at_once(head, asked) if self._workspace.is_far else map(head, asked)
+        self._sizes.update(zip(asked, found, strict=True))
 
     def _inputs(self, made: str, row: HeadRow | HistoryRow) -> frozenset[tuple[str, str]] | None:
         """What a version was made from, by content: what it was passed, and the assets that it read besides.
@@ -182,7 +220,9 @@ class GoingBack:
             problem = "they were found to be damaged: nacre fsck"
             raise _bytes_gone(made, row, output, problem)
         if output.object:
-            found = self._workspace.contents.objects.head(output.object)
+            if output.object not in self._sizes:
+                self._sizes[output.object] = self._workspace.contents.objects.head(output.object)
+            found = self._sizes[output.object]
             if found is None or found.size_bytes != output.size_bytes:
                 problem = (
                     "the object is missing" if found is None else f"{found.size_bytes:,} bytes are there"
@@ -195,20 +235,29 @@ class GoingBack:
         Raises:
             StoreUnavailable: It is being changed by others at this moment.
         """
-        workspace = self._workspace
-        path = head_path(workspace.env, key_of(made), partition_of(made))
-        stored = workspace.records.get(path)
-        if stored is not None:
-            return stored.token, decode(stored.data, Head, path)
-        key, partition = key_of(made), partition_of(made)
-        rows = workspace.catalog.heads_of(workspace.env, key)
-        read = next((each for each in rows if each.slot == made), None)
-        if read is None or not read.base:
-            raise contended(path)  # its environment was removed just now
-        head = begun(workspace.records, workspace.env, read.base, key, partition, read.seq)
-        if not head.history:
-            raise contended(path)  # the base went on by more than its head keeps since it was looked at
-        return None, head
+        if made not in self._heads:
+            self._read_heads([made])
+        found = self._heads.get(made)
+        if found is None or not found[1].history:
+            # Its environment was removed just now, or the base went on by more than its head keeps.
+            raise contended(head_path(self._workspace.env, key_of(made), partition_of(made)))
+        return found
+
+    def _read_heads(self, slots: Iterable[str]) -> None:
+        env, left = self._workspace.env, [each for each in slots if each not in self._heads]
+        for made, stored in self._stored(dict.fromkeys(left, env)).items():
+            if stored is not None:
+                self._heads[made] = stored.token, decode(stored.data, Head, stored.path)
+        rows = {each: self._current(key_of(each)).get(each) for each in left if each not in self._heads}
+        through = {each: row for each, row in rows.items() if row is not None and row.base}
+        for made, stored in self._stored({each: row.base for each, row in through.items()}).items():
+            key, partition = key_of(made), partition_of(made)
+            self._heads[made] = None, going_on(stored, env, key, partition, through[made].seq)
+
+    def _stored(self, slots: Mapping[str, str]) -> dict[str, Stored | None]:
+        """Read the heads of slots, each in an environment."""
+        paths = [head_path(env, key_of(made), partition_of(made)) for made, env in slots.items()]
+        return dict(zip(slots, self._workspace.records.get_many(paths), strict=True))
 
     def _move(self, made: str, row: HeadRow | HistoryRow, now: datetime, *, is_held: bool) -> Move:
         """Work out the head that a slot shall have: a new entry, a copy of the wanted one, unless that is current."""
@@ -234,7 +283,8 @@ class GoingBack:
             head = replace(head, held=f"v{row.seq}", held_since=now)
         done = RolledBack(key, partition, head.current.seq, row.seq, current.seq, is_held)
         path = head_path(workspace.env, key, partition)
-        return Move(path, token, before, head, done)
+        upstream = frozenset(name for name, _ in self._inputs(made, row) or ())
+        return Move(path, token, before, head, done, upstream)
 
     def _numbered(self, asset: str, seq: int, partition: str) -> dict[str, tuple[str, int]]:
         """Name what a version was made from by the numbers that it has here; 0 for what never was a version here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from nacre.catalog.history import HeadRow
@@ -19,7 +19,7 @@ from nacre.planning.explain import short
 from nacre.store.codec import encode
 from nacre.store.history import fitted
 from nacre.store.holds import release
-from nacre.store.keeping import keep
+from nacre.store.keeping import keep_all
 from nacre.store.paths import head_path
 from nacre.store.port import Write
 from nacre.store.spill import spill
@@ -117,6 +117,7 @@ def end_hold(workspace: Workspace, asset: str, *, partition: str = "") -> tuple[
     if not chosen:
         raise not_there(key, partition, [row.partition for row in rows])
     going = GoingBack(workspace)
+    going.versions.look_ahead([(row.fingerprint, "") for row in chosen])
     slots = dict.fromkeys(each for row in chosen for each in going.together(row, row))
     ended = {
         each: release(workspace.records, workspace.env, key_of(each), partition_of(each)) for each in slots
@@ -156,37 +157,49 @@ class _Writing:
         """
         slots = self._workspace.publisher.placed(_published(moves))
         publishing.check(slots)
-        publishing.drifted(slots, {each.slot: self._row(each.slot) for each in moves})
+        publishing.drifted(slots, self._rows(slots))
 
-    def _row(self, made: str) -> HeadRow:
-        rows = self._workspace.catalog.heads_of(self._workspace.env, key_of(made))
-        return next(row for row in rows if row.slot == made)
+    def _rows(self, slots: Collection[str]) -> dict[str, HeadRow]:
+        """What is current of some slots; of all partitions of an asset it is asked at once."""
+        catalog, env = self._workspace.catalog, self._workspace.env
+        assets = {key_of(each) for each in slots}
+        rows = {row.slot: row for asset in assets for row in catalog.heads_of(env, asset)}
+        return {each: rows[each] for each in slots}
 
     def write(self, moves: Sequence[Move]) -> bool:
         """Replace the heads, each only as it was read; False where one had moved on, or was collected, meanwhile."""
         new = [each for each in moves if each.is_new]
-        if not all(map(self._keep, new)):
+        if not self._keep(new):
             return False
+        heads = [fitted(each.head) for each in new]
+        self._spill([each.past for each in heads if each.past is not None])
         writes: list[Write] = []
-        for each in new:
-            head, past = fitted(each.head)
-            if past is not None:
-                spill(self._workspace.records, past)
+        places: dict[str, int] = {}
+        for each, (head, _) in zip(new, heads, strict=True):
             # Upstream first, and nothing without what was asked for, which is the first.
-            before = (len(writes) - 1,) if writes else ()
-            writes.append(Write(each.path, encode(head), each.token, 0 if writes else None, before))
+            before = sorted(places[name] for name in each.upstream if name in places)
+            places[each.slot] = len(writes)
+            writes.append(Write(each.path, encode(head), each.token, 0 if writes else None, tuple(before)))
         tokens = self._workspace.records.batch(writes) if writes else []
         return all(token is not None for token in tokens)
 
-    def _keep(self, move: Move) -> bool:
-        """Mark an old result as used before it is current again, so that no collection that goes on takes it away."""
-        records, now = self._workspace.records, self._workspace.clock.now()
-        current = move.head.current
-        return keep(records, current.fingerprint, move.head.asset, current.data_version, now)
+    def _keep(self, new: Sequence[Move]) -> bool:
+        """Mark old results as used before they are current again, so that no collection that goes on takes them."""
+        versions = [
+            (each.head.current.fingerprint, each.head.asset, each.head.current.data_version) for each in new
+        ]
+        return keep_all(self._workspace.records, versions, self._workspace.clock.now())
+
+    def _spill(self, pasts: Sequence[Write]) -> None:
+        """Write what leaves the heads, all at once; where there is such a record, a writer was stopped behind it."""
+        tokens = self._workspace.records.batch(pasts) if pasts else []
+        for past, token in zip(pasts, tokens, strict=True):
+            if token is None:
+                spill(self._workspace.records, past)
 
     def publish(self, publishing: Publishing, moves: Sequence[Move]) -> tuple[str, ...]:
         """Put the files of what is current now; say why one could not be put."""
-        moved = {each: self._row(each) for each in _published(moves)}
+        moved = self._rows(_published(moves))
         placed = [
             each
             for each in self._workspace.publisher.placed(moved)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nacre.store.codec import decode
 from nacre.store.paths import head_path
-from nacre.store.port import RecordStore
+from nacre.store.port import RecordStore, Stored
 from nacre.store.records import Head
 
 
@@ -25,9 +25,12 @@ def begun(records: RecordStore, env: str, base: str, asset: str, partition: str,
     Returns:
         The head; without history where the base has nothing left of what was seen.
     """
-    path = head_path(base, asset, partition)
-    stored = records.get(path)
-    there = decode(stored.data, Head, path) if stored is not None else None
+    return going_on(records.get(head_path(base, asset, partition)), env, asset, partition, seen)
+
+
+def going_on(stored: Stored | None, env: str, asset: str, partition: str, seen: int) -> Head:
+    """Make the same of the base's head, as it was read; None where there was none."""
+    there = decode(stored.data, Head, stored.path) if stored is not None else None
     return Head(
         env=env,
         asset=asset,

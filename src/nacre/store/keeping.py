@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from nacre.errors import CorruptRecord
 from nacre.store.codec import decode, encode
 from nacre.store.paths import action_path
-from nacre.store.port import RecordStore, Stored, Token
+from nacre.store.port import RecordStore, Stored, Token, Write
 from nacre.store.records import Action
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.store.use import touched
@@ -62,15 +63,37 @@ def keep(records: RecordStore, fingerprint: str, asset: str, data_version: str, 
     Raises:
         StoreError: The store refused.
     """
-    path = action_path(fingerprint)
+    return keep_all(records, [(fingerprint, asset, data_version)], now)
+
+
+def keep_all(records: RecordStore, versions: Sequence[tuple[str, str, str]], now: datetime) -> bool:
+    """Mark several results as used, as ``keep`` each.
+
+    Args:
+        records: Where results are.
+        versions: Recipe, key and content of each.
+        now: Aware UTC.
+
+    Returns:
+        False where one was collected before.
+
+    Raises:
+        StoreError: The store refused.
+    """
     for _ in range(MAX_TRIES):
-        found = kept(records, records.get(path), fingerprint, asset, data_version)
-        if found is None:
+        stored = records.get_many([action_path(fingerprint) for fingerprint, _, _ in versions])
+        found = [kept(records, there, *each) for there, each in zip(stored, versions, strict=True)]
+        if None in found:
             return False
-        used = touched(found.action, now)
-        if used is None or records.replace(found.path, encode(used), found.token) is not None:
+        # By path: what one step made together has one record.
+        used = {each.path: (each, touched(each.action, now)) for each in found if each is not None}
+        writes = [
+            Write(path, encode(new), each.token) for path, (each, new) in used.items() if new is not None
+        ]
+        tokens = records.batch(writes) if writes else []
+        if None not in tokens:
             return True
-    raise contended(path)
+    raise contended(next(write.path for write, token in zip(writes, tokens, strict=True) if token is None))
 
 
 def _of(stored: Stored, asset: str, data_version: str) -> Kept | None:
