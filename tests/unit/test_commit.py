@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from nacre.catalog.history import Catalog
+from nacre.catalog.index import MemoryIndex
 from nacre.errors import CorruptRecord, StoreUnavailable
 from nacre.store.codec import decode, encode
 from nacre.store.commit import Commit, Committer, Move, with_moves
@@ -219,6 +221,13 @@ def whole_history(store: Store) -> list[int]:
     return sorted(found | {entry.seq for entry in store.head().history})
 
 
+def rebuilt(records: MemoryRecords) -> MemoryIndex:
+    """An index as a machine makes it that saw none of the commits."""
+    index = MemoryIndex()
+    index.apply([*records.scan("heads/"), *records.scan("hist/")])
+    return index
+
+
 def test_a_head_keeps_its_newest_versions_and_the_others_are_kept_beside_it() -> None:
     store = Store()
     for n in range(3 * MAX_HISTORY):
@@ -228,6 +237,19 @@ def test_a_head_keeps_its_newest_versions_and_the_others_are_kept_beside_it() ->
     assert [past.history[-1].seq for past in pasts(store)] == [SPILLED * n for n in range(1, 5)]
     assert {len(past.history) for past in pasts(store)} == {SPILLED}
     assert whole_history(store) == list(range(1, 3 * MAX_HISTORY + 1))
+
+
+def test_a_head_keeps_few_versions_that_were_made_from_thousands() -> None:
+    """It is written as a whole for each version: 64 of them would be 10 MB."""
+    store = Store()
+    many = {f"x#p{n}": ("a://x/{part}", 1) for n in range(5_000)}
+    for n in range(6):
+        put(store.ours, commit(f"f{n}", f"r{n}", seen=n, inputs=many))
+    assert [seq for seq, _ in store.history()] == [5, 6]
+    assert whole_history(store) == [1, 2, 3, 4, 5, 6]
+    catalog = Catalog(rebuilt(store.records).read)
+    assert [row.seq for row in catalog.history("default", "a://a")] == [6, 5, 4, 3, 2, 1]
+    assert len(catalog.inputs("default", "a://a", 1)) == 5_000
 
 
 @pytest.mark.parametrize("is_raced", [False, True])

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from nacre.catalog.history import Catalog
@@ -18,6 +20,7 @@ from nacre.store.gc import Retention, collect
 from nacre.store.history import fitted, last_of, whole
 from nacre.store.memory import MemoryObjects, MemoryRecords
 from nacre.store.paths import head_path, past_path
+from nacre.store.reach import trimmed
 from nacre.store.records import Head, Materialization, Past
 from nacre.store.spill import spill
 
@@ -133,3 +136,31 @@ def test_a_head_that_spills_goes_on_telling_what_was_dropped_of_the_rest(
     assert decode(spilt.data, Past) == past(2, first=1)
     assert left == head(4, 5, 6, first=3)
     assert fitted(head(3, 4, 5, 6, first=1)).head == head(4, 5, 6)
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=60),
+    st.sets(st.integers(1, 60)),
+)
+def test_whatever_leaves_a_head_every_version_is_in_one_part(weights: list[int], gone: set[int]) -> None:
+    """Versions are made from few or many others, and a collection drops some of them on the way."""
+    parts: list[Head | Past] = []
+    now = head()
+    limits = history.MAX_HISTORY, history.SPILLED, history.MAX_INPUTS
+    history.MAX_HISTORY, history.SPILLED, history.MAX_INPUTS = 8, 4, 40
+    try:
+        for seq, weight in enumerate(weights, 1):
+            (version,) = versions([seq])
+            inputs = {f"p{n}": ("asset://x", n) for n in range(weight)}
+            left, spilt = fitted(replace(now, history=(*now.history, replace(version, inputs=inputs))))
+            named = sum(len(each.inputs) for each in left.history)
+            assert len(left.history) <= 8
+            assert named <= 40 or len(left.history) <= history.KEPT
+            parts += [decode(spilt.data, Past)] if spilt is not None else []
+            *parts, kept = trimmed([*parts, left], gone & {seq - 3})
+            assert isinstance(kept, Head)
+            now = kept
+    finally:
+        history.MAX_HISTORY, history.SPILLED, history.MAX_INPUTS = limits
+    kept_seqs = [seq for seq in range(1, len(weights) + 1) if seq not in gone or seq + 3 > len(weights)]
+    assert listed(stored(*[each for each in parts if each.history], now)) == kept_seqs

@@ -7,7 +7,9 @@ there to its last: what it does not list was dropped, also where a writer that d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -19,6 +21,9 @@ from nacre.store.records import Head, Materialization, Past
 
 #: How many entries a head holds at most, and how many of the oldest leave it when there would be one more.
 MAX_HISTORY, SPILLED = 64, 32
+#: How many inputs the entries of a head name together at most; when there would be more, the oldest leave it until half
+#: is left. A head is written as a whole for each version. The newest two stay in any case.
+MAX_INPUTS, KEPT = 10_000, 2
 
 
 class Fitted(NamedTuple):
@@ -33,16 +38,27 @@ class Fitted(NamedTuple):
 
 
 def fitted(head: Head) -> Fitted:
-    """Move the oldest entries out of a head whose history has grown too long."""
-    if len(head.history) <= MAX_HISTORY:
+    """Move the oldest entries out of a head whose history has grown too long, or names too many inputs."""
+    n = _n_leaving(head.history)
+    if not n:
         return Fitted(head)
-    oldest, kept = head.history[:SPILLED], head.history[SPILLED:]
+    oldest, kept = head.history[:n], head.history[n:]
     past = Past(env=head.env, asset=head.asset, partition=head.partition, history=oldest, first=head.first)
     last = oldest[-1].seq
     # Where nothing is missing from what stays, what it lists says enough.
     has_gaps = kept[-1].seq - last > len(kept)
     path = past_path(head.env, head.asset, head.partition, last)
     return Fitted(replace(head, history=kept, first=last + 1 if has_gaps else 0), Write(path, encode(past)))
+
+
+def _n_leaving(history: Sequence[Materialization]) -> int:
+    n = SPILLED if len(history) > MAX_HISTORY else 0
+    # Of each entry, the newest first, how many inputs it names together with those after it.
+    named = list(accumulate(len(each.inputs) for each in reversed(history)))
+    if named[-1] <= MAX_INPUTS:
+        return n
+    kept = max(bisect_right(named, MAX_INPUTS // 2), KEPT)
+    return max(n, len(history) - kept)
 
 
 def last_of(path: str, part: Head | Past) -> int:
