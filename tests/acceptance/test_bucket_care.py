@@ -16,8 +16,12 @@ from nacre import project as roots
 from nacre.cli.main import cli
 from nacre.curate.checking import CheckResult, check_store
 from nacre.errors import CorruptRecord
+from nacre.store import bucket_records
+from nacre.store.codec import encode
 from nacre.store.gc import Retention, collect
 from nacre.store.paths import action_path
+from nacre.store.port import Write
+from nacre.store.records import Lease
 from sandbox import Sandbox
 
 PIPE = """
@@ -39,6 +43,8 @@ PIPE = """
 @pytest.fixture
 def sandbox(project: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     monkeypatch.setenv("NACRE_STORE", f"{lake.url}/team")
+    # So that also here what is gone through comes in several pieces.
+    monkeypatch.setattr(bucket_records, "READ_AT_ONCE", 2)
     project.reopen()
     yield project
     project.close()
@@ -148,6 +154,22 @@ def test_a_collection_costs_what_was_promised(relay: Relay, sandbox: Sandbox) ->
         delete=False,
     )
     assert relay.counts == {"LIST": 7, "GET": 8}, "three heads, three results, two leases"
+
+
+def test_what_is_removed_while_it_is_gone_through_is_all_that_is_old(sandbox: Sandbox) -> None:
+    workspace = sandbox.workspace
+    lease = encode(Lease(holder="", renewed_at=workspace.clock.now()))
+    workspace.records.batch([Write(f"leases/l{n}-{n:016}", lease) for n in range(7)])
+    sandbox.clock.advance(30 * 86_400)
+    done = collect(
+        workspace.records,
+        workspace.contents.objects,
+        now=workspace.clock.now(),
+        settings=Retention(),
+        delete=True,
+    )
+    assert done.removed["leases"].n == 7
+    assert list(workspace.records.scan("leases/")) == []
 
 
 def test_a_bucket_is_examined(sandbox: Sandbox, lake: Lake) -> None:

@@ -17,8 +17,8 @@ from nacre.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
+from nacre.store import bucket_records, probe
 from nacre.store import connect as connecting
-from nacre.store import probe
 from nacre.store.bucket import FIRST_BYTES, BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.codec import decode, encode
@@ -255,6 +255,35 @@ def test_changes_cost_a_list_and_a_get_for_each_that_changed(lake: Lake, relay: 
     relay.asked.clear()
     assert [stored.path for stored in records.changes("heads/", known)] == [paths[7]]
     assert relay.counts == {"LIST": 1, "GET": 1}
+
+
+def test_a_scan_holds_some_records_at_a_time_and_reads_on_while_it_is_gone_through(
+    lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All results of a store, with their values inline, would take gigabytes."""
+    monkeypatch.setattr(bucket_records, "READ_AT_ONCE", 4)
+    records = records_of(lake)
+    paths = sorted(head_path("default", f"demo://{n}") for n in range(10))
+    tokens = dict(zip(paths, records.batch([Write(path, b"1") for path in paths]), strict=True))
+    relay.asked.clear()
+    found = records.scan("heads/")
+    assert relay.counts == {"LIST": 1, "GET": 4}
+    assert [next(found).path for _ in range(5)] == paths[:5]
+    assert relay.counts == {"LIST": 1, "GET": 8}
+    for path in (paths[5], paths[8]):
+        assert records.delete(path, tokens[path] or "")
+    assert records.replace(paths[9], b"2", tokens[paths[9]] or "")
+    records.create(head_path("default", "demo://later"), b"3")
+    assert [(each.path, each.data) for each in found] == [
+        (paths[5], b"1"),
+        (paths[6], b"1"),
+        (paths[7], b"1"),
+        (paths[9], b"2"),
+    ]
+    known = dict.fromkeys(paths, "") | {"heads/default/a": "gone"}
+    assert [each.path for each in records.changes("heads/", known)] == sorted(
+        {*known, head_path("default", "demo://later")}
+    )
 
 
 def test_what_others_leave_among_the_records_is_passed_over(lake: Lake) -> None:

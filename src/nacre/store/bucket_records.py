@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 from nacre.errors import SAFE, StoreUnavailable
 from nacre.store.codec import encode, require_format
@@ -21,6 +22,8 @@ from nacre.store.refusals import odd_answer
 
 Index = Callable[[Sequence[Stored]], None]
 
+#: So many records are held at a time while they are gone through; with its values inline, one may have 100 kB and more.
+READ_AT_ONCE = 256
 #: Stands before the bytes of what lies at a record's path and is none.
 _FOREIGN = b"not a record: "
 _FORMAT_PATH = "format"
@@ -83,16 +86,27 @@ class BucketRecords:
         return self.batch([Write(path, data, token)])[0]
 
     def scan(self, prefix: str) -> Iterator[Stored]:
-        """Yield the records whose path starts with the prefix, in path order, all read at the call."""
+        """Yield the records whose path starts with the prefix, in path order: those there are at the call."""
         return self.changes(prefix, {})
 
     def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
-        """Yield what differs from the known tokens: one LIST for 1,000 records, and a GET for each that changed."""
+        """Yield what differs from the known tokens: one LIST for 1,000 records, and a GET for each that changed.
+
+        The first are read at the call, the others as they are yielded, some at a time: all of a store's results are
+        more than memory holds. One that is replaced meanwhile is yielded as it is then, one that is removed is not.
+        """
         listed = dict(self._listed(prefix))
+        gone = {path for path in known if path.startswith(prefix) and path not in listed}
         changed = [path for path, token in listed.items() if known.get(path) != token]
-        found = [stored for stored in at_once(self.get, changed) if stored is not None]
-        gone = [path for path in known if path.startswith(prefix) and path not in listed]
-        return iter(sorted([*found, *(Stored(path, b"", "") for path in gone)]))
+        paths = sorted([*changed, *gone])
+
+        def read(start: int) -> list[Stored]:
+            some = paths[start : start + READ_AT_ONCE]
+            found = self.get_many([path for path in some if path not in gone])
+            removed = [Stored(path, b"", "") for path in some if path in gone]
+            return sorted([*filter(None, found), *removed])
+
+        return chain(read(0), chain.from_iterable(map(read, range(READ_AT_ONCE, len(paths), READ_AT_ONCE))))
 
     def batch(self, writes: Sequence[Write]) -> list[Token | None]:
         """Apply writes, each by its own condition; those at the same time that do not wait for each other.

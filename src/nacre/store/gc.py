@@ -212,7 +212,7 @@ class _Collection:
         if self._records.deletes_atomically:
             spent = ((path, each) for path, each in results.items() if each.is_spent)
             self._remove(
-                "tombstones", [Stored(path, b" " * each.size_bytes, each.token) for path, each in spent]
+                "tombstones", (Stored(path, b" " * each.size_bytes, each.token) for path, each in spent)
             )
 
     def _remove(self, kind: str, found: Iterable[Stored]) -> None:

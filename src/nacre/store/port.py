@@ -103,14 +103,18 @@ class RecordStore(Protocol):
         ...
 
     def scan(self, prefix: str) -> Iterator[Stored]:
-        """Yield the records below a prefix, in path order, as of the call (the bucket: eventually)."""
+        """Yield the records below a prefix, in path order, as of the call.
+
+        A driver that is far away reads most of them only as they are yielded: each as it is then, without those that
+        are gone by then.
+        """
         ...
 
     def changes(self, prefix: str, known: Mapping[str, Token]) -> Iterator[Stored]:
         """Yield the records below a prefix whose token is not the known one, in path order, as of the call.
 
         A known path below the prefix that has no record any more is yielded with empty data and token. A driver that
-        is far away reads only what it yields.
+        is far away reads only what it yields, and as ``scan`` does.
         """
         ...
 

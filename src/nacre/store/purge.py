@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from nacre.store.codec import readable
-from nacre.store.port import ObjectStore, RecordStore, Stored
+from nacre.store.port import ObjectStore, RecordStore, Token
 from nacre.store.reach import Retention, is_over, old_artifacts, old_ticks
 from nacre.store.records import Artifact, Lease, Record, Run, Tick
 from nacre.store.removed import Report
 
 R = TypeVar("R", bound=Record)
+
+
+class _Found(NamedTuple):
+    """A record as it was read, without what is in it."""
+
+    path: str
+    token: Token
+    size_bytes: int
 
 
 class Purge:
@@ -44,41 +54,43 @@ class Purge:
             self._artifacts()
 
     def _runs(self) -> None:
-        for stored, run in self._read("runs/", Run):
+        for found, run in self._read("runs/", Run):
             if is_over(run, self._keep, self._now):
                 # Its log first: without the record nobody would know whose it was.
                 self._remove_object("logs", f"logs/{run.id}")
-                self._remove("runs", stored)
+                self._remove("runs", found)
 
     def _ticks(self) -> None:
-        found = {stored.path: (stored, tick) for stored, tick in self._read("ticks/", Tick)}
+        found = {each.path: (each, tick) for each, tick in self._read("ticks/", Tick)}
         for path in old_ticks(((path, tick) for path, (_, tick) in found.items()), self._keep, self._now):
             self._remove("ticks", found[path][0])
 
     def _artifacts(self) -> None:
-        found = {stored.path: (stored, each) for stored, each in self._read("artifacts/", Artifact)}
+        # Without what they show: all of it may be more than memory holds.
+        read = self._read("artifacts/", Artifact)
+        found = {place.path: (place, replace(each, data="")) for place, each in read}
         for path in old_artifacts(((path, each) for path, (_, each) in found.items()), self._keep, self._now):
-            stored, artifact = found[path]
+            place, artifact = found[path]
             if artifact.object:
                 self._remove_object("images", artifact.object)
-            self._remove("artifacts", stored)
+            self._remove("artifacts", place)
 
     def _leases(self) -> None:
         """Remove leases that nobody renewed for a long time; one that is lost is taken anew."""
         limit = timedelta(seconds=self._keep.grace_s)
-        for stored, lease in self._read("leases/", Lease):
+        for found, lease in self._read("leases/", Lease):
             if self._now - lease.renewed_at > limit:
-                self._remove("leases", stored)
+                self._remove("leases", found)
 
-    def _read(self, prefix: str, kind: type[R]) -> Iterator[tuple[Stored, R]]:
+    def _read(self, prefix: str, kind: type[R]) -> Iterator[tuple[_Found, R]]:
         """Read what can be read: what cannot stays, for somebody to look at, and stops nothing."""
         for stored in self._records.scan(prefix):
             if (record := readable(stored, kind)) is not None:
-                yield stored, record
+                yield _Found(stored.path, stored.token, len(stored.data)), record
 
-    def _remove(self, kind: str, stored: Stored) -> None:
-        if not self._report.deleted or self._records.delete(stored.path, stored.token):
-            self._report.remove(kind, len(stored.data))
+    def _remove(self, kind: str, found: _Found) -> None:
+        if not self._report.deleted or self._records.delete(found.path, found.token):
+            self._report.remove(kind, found.size_bytes)
 
     def _remove_object(self, kind: str, name: str) -> None:
         found = self._objects.head(name)
