@@ -16,10 +16,11 @@ from nacre.catalog.history import Catalog
 from nacre.catalog.queries import Parameters
 from nacre.curate.rolling_back import roll_back
 from nacre.errors import CorruptObject, NotMaterialized, UsageError
+from nacre.store import history
 from nacre.store.codec import decode, encode
-from nacre.store.paths import action_path, head_path
+from nacre.store.paths import action_path, head_path, past_path
 from nacre.store.port import RecordStore, Token, Write
-from nacre.store.records import Action, Head
+from nacre.store.records import Action, Head, Past
 from nacre.views.versions import HistoryEntry
 from sandbox import Sandbox
 
@@ -386,6 +387,24 @@ def test_going_back_asks_the_index_for_each_slot_and_not_for_all_partitions_each
     assert len(done.rolled_back) == 41
     # Two heads before and after, a history of two versions, and what the version was made from.
     assert n_rows < 8 * 41
+
+
+def test_what_leaves_the_heads_that_move_is_kept_beside_them(
+    project: Sandbox, pipe: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MAX_HISTORY", 3)
+    monkeypatch.setattr(history, "SPILLED", 1)
+    records = project.workspace.records
+    stored = records.get(head_path("default", "demo://report"))
+    assert stored is not None
+    first = decode(stored.data, Head).history[:1]
+    # As a writer leaves it that is stopped before the head.
+    left = Past(env="default", asset="demo://report", history=first)
+    assert records.create(past_path("default", "demo://report", "", 1), encode(left))
+    nacre.rollback("posts", "v1")
+    for name in ("posts", "report", "mail"):
+        assert [each.version for each in nacre.history(name)] == [4, 3, 2, 1]
+        assert records.get(past_path("default", f"demo://{name}", "", 1)) is not None
 
 
 @pytest.mark.whole
