@@ -5,18 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
-from nacre.errors import CorruptObject
 from nacre.store.directory import DirectoryObjects
-from nacre.store.memory import MemoryObjects
 from nacre.store.publish.files import FilePlace
-from nacre.store.publish.port import Content, is_as_noted
+from nacre.store.publish.port import is_as_noted
 from nacre.testing import write_object
-
-
-def inline(data: bytes) -> Content:
-    return Content(MemoryObjects(), "", data, len(data))
+from published import inline, stored
 
 
 def test_each_file_of_others_is_kept_under_a_name_of_its_own(tmp_path: Path) -> None:
@@ -57,18 +50,7 @@ def test_a_published_file_shares_no_name_with_the_store(tmp_path: Path) -> None:
     objects = DirectoryObjects(tmp_path / "objects")
     write_object(objects, "data/a/1", b"x" * 100_000)
     path = tmp_path / "lake/a.bin"
-    FilePlace().put(str(path).lstrip("/"), Content(objects, "data/a/1", b"", 100_000))
+    FilePlace().put(str(path).lstrip("/"), stored(objects, "data/a/1", b"x" * 100_000))
     path.write_bytes(b"an edit in place")
     with objects.get("data/a/1") as file:
         assert file.read() == b"x" * 100_000
-
-
-def test_a_version_that_was_cut_off_is_not_put(tmp_path: Path) -> None:
-    objects = MemoryObjects()
-    write_object(objects, "data/a/1", b"half")
-    path = tmp_path / "a.bin"
-    path.write_bytes(b"whole")
-    with pytest.raises(CorruptObject, match="cannot be read"):
-        FilePlace().put(str(path).lstrip("/"), Content(objects, "data/a/1", b"", 8))
-    assert path.read_bytes() == b"whole"
-    assert len(list(tmp_path.iterdir())) == 1

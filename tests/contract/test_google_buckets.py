@@ -12,9 +12,9 @@ from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import NO_GENERATION, connect
 from nacre.store.publish.bucket import BucketPlace
-from nacre.store.publish.port import Content
 from nacre.store.services import GOOGLE
 from nacre.testing import add_one, write_object
+from published import stored
 
 
 def records_of(lake: GoogleLake) -> BucketRecords:
@@ -92,7 +92,7 @@ def test_a_version_in_the_same_bucket_is_copied_by_the_service_whatever_its_size
     objects = BucketObjects(connect(google_lake.url), "team/objects")
     write_object(objects, "data/a/1", b"x" * 100_000)
     google_relay.asked.clear()
-    BucketPlace(connect(google_lake.url)).put("a.bin", Content(objects, "data/a/1", b"", 100_000))
+    BucketPlace(connect(google_lake.url)).put("a.bin", stored(objects, "data/a/1", b"x" * 100_000))
     assert google_relay.counts == {"COPY": 1, "HEAD": 1}
     assert google_lake.read("a.bin") == b"x" * 100_000
 

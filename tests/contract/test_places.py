@@ -12,9 +12,8 @@ import pytest
 
 from buckets import Lake, Relay, closed_port
 from google_buckets import GoogleLake
-from nacre.errors import StoreError, StoreFull, StoreReadOnly, StoreUnavailable, UsageError
+from nacre.errors import CorruptObject, StoreError, StoreFull, StoreReadOnly, StoreUnavailable, UsageError
 from nacre.store import connect as connecting
-from nacre.store import services
 from nacre.store.address import parse
 from nacre.store.bucket import BucketObjects
 from nacre.store.connect import connect
@@ -22,8 +21,9 @@ from nacre.store.memory import MemoryObjects
 from nacre.store.port import ObjectStore
 from nacre.store.publish.bucket import BucketPlace
 from nacre.store.publish.files import FilePlace
-from nacre.store.publish.port import Content, Place, is_as_noted
+from nacre.store.publish.port import Place, is_as_noted
 from nacre.testing import write_object
+from published import DAMAGES, inline, stored
 
 
 class PlaceContract(ABC):
@@ -66,7 +66,7 @@ class PlaceContract(ABC):
         objects = MemoryObjects()
         write_object(objects, "data/a/1", b"stored" * 20_000)
         path = self.path("a.bin")
-        self.place.put(path, Content(objects, "data/a/1", b"", 120_000))
+        self.place.put(path, stored(objects, "data/a/1", b"stored" * 20_000))
         assert self.read(path) == b"stored" * 20_000
 
     def test_putting_the_same_again_changes_nothing_for_readers(self) -> None:
@@ -113,16 +113,29 @@ class PlaceContract(ABC):
         path = self.path("a.json")
         self.place.put(path, inline(b"whole"))
         with pytest.raises(FileNotFoundError):
-            self.place.put(path, Content(self.objects(), "data/gone", b"", 5))
+            self.place.put(path, stored(self.objects(), "data/gone", b"other"))
         assert self.read(path) == b"whole"
         assert self.names() == ["a.json"]
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_a_damaged_version_leaves_the_file_that_is_there(self, damage: Callable[[bytes], bytes]) -> None:
+        objects, data, path = MemoryObjects(), b"stored" * 20_000, self.path("a.bin")
+        write_object(objects, "data/a/1", damage(data))
+        for there in (b"whole", damage(data)):
+            mark = self.place.put(path, inline(there))
+            for expect in (None, mark):
+                with pytest.raises(CorruptObject, match="cannot be read"):
+                    self.place.put(path, stored(objects, "data/a/1", data), expect)
+            assert self.read(path) == there
+        assert self.names() == ["a.bin"]
 
     def test_what_others_put_is_told_where_the_bytes_of_our_older_versions_are_gone(self) -> None:
         path = self.path("a.json")
         self.write(path, b"other")
-        assert self.place.set_aside(path, [Content(self.objects(), "data/gone", b"", 5)])
+        assert self.place.set_aside(path, [stored(self.objects(), "data/gone", b"other")])
         assert (
-            self.place.set_aside(path, [Content(self.objects(), "data/gone", b"", 5), inline(b"other")]) == ""
+            self.place.set_aside(path, [stored(self.objects(), "data/gone", b"other"), inline(b"other")])
+            == ""
         )
 
     def test_a_file_is_put_only_where_what_is_expected_lies(self) -> None:
@@ -232,10 +245,6 @@ class TestGooglePlace(PlaceContract):
         return BucketObjects(connect(self.lake.url), "team/objects")
 
 
-def inline(data: bytes) -> Content:
-    return Content(MemoryObjects(), "", data, len(data))
-
-
 def told_of_the_place(error: StoreError, folder: Path) -> bool:
     """Whether an error speaks of the place and its folder, offers a mapping, and never mentions the store."""
     line = f'places = {{"file://{folder}" = "./{folder.name}"}}'
@@ -290,59 +299,6 @@ def test_a_disk_that_is_full_is_told_as_trouble_of_the_place(small_disk: Path) -
 def test_a_place_where_no_folder_can_be_made_is_found_by_checking() -> None:
     with pytest.raises(StoreError, match="The place of published files cannot be written"):
         FilePlace().check("proc/nacre/a.json")
-
-
-def test_a_version_in_the_same_bucket_is_copied_by_the_service(lake: Lake, relay: Relay) -> None:
-    objects = BucketObjects(connect(f"{lake.url}/team", is_store=True), "team/objects")
-    write_object(objects, "data/a/1", b"x" * 100_000)
-    place = BucketPlace(connect(f"{lake.url}/posts"))
-    relay.asked.clear()
-    mark = place.put("posts/a.bin", Content(objects, "data/a/1", b"", 100_000))
-    assert relay.counts == {"COPY": 1, "HEAD": 1}
-    assert lake.read("posts/a.bin") == b"x" * 100_000
-    assert place.marks(["posts/a.bin"]) == {"posts/a.bin": mark}
-
-
-@pytest.fixture
-def small_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that copies 1,000 bytes at once, as S3 copies 5 GiB."""
-    monkeypatch.setitem(services.SERVICES, "s3", services.S3._replace(max_copy_bytes=1_000))
-    monkeypatch.setattr(connecting, "PART_BYTES", 6 * 1024 * 1024)
-
-
-@pytest.mark.usefixtures("small_copies")
-def test_what_is_too_large_to_be_copied_at_once_passes_through_in_parts(lake: Lake, relay: Relay) -> None:
-    objects = BucketObjects(connect(lake.url), "team/objects")
-    data = bytes(range(256)) * 50_000
-    write_object(objects, "data/a/1", data)
-    relay.asked.clear()
-    mark = BucketPlace(connect(lake.url)).put("a.bin", Content(objects, "data/a/1", b"", len(data)))
-    objects.copy("data/a/1", "data/a/2")
-    assert lake.read("a.bin") == data == lake.read("team/objects/data/a/2")
-    assert "COPY" not in relay.counts
-    pieces = [asked.headers["range"] for asked in relay.asked if asked.kind == "GET"]
-    assert len(pieces) == 2 * 3, "never more than a part is in memory"
-    assert BucketPlace(connect(lake.url)).marks(["a.bin"]) == {"a.bin": mark}
-
-
-@pytest.mark.usefixtures("small_copies")
-def test_a_copy_in_parts_that_fails_leaves_what_was_there(lake: Lake, relay: Relay) -> None:
-    objects = BucketObjects(connect(lake.url), "team/objects")
-    write_object(objects, "data/a/1", bytes(13 * 1024 * 1024))
-    lake.write("a.bin", b"before")
-    relay.spoil = lambda asked: (
-        "403 AccessDenied" if asked.headers.get("range", "").startswith("bytes=6") else ""
-    )
-    with pytest.raises(StoreReadOnly, match="no permission to read"):
-        BucketPlace(connect(lake.url)).put("a.bin", Content(objects, "data/a/1", b"", 13 * 1024 * 1024))
-    assert lake.read("a.bin") == b"before"
-    assert lake.unfinished() == []
-
-
-def test_a_copy_that_is_not_what_was_copied_counts_as_not_put(lake: Lake) -> None:
-    objects = BucketObjects(connect(lake.url), "team/objects")
-    write_object(objects, "data/a/1", b"1234")
-    assert BucketPlace(connect(lake.url)).put("a.bin", Content(objects, "data/a/1", b"", 5)) is None
 
 
 def test_marks_of_many_files_take_one_request_for_a_thousand(lake: Lake, relay: Relay) -> None:

@@ -8,7 +8,7 @@ little but what a condition names (docs/adr/0026).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 
@@ -213,19 +213,27 @@ class Bucket:
             with writer:
                 yield cast(BinaryIO, writer)
 
-    def put(self, path: str, source: BinaryIO) -> str:
-        """Put a file over what is there, all at once; its ETag."""
+    def put(self, path: str, pieces: Iterable[bytes], size_bytes: int) -> str:
+        """Put bytes over what is there, all at once; an exception of the pieces leaves what is there.
+
+        Args:
+            path: Where.
+            pieces: The bytes.
+            size_bytes: How many there are.
+
+        Returns:
+            The ETag; empty where a file of another size lies there, which others put at the same moment.
+        """
         import obstore
 
-        start = source.read(PART_BYTES)
-        with answered(self.site):
-            if len(start) < PART_BYTES:
-                return _bare(obstore.put(self.client, path, start, use_multipart=False)["e_tag"])
-        with self.open_writer(path) as writer:
-            while start:
-                writer.write(start)
-                start = source.read(PART_BYTES)
-        return self.etag(path)
+        if size_bytes < PART_BYTES:
+            data = b"".join(pieces)
+            with answered(self.site):
+                return _bare(obstore.put(self.client, path, data, use_multipart=False)["e_tag"])
+        with self.open_writer(path, size_bytes) as writer:
+            for piece in pieces:
+                writer.write(piece)
+        return self._etag_of_size(path, size_bytes)
 
     def copy(self, source: str, target: str, size_bytes: int) -> str:
         """Copy an object over what is there: by the service, without moving its bytes, where it is not too large.
@@ -247,16 +255,21 @@ class Bucket:
         """
         import obstore
 
+        if not self.copies_at_once(size_bytes):
+            return self.put(target, self.pieces(source, size_bytes), size_bytes)
+        with answered(self.site):
+            obstore.copy(self.client, source, target)
+        return self._etag_of_size(target, size_bytes)
+
+    def copies_at_once(self, size_bytes: int) -> bool:
+        """Whether the service copies so much itself, without the bytes passing through this process."""
         limit = self.site.service.max_copy_bytes
-        if limit and size_bytes > limit:
-            with self.open_writer(target, size_bytes) as writer:
-                for start in range(0, size_bytes, PART_BYTES):
-                    writer.write(self.read_range(source, start, min(start + PART_BYTES, size_bytes)))
-        else:
-            with answered(self.site):
-                obstore.copy(self.client, source, target)
-        found = self.head(target)
-        return found.etag if found is not None and found.size_bytes == size_bytes else ""
+        return not limit or size_bytes <= limit
+
+    def pieces(self, path: str, size_bytes: int) -> Iterator[bytes]:
+        """Read an object of a known size, a part at a time."""
+        for start in range(0, size_bytes, PART_BYTES):
+            yield self.read_range(path, start, min(start + PART_BYTES, size_bytes))
 
     def delete(self, path: str) -> None:
         """Remove an object; nothing happens where there is none."""
@@ -283,13 +296,9 @@ class Bucket:
                 return
             yield [Listed(each["path"], each["size"], _bare(each["e_tag"])) for each in page]
 
-    def etag(self, path: str) -> str:
-        """The ETag of an object that must be there."""
+    def _etag_of_size(self, path: str, size_bytes: int) -> str:
         found = self.head(path)
-        if found is None:
-            facts = {**self.site.facts(), "object": path}
-            raise StoreUnavailable("An object that was just written is gone", facts, "run again")
-        return found.etag
+        return found.etag if found is not None and found.size_bytes == size_bytes else ""
 
     def _whole(self, path: str, data: bytes, size_bytes: int) -> bytes:
         """Refuse an answer that is shorter than it says: reading on behind it would never end."""

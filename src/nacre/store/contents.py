@@ -123,7 +123,7 @@ class Contents:
 
     def content(self, output: Output) -> Content:
         """Give the stored bytes of a value to a place, which copies them in the cheapest way it knows."""
-        return Content(self.objects, output.object, output.inline, output.size_bytes)
+        return Content(self.objects, output.object, output.inline, output.size_bytes, output.digest)
 
     def beginning(self, output: Output, rows: int) -> object:
         """Read the beginning of a value as plain data, for people: no class that data names is made.

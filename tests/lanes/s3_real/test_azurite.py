@@ -17,8 +17,8 @@ from nacre.store.connect import PART_BYTES, connect
 from nacre.store.credentials.azure import EMULATOR_ACCOUNT, EMULATOR_KEY
 from nacre.store.port import ObjectStore, RecordStore
 from nacre.store.publish.bucket import BucketPlace
-from nacre.store.publish.port import Content
 from nacre.testing import ObjectStoreContract, RecordStoreContract, read_object, write_object
+from published import stored
 
 
 class TestAzureRecords(RecordStoreContract):
@@ -71,7 +71,7 @@ def test_a_large_object_comes_back_and_is_copied_to_its_place(azure_lake: AzureL
     write_object(objects, "data/a/1", data)
     assert read_object(objects, "data/a/1") == data
     place = BucketPlace(connect(f"{azure_lake.url}/posts"))
-    mark = place.put("posts/a.bin", Content(objects, "data/a/1", b"", len(data)))
+    mark = place.put("posts/a.bin", stored(objects, "data/a/1", data))
     assert place.marks(["posts/a.bin", "posts/none"]) == {"posts/a.bin": mark}
     assert azure_lake.read("posts/a.bin") == data
 

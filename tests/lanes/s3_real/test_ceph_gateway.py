@@ -20,12 +20,11 @@ from nacre.store import services
 from nacre.store.bucket import BucketObjects
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import PART_BYTES, connect
-from nacre.store.memory import MemoryObjects
 from nacre.store.port import ObjectStore, RecordStore
 from nacre.store.probe import broken_promise
 from nacre.store.publish.bucket import BucketPlace
-from nacre.store.publish.port import Content
 from nacre.testing import ObjectStoreContract, RecordStoreContract, read_object, write_object
+from published import inline, stored
 
 START = Path(__file__).parent / "ceph.sh"
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "testsecret"}
@@ -150,7 +149,7 @@ def test_a_large_object_comes_back_and_is_copied_to_its_place(client: Any, bucke
     write_object(objects, "data/a/1", data)
     assert read_object(objects, "data/a/1") == data
     place = BucketPlace(connect(f"s3://{bucket}/posts"))
-    mark = place.put("posts/a.bin", Content(objects, "data/a/1", b"", len(data)))
+    mark = place.put("posts/a.bin", stored(objects, "data/a/1", data))
     assert place.marks(["posts/a.bin", "posts/none"]) == {"posts/a.bin": mark}
     assert client.get_object(Bucket=bucket, Key="posts/a.bin")["Body"].read() == data
 
@@ -172,6 +171,6 @@ def test_what_is_wrong_is_told_before_anything_is_written(
 
 def test_a_file_is_put_over_the_one_that_is_there(client: Any, bucket: str) -> None:
     place = BucketPlace(connect(f"s3://{bucket}"))
-    marks = {place.put("a.json", Content(MemoryObjects(), "", data, 3)) for data in (b"[1]", b"[2]")}
+    marks = {place.put("a.json", inline(data)) for data in (b"[1]", b"[2]")}
     assert len(marks) == 2
     assert client.get_object(Bucket=bucket, Key="a.json")["Body"].read() == b"[2]"

@@ -47,9 +47,8 @@ class OwnLake:
         return found[0]
 
     def write(self, key: str, data: bytes) -> None:
-        import io
 
-        self._bucket.put(f"{self._folder}/{key}", io.BytesIO(data))
+        self._bucket.put(f"{self._folder}/{key}", [data], len(data))
 
     def empty(self) -> None:
         for name in self.names():

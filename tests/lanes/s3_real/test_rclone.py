@@ -16,9 +16,8 @@ from nacre.errors import StoreUnavailable
 from nacre.store import probe
 from nacre.store.bucket_records import BucketRecords
 from nacre.store.connect import connect
-from nacre.store.memory import MemoryObjects
 from nacre.store.publish.bucket import BucketPlace
-from nacre.store.publish.port import Content
+from published import inline
 
 
 @pytest.fixture
@@ -55,6 +54,6 @@ def test_a_store_on_rclone_is_refused_by_name_and_nothing_stays(lake: Path) -> N
 def test_files_are_published_to_rclone_all_the_same(lake: Path) -> None:
     place = BucketPlace(connect("s3://lake"))
     place.check("posts/a.json")
-    mark = place.put("posts/a.json", Content(MemoryObjects(), "", b"[1]", 3))
+    mark = place.put("posts/a.json", inline(b"[1]"))
     assert place.marks(["posts/a.json"]) == {"posts/a.json": mark}
     assert (lake / "posts/a.json").read_bytes() == b"[1]"

@@ -57,16 +57,11 @@ class BucketPlace:
         """
         objects = content.objects
         if content.object and isinstance(objects, BucketObjects) and self.bucket.is_same(objects.bucket):
-            try:
-                etag = self.bucket.copy(objects.path(content.object), path, content.size_bytes)
-            except FileNotFoundError:
-                raise FileNotFoundError(content.object) from None
-            copied = Listed(path, content.size_bytes, etag)
-            return etag if etag and self._is_copy(copied, objects, content) else None
-        with content.open() as source:
-            if expect is None or content.size_bytes >= PART_BYTES:
-                return self.bucket.put(path, source)
-            data = source.read()
+            return self._copy(path, content, objects)
+        pieces = content.pieces(PART_BYTES)
+        if expect is None or content.size_bytes >= PART_BYTES:
+            return self.bucket.put(path, pieces, content.size_bytes) or None
+        data = b"".join(pieces)
         outcome = self.bucket.try_write(path, data, expect or None)
         if isinstance(outcome, str):
             return outcome
@@ -84,6 +79,23 @@ class BucketPlace:
             return open_at(self.bucket, path)
         except FileNotFoundError:
             raise FileNotFoundError(f"{self.bucket.site.url}/{path}") from None
+
+    def _copy(self, path: str, content: Content, objects: BucketObjects) -> str | None:
+        source, size = objects.path(content.object), content.size_bytes
+        if not self.bucket.copies_at_once(size):
+            _require_size(content)
+            return self.bucket.put(path, content.checked(self.bucket.pieces(source, size)), size) or None
+        try:
+            etag = self.bucket.copy(source, path, size)
+        except FileNotFoundError:
+            raise FileNotFoundError(content.object) from None
+        if etag and self._is_copy(Listed(path, size, etag), objects, content):
+            return etag
+        # Others put a file there at the same moment, unless it is the version that is not what it was.
+        _require_size(content)
+        if size < PART_BYTES:
+            b"".join(content.pieces(PART_BYTES))  # fails where it is damaged
+        return None
 
     def _is_copy(self, found: Listed, objects: BucketObjects, content: Content) -> bool:
         if found.size_bytes != content.size_bytes:
@@ -147,6 +159,15 @@ class BucketPlace:
         # One file, or few among very many others: asking for each is cheaper.
         left = sorted(path for path in wanted if path > seen)
         return found | {each.path: each.etag for each in at_once(self.bucket.head, left) if each}
+
+
+def _require_size(content: Content) -> None:
+    """Refuse a version whose object is gone, or has another size than what was stored."""
+    found = content.objects.head(content.object)
+    if found is None:
+        raise FileNotFoundError(content.object)
+    if found.size_bytes != content.size_bytes:
+        raise content.damaged()
 
 
 def _folder_of(paths: set[str]) -> str:

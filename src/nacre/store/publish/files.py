@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from nacre.errors import CorruptObject, NacreError
+from nacre.encoding import digest_chunks
+from nacre.errors import NacreError
 from nacre.store.directory import copy_bytes, sync_folder
 from nacre.store.failures import at_place
 from nacre.store.ids import new_id
@@ -19,6 +20,7 @@ from nacre.store.port import ObjectStore
 from nacre.store.publish.port import Content, is_as_noted
 
 _ASIDE = ".before-nacre"
+_READ_BYTES = 1 << 20
 
 
 class FilePlace:
@@ -63,12 +65,12 @@ class FilePlace:
                 return None
             unfinished = target.with_name(f".{new_id()}.unfinished")
             try:
-                with open(unfinished, "xb") as file:
+                with open(unfinished, "x+b") as file:
                     copy_bytes(source, file)
-                    file.flush()
+                    # What was written is read: of blocks that are shared with the store nothing passed through here.
+                    if not _has_bytes_of(file, content):
+                        raise content.damaged()
                     os.fsync(file.fileno())
-                    if os.fstat(file.fileno()).st_size != content.size_bytes:
-                        raise _cut_off(content)
                     if not _is_expected(target, expect) or not _rename(unfinished, target, expect == ""):
                         return None
                     # Of our own file: at the target may be that of another machine by now.
@@ -175,12 +177,10 @@ def _rename(unfinished: Path, target: Path, only_if_free: bool) -> bool:
     return True
 
 
-def _cut_off(content: Content) -> CorruptObject:
-    facts = {
-        "object": content.object or "inline in its record",
-        "problem": f"it has not the {content.size_bytes:,} bytes that were stored",
-    }
-    return CorruptObject("A stored value cannot be read", facts)
+def _has_bytes_of(file: BinaryIO, content: Content) -> bool:
+    file.flush()
+    file.seek(0)
+    return digest_chunks(iter(lambda: file.read(_READ_BYTES), b"")) == content.digest
 
 
 def _mark_at(path: str | Path) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple, Protocol
 
+from blake3 import blake3
+
+from nacre.errors import CorruptObject
 from nacre.store.port import ObjectStore
 
 _COMPARED_BYTES = 8 * 1024 * 1024
@@ -18,12 +21,14 @@ class Content(NamedTuple):
         object: Name of its object there; empty where the bytes are ``inline``.
         inline: The bytes of a small version.
         size_bytes: How many bytes there are.
+        digest: Of the bytes that were stored.
     """
 
     objects: ObjectStore
     object: str
     inline: bytes
     size_bytes: int
+    digest: str
 
     def open(self) -> BinaryIO:
         """Open the bytes for reading.
@@ -35,8 +40,43 @@ class Content(NamedTuple):
 
         return self.objects.get(self.object) if self.object else BytesIO(self.inline)
 
+    def pieces(self, size_bytes: int) -> Iterator[bytes]:
+        """Read the bytes a piece at a time, and fail at their end where they are not the ones that were stored.
+
+        Args:
+            size_bytes: How many bytes a piece has, but for the last.
+
+        Raises:
+            FileNotFoundError: The object is gone.
+            CorruptObject: It is damaged; raised behind the last piece.
+        """
+        with self.open() as source:
+            yield from self.checked(iter(lambda: source.read(size_bytes), b""))
+
+    def checked(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass on what was read of the bytes, and fail at its end where they are not the ones that were stored.
+
+        Raises:
+            CorruptObject: They are not; raised behind the last piece.
+        """
+        hasher = blake3()
+        for piece in pieces:
+            hasher.update(piece)
+            yield piece
+        if hasher.hexdigest() != self.digest:
+            raise self.damaged()
+
+    def damaged(self) -> CorruptObject:
+        """Make the error of bytes that are not the ones that were stored."""
+        facts = {
+            "object": self.object or "inline in its record",
+            "problem": "the bytes are not the ones that were stored",
+            "expected": f"{self.size_bytes:,} bytes with digest {self.digest[:16]}…",
+        }
+        return CorruptObject("A stored value cannot be read", facts)
+
     def is_same(self, size_bytes: int, read: Callable[[int], bytes]) -> bool:
-        """Whether a file has these bytes; read only as far as they are equal.
+        """Whether a file has these bytes; read only as far as they are equal. No file has those of a damaged version.
 
         Args:
             size_bytes: How many bytes the file has.
@@ -44,13 +84,10 @@ class Content(NamedTuple):
         """
         if size_bytes != self.size_bytes:
             return False
-        left = size_bytes
-        with self.open() as source:
-            while chunk := source.read(_COMPARED_BYTES):
-                if read(len(chunk)) != chunk:
-                    return False
-                left -= len(chunk)
-        return left == 0
+        try:
+            return all(read(len(piece)) == piece for piece in self.pieces(_COMPARED_BYTES))
+        except CorruptObject:
+            return False
 
 
 def is_as_noted(found: str, noted: str) -> bool:
@@ -118,6 +155,8 @@ class Place(Protocol):
 
         Raises:
             StoreError: It could not be put; what lay there before is whole.
+            CorruptObject: The version is damaged. What passes through this process is found out before it is put; a
+                copy within a bucket by its size, afterwards.
             FileNotFoundError: The version's object is gone.
         """
         ...
