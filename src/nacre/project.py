@@ -132,11 +132,12 @@ class Project:
     @cached_property
     def publisher(self) -> Publisher:
         """What puts versions where their keys say; those of another environment than the default where it says."""
-        return self._publisher(self.settings)
+        return self.publisher_of(self.settings.env)
 
-    def _publisher(self, settings: Settings) -> Publisher:
-        places, is_active, said_in = places_in(settings)
-        not_at = self.outside.location if settings.env != DEFAULT_ENV else None
+    def publisher_of(self, env: str) -> Publisher:
+        """What does so for an environment, whichever the settings say."""
+        places, is_active, said_in = places_in(replace(self.settings, env=env))
+        not_at = self.outside.location if env != DEFAULT_ENV else None
         return Publisher(
             places, _open_place, store=self.store, is_active=is_active, said_in=said_in, not_at=not_at
         )
@@ -154,7 +155,7 @@ class Project:
         chain = chain_of(self.settings, own.records, name)
         if creates:
             begin(own.records, chain, self._clock.now())
-        return _read_through(chain, own)._replace(publisher=self._publisher(replace(self.settings, env=name)))
+        return _read_through(chain, own)._replace(publisher=self.publisher_of(name))
 
     def from_default(self) -> Project:
         """Give the same project, looked at from the default environment."""

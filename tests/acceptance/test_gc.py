@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,6 +14,7 @@ from nacre import project as roots
 from nacre.cli.main import cli
 from nacre.curate.checking import check_store
 from nacre.errors import UsageError
+from nacre.store.ids import new_id
 
 PIPE = """
     from nacre.cache_policies import INPUTS
@@ -157,3 +159,35 @@ def test_there_is_nothing_to_collect_where_nothing_is_stored(project: Sandbox) -
     done = run("gc", "--delete")
     assert done.exit_code == 2
     assert "no store yet" in done.output
+
+
+@pytest.mark.parametrize("env", ["default", "dev"])
+def test_what_killed_publications_left_goes_with_its_age_and_nothing_of_others(
+    project: Sandbox, monkeypatch: pytest.MonkeyPatch, env: str
+) -> None:
+    text = '[places]\n"s3://lake" = "lake"\n[env.dev]\npublish_root = "dev"\n'
+    settings(project, text)
+    monkeypatch.setenv("NACRE_ENV", env)
+    project.reopen()
+    project.build(project.module('@materialize("s3://lake/a/size.json")\ndef size(): return 1\n'))
+    monkeypatch.delenv("NACRE_ENV")
+    project.reopen()
+    published = next(project.folder.rglob("size.json"))
+
+    def left(folder: Path, days: float) -> Path:
+        path = folder / f".{new_id(lambda: project.clock.now().timestamp() - days * 86_400)}.unfinished"
+        path.write_bytes(b"half")
+        return path
+
+    old, young, elsewhere = left(published.parent, 8), left(published.parent, 6), left(project.folder, 8)
+    theirs = [old.with_name(name) for name in (".x.unfinished", old.name[1:], f"{old.name}.txt")]
+    for path in theirs:
+        path.write_bytes(b"theirs")
+    assert "leftovers of writers that were killed" in run("gc").output
+    assert old.exists()
+    assert json.loads(run("gc", "--delete", "--json").stdout)["removed"]["unfinished"] == {
+        "n": 1,
+        "size_bytes": 4,
+    }
+    assert not old.exists()
+    assert all(path.exists() for path in [published, young, elsewhere, *theirs])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
+from nacre.catalog.history import Catalog
 from nacre.errors import UsageError
+from nacre.planning.decide import is_seen_outside
 from nacre.project import Project
 from nacre.store.gc import GRACE_S, Report, Retention, collect
+from nacre.store.paths import env_name
 
 
 def collect_garbage(
@@ -29,7 +34,15 @@ def collect_garbage(
         raise UsageError("There is no store yet", {"store": project.store}, "a build makes it: nacre build")
     own = project.settings
     keep = Retention(own.keep_versions, own.keep_days, own.cache_keep, own.keep_runs, grace_s)
-    report = collect(
-        workspace.records, workspace.contents.objects, now=workspace.clock.now(), settings=keep, delete=delete
-    )
+    now = workspace.clock.now()
+    report = collect(workspace.records, workspace.contents.objects, now=now, settings=keep, delete=delete)
+    _sweep_places(project, workspace.catalog, now - timedelta(seconds=grace_s), report)
     return report, project.compact() if delete else 0
+
+
+def _sweep_places(project: Project, catalog: Catalog, before: datetime, report: Report) -> None:
+    """Remove what killed writers left where files are published; where files of others lie nothing is looked for."""
+    for env in catalog.environments():
+        slots = (head.slot for head in catalog.own_heads(env) if not is_seen_outside(head.slot, head))
+        for size in project.publisher_of(env_name(env)).sweep(slots, before, delete=report.deleted):
+            report.remove("unfinished", size)

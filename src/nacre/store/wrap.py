@@ -315,6 +315,11 @@ class FaultyPlace:
             self._decide, Call("copy_to", (path, name)), lambda: self.inner.copy_to(path, objects, name)
         )
 
+    def sweep(self, folders: Iterable[str], before: datetime, *, delete: bool) -> Sequence[int]:
+        """Pass on, unless it shall fail."""
+        call = Call("sweep", ())
+        return _with_fault(self._decide, call, lambda: self.inner.sweep(folders, before, delete=delete))
+
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Pass on, unless it shall fail."""
         return _with_fault(self._decide, Call("marks", tuple(paths)), lambda: self.inner.marks(paths))

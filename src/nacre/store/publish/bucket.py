@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import BinaryIO
 
 from nacre.errors import StoreUnavailable
@@ -140,6 +141,10 @@ class BucketPlace:
         with self.open(path) as source, objects.put(name) as file:
             while chunk := source.read(PART_BYTES):
                 file.write(chunk)
+
+    def sweep(self, folders: Iterable[str], before: datetime, *, delete: bool) -> Sequence[int]:
+        """List nothing: the parts of an upload that never ended are the service's, which a lifecycle rule removes."""
+        return []
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Say which of the paths have a file: a LIST of what lies between them, at most as many as there are paths."""

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,11 +16,12 @@ from nacre.encoding import digest_chunks
 from nacre.errors import NacreError
 from nacre.store.directory import copy_bytes, sync_folder
 from nacre.store.failures import at_place
-from nacre.store.ids import new_id
+from nacre.store.ids import new_id, time_of
 from nacre.store.port import ObjectStore
 from nacre.store.publish.port import Content, is_as_noted
 
 _ASIDE = ".before-nacre"
+_UNFINISHED = ".unfinished"
 _READ_BYTES = 1 << 20
 
 
@@ -63,7 +65,7 @@ class FilePlace:
             _make_way(target)
             if not _is_expected(target, expect):
                 return None
-            unfinished = target.with_name(f".{new_id()}.unfinished")
+            unfinished = target.with_name(f".{new_id()}{_UNFINISHED}")
             try:
                 with open(unfinished, "x+b") as file:
                     copy_bytes(source, file)
@@ -95,6 +97,17 @@ class FilePlace:
         """Copy a file into a store as a new object, sharing its blocks where the file system can."""
         with self.open(path) as source, objects.put(name) as file:
             copy_bytes(source, file)
+
+    def sweep(self, folders: Iterable[str], before: datetime, *, delete: bool) -> Sequence[int]:
+        """List how large what writers that were killed before a moment left in folders is; remove it where asked."""
+        found: list[int] = []
+        for folder in folders:
+            with _told(Path("/", folder)), suppress(FileNotFoundError, NotADirectoryError):
+                left = [entry for entry in os.scandir(f"/{folder}") if _is_left(entry, before)]
+                found += [entry.stat(follow_symlinks=False).st_size for entry in left]
+                for entry in left if delete else ():
+                    os.unlink(entry.path)
+        return found
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
         """Say which of the paths have a file, by size and the times of its last changes."""
@@ -142,6 +155,14 @@ def _named_twice(target: Path) -> Path:
             os.rename(target, aside)
         return aside
     raise AssertionError("there is always a further number")
+
+
+def _is_left(entry: os.DirEntry[str], before: datetime) -> bool:
+    """Whether a file is one that ``put`` began before a moment, and never gave its name."""
+    if not entry.name.startswith(".") or not entry.name.endswith(_UNFINISHED):
+        return False
+    begun = time_of(entry.name[1:].removesuffix(_UNFINISHED))
+    return begun is not None and begun < before and entry.is_file(follow_symlinks=False)
 
 
 def _is_same(target: Path, content: Content) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol
 
 from blake3 import blake3
@@ -180,6 +181,14 @@ class Place(Protocol):
             FileNotFoundError: There is no such file.
             FileExistsError: There is such an object.
             StoreError: It could not be copied.
+        """
+        ...
+
+    def sweep(self, folders: Iterable[str], before: datetime, *, delete: bool) -> Sequence[int]:
+        """List how large what writers that were killed before a moment left in folders is; remove it where asked.
+
+        Raises:
+            StoreError: A folder cannot be read, or what lies there not be removed.
         """
         ...
 
