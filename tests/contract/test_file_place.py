@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from nacre.store.directory import DirectoryObjects
 from nacre.store.publish.files import FilePlace
 from nacre.store.publish.port import is_as_noted
@@ -54,3 +56,34 @@ def test_a_published_file_shares_no_name_with_the_store(tmp_path: Path) -> None:
     path.write_bytes(b"an edit in place")
     with objects.get("data/a/1") as file:
         assert file.read() == b"x" * 100_000
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes of what was flushed to the disk, in order."""
+    real, found = os.fsync, list[int]()
+
+    def fsync(descriptor: int) -> None:
+        found.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return found
+
+
+@pytest.mark.parametrize("is_checked", [False, True])
+def test_a_file_in_new_folders_is_on_disk_with_all_of_them_and_later_ones_flush_no_more_than_theirs(
+    tmp_path: Path, synced: list[int], is_checked: bool
+) -> None:
+    path, place = tmp_path / "lake/a/b/x", FilePlace()
+    name = str(path).lstrip("/")
+    if is_checked:
+        place.check(name)
+    place.put(name, inline(b"1"))
+    places = [path, tmp_path / "lake/a/b", tmp_path / "lake/a", tmp_path / "lake", tmp_path]
+    assert sorted(synced) == sorted(each.stat().st_ino for each in places)
+    synced.clear()
+    if is_checked:
+        place.check(name)
+    place.put(name, inline(b"2"))
+    assert synced == [path.stat().st_ino, path.parent.stat().st_ino]

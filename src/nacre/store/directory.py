@@ -129,7 +129,7 @@ class DirectoryObjects:
         with translated(self.root):
             _flush(unfinished, file)
             self._require_own(target.parent)
-            changed = _make_folders(target.parent)
+            changed = make_folders(target.parent)
             _link(unfinished, target)
             for folder in changed:
                 sync_folder(folder)
@@ -153,8 +153,13 @@ def _flush(path: Path, file: BinaryIO) -> None:
         os.close(descriptor)
 
 
-def _make_folders(folder: Path) -> list[Path]:
-    """Make a folder with its parents; the folders whose entries changed, which must reach the disk too."""
+def make_folders(folder: Path) -> list[Path]:
+    """Make a folder with its parents, for a file in it.
+
+    Returns:
+        The folders whose entries change by that, the folder itself first: they must reach the disk too. Whoever made
+        one that is there already sees to it; journals of file systems keep the order in which folders were made.
+    """
     changed = [folder]
     missing = folder
     while not missing.is_dir():

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from nacre.encoding import digest_chunks
 from nacre.errors import NacreError
-from nacre.store.directory import copy_bytes, sync_folder
+from nacre.store.directory import copy_bytes, make_folders, sync_folder
 from nacre.store.failures import at_place
 from nacre.store.ids import new_id, time_of
 from nacre.store.port import ObjectStore
@@ -34,7 +34,9 @@ class FilePlace:
         """Find out whether a file could be put here, by making its folder: only that tells what a mount allows."""
         target = Path("/", path)
         with _told(target.parent):
-            _make_way(target)
+            # A file that is put here finds the folder as if others had made it.
+            for changed in _make_way(target)[1:]:
+                sync_folder(changed)
             may = os.access(
                 target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
             )
@@ -62,7 +64,7 @@ class FilePlace:
                 sync_folder(target.parent)
                 return _mark(os.fstat(file.fileno()))
         with content.open() as source, _told(target.parent):
-            _make_way(target)
+            changed = _make_way(target)
             if not _is_expected(target, expect):
                 return None
             unfinished = target.with_name(f".{new_id()}{_UNFINISHED}")
@@ -80,7 +82,8 @@ class FilePlace:
             finally:
                 with suppress(FileNotFoundError):
                     unfinished.unlink()
-            sync_folder(target.parent)
+            for folder in changed:
+                sync_folder(folder)
             return mark
 
     def open(self, path: str) -> BinaryIO:
@@ -125,18 +128,15 @@ def _told(folder: Path) -> Iterator[None]:
         raise at_place(error, folder) from error
 
 
-def _make_way(target: Path) -> None:
-    """Make the folder of a file, and refuse a file where a folder lies."""
+def _make_way(target: Path) -> list[Path]:
+    """Make the folder of a file, and refuse a file where a folder lies; the folders whose entries change."""
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "there is a folder of that name", str(target))
-    _make(target.parent)
-
-
-def _make(folder: Path) -> None:
+    folder = target.parent
     nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "there is a file where a folder is needed", str(nearest))
-    folder.mkdir(parents=True, exist_ok=True)
+    return make_folders(folder)
 
 
 def _named_twice(target: Path) -> Path:
