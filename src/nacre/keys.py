@@ -13,7 +13,10 @@ MAX_KEY_LENGTH = 512
 _USUAL = re.compile(r"[a-z0-9]+://[A-Za-z0-9_][A-Za-z0-9_.=-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*")
 # The rules one by one; compiled when a key first needs them.
 _SCHEME = r"[a-z0-9]+://"
-_RESTRICTED = r"[\n\r\t\0 #?&%\"'<>\[\]|\\^`]"
+#: Control characters, and halves of surrogate pairs: neither buckets nor all file systems take them.
+_UNFIT = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
+_NO_NAME = rf"[{_UNFIT}]"
+_RESTRICTED = rf"[{_UNFIT} #?&%\"'<>\[\]|\\^`]"
 _BRACES = r"[{}]"
 _DIMENSION = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
 _ARTIFACT = re.compile(r"[a-z0-9-]*\Z")
@@ -67,15 +70,16 @@ def validate_key(key: object) -> str:
 
 
 def odd_segment(path: str) -> str | None:
-    """Return the first segment of a path that names nothing, which is ``.``, ``..`` or empty; else None.
+    """Return the first segment of a path that can name nothing; else None.
 
-    One slash at the end is nothing odd.
+    It is ``.``, ``..`` or empty, or has a control character or half of a surrogate pair. One slash at the end is
+    nothing odd.
 
     >>> odd_segment("lake/../raw/")
     '..'
     """
     segments = path.removesuffix("/").split("/") if path else []
-    return next((segment for segment in segments if segment in ("", ".", "..")), None)
+    return next((each for each in segments if each in ("", ".", "..") or re.search(_NO_NAME, each)), None)
 
 
 def dimensions(key: str) -> list[str]:

@@ -422,7 +422,16 @@ def test_a_url_of_a_bucket_names_one(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rest", "part"), [("../q", ".."), ("./x", "."), ("x/../y", ".."), ("/x", ""), ("x//y", "")]
+    ("rest", "part"),
+    [
+        ("../q", ".."),
+        ("./x", "."),
+        ("x/../y", ".."),
+        ("/x", ""),
+        ("x//y", ""),
+        ("x/\x01", "\x01"),
+        ("\ud800/x", "\ud800"),
+    ],
 )
 def test_a_url_of_a_bucket_has_no_part_that_names_nothing(rest: str, part: str) -> None:
     with pytest.raises(UsageError, match="cannot have the part") as caught:

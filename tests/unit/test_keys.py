@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from nacre.keys import (
     key_name,
     key_of,
     key_path,
+    odd_segment,
     partition_of,
     resolved,
     slot,
@@ -49,6 +52,16 @@ def test_a_key_needs_a_scheme(key: str) -> None:
 def test_characters_that_break_addresses_are_refused(character: str) -> None:
     with pytest.raises(InvalidKey, match="cannot contain"):
         validate_key(f"s3://a{character}b")
+
+
+def test_no_control_character_and_no_half_of_a_surrogate_pair_is_taken() -> None:
+    characters = map(chr, range(0x110000))
+    for character in (each for each in characters if category(each) in ("Cc", "Cs")):
+        with pytest.raises(InvalidKey, match="cannot contain"):
+            validate_key(f"s3://a/{character}b")
+        with pytest.raises(InvalidKey, match="cannot be named"):
+            validate_partition(f"a{character}")
+        assert odd_segment(f"lake/{character}b/") == f"{character}b"
 
 
 @pytest.mark.parametrize("key", ["s3://../../etc", "s3://a/../b", "s3://a/./b", "s3://.."])

@@ -44,7 +44,7 @@ def parse(url: str) -> Address:
         url: ``s3://bucket``, ``gs://bucket/prefix`` or ``az://container/prefix``.
 
     Raises:
-        UsageError: It has another scheme, no bucket, or a part that is empty or dots only.
+        UsageError: It has another scheme, no bucket, or a part that can name nothing.
     """
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
