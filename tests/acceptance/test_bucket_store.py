@@ -469,3 +469,13 @@ def test_the_text_of_code_costs_one_put_for_each_version_of_a_file(sandbox: Sand
     relay.asked.clear()
     sandbox.build(sandbox.edit(module, "calls = []", "calls = []  # nothing yet"))
     assert [asked.method for asked in relay.asked if "/sources/" in asked.path] == []
+
+
+def test_a_password_in_the_endpoint_is_no_part_of_the_name_of_the_index(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = os.environ["AWS_ENDPOINT_URL"].replace("://", "://bob:hunter2@")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    sandbox.reopen()
+    assert sandbox.build(sandbox.module(PIPELINE)).ok
+    assert "hunter2" not in index_file(sandbox).name

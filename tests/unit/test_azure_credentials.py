@@ -115,3 +115,10 @@ def test_an_endpoint_must_be_a_url() -> None:
 def test_an_access_never_shows_a_secret() -> None:
     access = find_access(SITE, {"AZURE_STORAGE_CONNECTION_STRING": STRING.replace("k==", "very-secret")})
     assert "very-secret" not in repr(access)
+
+
+@pytest.mark.parametrize("given", [{}, {"AZURE_STORAGE_USE_EMULATOR": "true"}])
+def test_a_password_in_the_endpoint_is_neither_shown_nor_sent(given: dict[str, str]) -> None:
+    own = {**ACCOUNT, "AZURE_STORAGE_KEY": "a2V5", "AZURE_STORAGE_ENDPOINT": "http://bob:hunter2@host:1/a"}
+    access = find_access(SITE, own | given)
+    assert access.endpoint == dict(access.settings)["endpoint"] == "http://host:1/a"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nacre.errors import StoreReadOnly, StoreUnavailable
+from nacre.errors import StoreError, StoreReadOnly, StoreUnavailable
 from nacre.store.credentials.s3 import find_access
 from nacre.store.refusals import Site
 
@@ -143,3 +143,22 @@ def test_a_file_that_cannot_be_read_counts_as_empty(tmp_path: Path) -> None:
     (tmp_path / "none").write_bytes(b"\xff[[broken")
     with pytest.raises(StoreReadOnly, match="no credentials"):
         find_access(SITE, no_files(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize("start", ["http://", "https://"])
+def test_a_password_in_the_endpoint_is_neither_shown_nor_sent(name: str, start: str) -> None:
+    access = find_access(SITE, {**KEYS, name: f"{start}bob:hunter2@host:9000/p@th"})
+    assert access.endpoint == dict(access.settings)["endpoint"] == f"{start}host:9000/p@th"
+
+
+def test_no_error_about_an_endpoint_shows_its_password(tmp_path: Path) -> None:
+    for given in (
+        {**KEYS, "AWS_ENDPOINT_URL": "bob:hunter2@host"},
+        {**KEYS, "AWS_ENDPOINT_URL": "http://bob:hunter2@host", "AWS_ALLOW_HTTP": "false"},
+        {**no_files(tmp_path), "AWS_ENDPOINT_URL": "https://bob:hunter2@host"},
+    ):
+        with pytest.raises(StoreError, match="host") as caught:
+            find_access(SITE, given)
+        assert "bob" not in str(caught.value)
+        assert "hunter2" not in str(caught.value)

@@ -115,3 +115,9 @@ def test_an_access_never_shows_a_secret() -> None:
     access = find_access(SITE, {"GOOGLE_BEARER_TOKEN": "very secret"})
     assert "very secret" not in repr(access)
     assert "very secret" not in f"{access}"
+
+
+@pytest.mark.parametrize("start", ["http://", ""])
+def test_a_password_in_the_address_of_an_emulator_is_neither_shown_nor_sent(start: str) -> None:
+    access = find_access(SITE, {"STORAGE_EMULATOR_HOST": f"{start}bob:hunter2@host:1"})
+    assert access.endpoint == dict(access.settings)["base_url"] == "http://host:1"

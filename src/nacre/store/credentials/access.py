@@ -31,6 +31,17 @@ def first(environ: Mapping[str, str], *names: str) -> str:
     return next((value for name in names if (value := environ.get(name, "").strip())), "")
 
 
+def without_user(url: str) -> str:
+    """The URL of a service without a user and password in it: the client never sends them, and nobody shall see them.
+
+    >>> without_user("https://bob:hunter2@s3.example.org/lake")
+    'https://s3.example.org/lake'
+    """
+    scheme, separator, rest = url.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
 def is_on(text: str) -> bool:
     """Whether a variable says yes."""
     return text.strip().lower() in ("1", "true", "yes", "on")

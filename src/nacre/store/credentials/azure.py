@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nacre.errors import StoreUnavailable
-from nacre.store.credentials.access import Access, first, is_on, pairs
+from nacre.store.credentials.access import Access, first, is_on, pairs, without_user
 from nacre.store.refusals import Site, no_credentials
 
 EMULATOR = "http://127.0.0.1:10000/devstoreaccount1"
@@ -47,9 +47,8 @@ def find_access(site: Site, environ: Mapping[str, str]) -> Access:
     """
     said = _connection_string(site, environ.get("AZURE_STORAGE_CONNECTION_STRING", ""))
     if is_on(environ.get("AZURE_STORAGE_USE_EMULATOR", "")) or is_on(said.get("usedevelopmentstorage", "")):
-        endpoint = (
-            first(environ, "AZURE_STORAGE_ENDPOINT", "AZURITE_BLOB_STORAGE_URL").rstrip("/") or EMULATOR
-        )
+        written = first(environ, "AZURE_STORAGE_ENDPOINT", "AZURITE_BLOB_STORAGE_URL")
+        endpoint = without_user(written).rstrip("/") or EMULATOR
         account: dict[str, str | bool] = {
             "account_name": EMULATOR_ACCOUNT,
             "account_key": EMULATOR_KEY,
@@ -102,7 +101,7 @@ def _endpoint(said: Mapping[str, str], environ: Mapping[str, str]) -> str:
     suffix = said.get("endpointsuffix", "core.windows.net")
     if not written and suffix != "core.windows.net":
         return f"{said.get('defaultendpointsprotocol', 'https')}://{said.get('accountname')}.blob.{suffix}"
-    return written.rstrip("/")
+    return without_user(written).rstrip("/")
 
 
 def _connection_string(site: Site, text: str) -> dict[str, str]:

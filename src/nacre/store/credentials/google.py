@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 
 from nacre.errors import StoreUnavailable
-from nacre.store.credentials.access import Access, first, is_off, is_on, pairs
+from nacre.store.credentials.access import Access, first, is_off, is_on, pairs, without_user
 from nacre.store.refusals import Site, no_credentials
 
 ENDPOINT = "https://storage.googleapis.com"
@@ -59,7 +59,7 @@ def find_access(site: Site, environ: Mapping[str, str]) -> Access:
 def _emulator(site: Site, environ: Mapping[str, str]) -> str:
     """The URL of an emulator, which Google's libraries let be written without a scheme; empty where none is named."""
     host = environ.get("STORAGE_EMULATOR_HOST", "").strip().rstrip("/")
-    url = host if not host or "://" in host else f"http://{host}"
+    url = without_user(host if not host or "://" in host else f"http://{host}")
     if url and not url.startswith(("http://", "https://")):
         hint = "write it as http://127.0.0.1:9023, or unset it"
         raise StoreUnavailable("STORAGE_EMULATOR_HOST is no URL", site._replace(endpoint=url).facts(), hint)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 
 from nacre.errors import StoreUnavailable
-from nacre.store.credentials.access import Access, is_off, is_on, pairs
+from nacre.store.credentials.access import Access, is_off, is_on, pairs, without_user
 from nacre.store.refusals import Site, no_credentials
 
 DEFAULT_REGION = "us-east-1"
@@ -35,7 +35,7 @@ def find_access(site: Site, environ: Mapping[str, str]) -> Access:
         StoreUnavailable: The endpoint is no URL.
     """
     profile = _Profile(environ)
-    endpoint = (
+    endpoint = without_user(
         environ.get("AWS_ENDPOINT_URL_S3")
         or environ.get("AWS_ENDPOINT_URL")
         or profile.setting("endpoint_url")
