@@ -23,7 +23,7 @@ from nacre.execute.result import RunResult, StepResult
 from nacre.keys import key_name, key_of, slot
 from nacre.loading import find_stored, load_stored
 from nacre.planning.forecast import Total, total
-from nacre.project import current_project
+from nacre.project import Project, current_project
 
 log = logging.getLogger(__name__)
 
@@ -200,16 +200,17 @@ def location(key: str | Asset, *, partition: Partition = "") -> str:
         partition: One partition of it.
 
     Returns:
-        An absolute path or a URL, by the project's ``places``, of a file of others in any environment; empty where the
-        key names no place.
+        An absolute path or a URL, by the ``places`` of the project, which within a run is that of the run; of a file of
+        others in any environment. Empty where the key names no place.
     """
     name = key.key if isinstance(key, Asset) else key
-    project, made = current_project(), slot(name, str(partition))
-    own = project.publisher.location(made)
-    if own == project.outside.location(made):
+    run, made = context.current_run.get(), slot(name, str(partition))
+    here = run.workspace if isinstance(run, ActiveRun) else current_project()
+    own = here.publisher.location(made)
+    if own == here.outside.location(made):
         return own
     # In an environment that publishes elsewhere it depends on who makes it.
-    workspace = project.workspace(creates=False)
+    workspace = here.workspace(creates=False) if isinstance(here, Project) else here
     rows = workspace.catalog.heads_of(workspace.env, name)
     return workspace.place_of(made, next((row for row in rows if row.slot == made), None))
 

@@ -400,12 +400,13 @@ def _started_in() -> str:
 
 
 def _is_tool(file: str) -> bool:
-    """True for a started program that is installed (pytest, nacre itself), not the user's own script."""
-    path = os.path.abspath(file)
-    own = os.path.dirname(os.path.abspath(__file__))
-    return (
-        path.startswith((own + os.sep, sys.prefix + os.sep, sys.base_prefix + os.sep)) or "-packages" in path
-    )
+    """True for a started program that is installed (pytest, nacre itself), not the user's own script.
+
+    It may be started through a link: pipx and uv make one in a folder of the search path.
+    """
+    path = os.path.realpath(file)
+    own, prefix, base = map(os.path.realpath, (os.path.dirname(__file__), sys.prefix, sys.base_prefix))
+    return path.startswith((own + os.sep, prefix + os.sep, base + os.sep)) or "-packages" in path
 
 
 def _folder(path: str) -> str:

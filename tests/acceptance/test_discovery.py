@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
+import subprocess
 import sys
+import venv
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +15,7 @@ import pytest
 import nacre
 from nacre.declare.discover import load_module
 from nacre.errors import InvalidOption, SourceDrift, UnknownName, UsageError
-from sandbox import Sandbox
+from sandbox import SOURCES, Sandbox
 
 
 def test_assets_that_a_factory_leaves_in_a_list_or_dict_are_found(project: Sandbox) -> None:
@@ -176,3 +178,51 @@ def test_whatever_lies_among_the_modules_a_file_is_loaded_once(
     first = load_module(str(path))
     assert load_module(str(project.folder / "linked.py")) is first
     assert load_module("loaded_once.py", str(project.folder)) is first
+
+
+def placed_project(folder: Path, where: str) -> Path:
+    """A project with a place, in a folder of its own; its asset needs that it is known."""
+    (folder / "nacre.toml").write_text('[places]\n"s3://lake" = "lake"\n')
+    file = folder / "placed.py"
+    file.write_text(
+        f"""
+import nacre
+
+at_import = nacre.location("s3://lake/x")
+
+@nacre.materialize("demo://where")
+def where() -> None:
+    assert {where} == {str(folder / "lake/x")!r}
+"""
+    )
+    return file
+
+
+def test_a_step_sees_the_places_of_the_project_that_is_run(
+    project: Sandbox, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_STORE", ".nacre")
+    file = placed_project(tmp_path_factory.mktemp("other"), 'nacre.location("s3://lake/x")')
+    nacre.build("*", modules=[str(file)]).raise_for_failure()
+
+
+def test_a_command_that_was_installed_and_linked_elsewhere_is_no_script_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("home", "bin"):
+        (tmp_path / folder).mkdir()
+    venv.create(tmp_path / "tool", with_pip=False, symlinks=True)
+    command = tmp_path / "tool/bin/nacre"
+    command.write_text(f"#!{tmp_path}/tool/bin/python\nfrom nacre.cli.main import main\nmain()\n")
+    command.chmod(0o755)
+    (tmp_path / "bin/nacre").symlink_to(command)
+    placed_project(tmp_path / "home", "at_import")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(each for each in [str(SOURCES), *sys.path] if each))
+    monkeypatch.delenv("NACRE_STORE", raising=False)
+    done = subprocess.run(
+        [tmp_path / "bin/nacre", "build", "-m", "placed.py"],
+        cwd=tmp_path / "home",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
