@@ -22,7 +22,10 @@ from buckets import Lake
 from nacre import project as roots
 from nacre.cli.main import cli
 from nacre.errors import CorruptRecord, NacreError
+from nacre.store.codec import decode, encode
 from nacre.store.lease import Tenure
+from nacre.store.lives import left_of
+from nacre.store.records import Environment
 from sandbox import Sandbox
 from shell import Shell
 
@@ -314,39 +317,94 @@ def test_a_damaged_pin_can_be_removed(project: Sandbox, opened_anew: Callable[[]
     shell("fsck")
 
 
-def test_the_record_of_an_environment_is_made_again(
+@pytest.fixture
+def in_dev(
     project: Sandbox, opened_anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Callable[[], object]:
+    """A store in which dev was removed and begun anew twice; says what a value is there."""
     begin(project)
-    store, shell = OnDisk(project.store), Shell(project)
+    shell = Shell(project)
     for _ in range(2):
         shell("env", "rm", "dev", "--yes")
-        monkeypatch.setenv("NACRE_ENV", "dev")
         shell.write(PIPELINE.replace("41", "42"))
-        shell("build")
-        monkeypatch.delenv("NACRE_ENV")
+        shell("build", "--env", "dev")
         shell.write(PIPELINE)
     project.close()
+
+    def value() -> object:
+        with monkeypatch.context() as inside:
+            inside.setenv("NACRE_ENV", "dev")
+            opened_anew()
+            found = nacre.load("demo://a")
+        opened_anew()
+        return found
+
+    return value
+
+
+def repaired(shell: Shell, opened_anew: Callable[[], None]) -> str:
+    """Mend a store of which the record of dev is damaged; what was said of it."""
+    opened_anew()
+    shell("env", "ls")
+    shell("build")
+    assert "envs/dev" in shell("fsck", exits=1).output
+    output = shell("fsck", "--repair", exits=1).output
+    shell("fsck")
+    return next(line for line in output.splitlines() if "the environment dev was recorded anew" in line)
+
+
+def test_an_environment_of_which_nothing_tells_that_it_goes_on_is_recorded_as_removed(
+    project: Sandbox, opened_anew: Callable[[], None], in_dev: Callable[[], object]
+) -> None:
+    store, shell = OnDisk(project.store), Shell(project)
     for is_gone in (False, True):
+        assert in_dev() == 42
         if is_gone:
             with closing(sqlite3.connect(project.store / "records.sqlite")) as connection, connection:
                 connection.execute("DELETE FROM records WHERE path = 'envs/dev'")
         else:
             cut_off(store, "envs/")
-        opened_anew()
-        shell("env", "ls")
-        shell("build")
-        assert "envs/dev" in shell("fsck", exits=1).output
-        assert (
-            "the environment dev was recorded anew, over default" in shell("fsck", "--repair", exits=1).output
+        told = repaired(shell, opened_anew)
+        assert "as removed, since nothing tells that it was not: nacre build --env dev begins it anew" in told
+        assert in_dev() == 41
+        shell.write(PIPELINE.replace("41", "42"))
+        assert "2 reused" in shell("build", "--env", "dev").output, (
+            "all but the source, which is asked each time"
         )
-        shell("fsck")
-        monkeypatch.setenv("NACRE_ENV", "dev")
-        opened_anew()
-        assert nacre.load("demo://a") == 42
-        monkeypatch.delenv("NACRE_ENV")
-    opened_anew()
+        shell.write(PIPELINE)
     shell("env", "rm", "dev", "--yes")
+
+
+def test_an_environment_whose_damaged_record_or_pin_tells_that_it_goes_on_stays(
+    project: Sandbox, opened_anew: Callable[[], None], in_dev: Callable[[], object]
+) -> None:
+    store, shell = OnDisk(project.store), Shell(project)
+    whole = store.read()["envs/dev"]
+    store.put("envs/dev", whole.replace(b'"crc":"', b'"crc":"0')[:-3] + b'"}')
+    assert "over default, as the settings say" in repaired(shell, opened_anew)
+    assert in_dev() == 42
+    shell("pin", "a@v1", "tried", "--env", "dev")
+    for damaged in (whole[:20], whole.replace(b'"life":3', b'"life":7')):
+        store.put("envs/dev", damaged)
+        assert "over default, as the settings say" in repaired(shell, opened_anew)
+        assert in_dev() == 42
+
+
+def test_an_environment_that_had_ended_never_comes_back_by_mending(
+    project: Sandbox, opened_anew: Callable[[], None], in_dev: Callable[[], object]
+) -> None:
+    """A removal is killed behind its one deciding write: all heads are there still."""
+    store, shell = OnDisk(project.store), Shell(project)
+    begun = decode(store.read()["envs/dev"], Environment)
+    ended = encode(begun.ended(project.clock.now()))
+    for bit in range(len(ended) * 8):
+        damaged = bytearray(ended)
+        damaged[bit // 8] ^= 1 << bit % 8
+        assert not left_of(bytes(damaged)).goes_on, bytes(damaged)
+    store.put("envs/dev", ended.replace(b'"base":"default"', b'"base":"defaulu"'))
+    assert "as removed, as its record still says" in repaired(shell, opened_anew)
+    assert in_dev() == 41
+    assert "dev" not in shell("env", "ls").stdout
 
 
 def test_a_damaged_lease_is_taken_as_free(project: Sandbox) -> None:

@@ -17,13 +17,15 @@ from nacre.execute.publishing import Publishing
 from nacre.execute.taking import changed_outside
 from nacre.execute.workspace import Workspace
 from nacre.keys import slot
+from nacre.pinning import pins
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.project import Project
 from nacre.store.codec import decode, encode
 from nacre.store.fsck import Checked, Finding, Problem, check, mend
 from nacre.store.history import fitted
-from nacre.store.paths import env_life, env_name
+from nacre.store.lives import left_of
+from nacre.store.paths import env_folder, env_life, env_name
 from nacre.store.port import Write
 from nacre.store.records import DEFAULT_ENV, Environment, Head
 from nacre.survey.gather import Versions
@@ -229,21 +231,39 @@ def _listed(data: bytes) -> int:
 
 
 def _restore_environments(project: Project, workspace: Workspace, checked: Checked) -> list[str]:
-    """Record environments anew whose record cannot be read, or is gone while there are heads of a later life."""
+    """Record environments anew whose record cannot be read, or is gone while there are heads of a later life.
+
+    One goes on only where something says so: what had ended must never come back. Where one that went on is taken for
+    ended, its results are stored still, and the next build in it takes them.
+    """
     done = []
-    folders = {stored.path.split("/")[1] for stored in workspace.records.scan("heads/")}
+    heads = {stored.path.split("/")[1] for stored in workspace.records.scan("heads/")}
+    pinned = {pin.env for pin in pins(workspace)}
     for path in sorted(path for path in checked.unreadable | checked.nameless if path.startswith("envs/")):
         name = path.removeprefix("envs/")
-        lives = [env_life(each) for each in folders if env_name(each) == name]
+        stored = next((each for each in workspace.records.scan(path) if each.path == path), None)
+        told = left_of(stored.data if stored is not None else b"")
+        # An environment of which versions are pinned cannot be removed.
+        kept = [env_life(each) for each in pinned if env_name(each) == name]
+        life = max(kept or [told.life, *(env_life(each) for each in heads if env_name(each) == name)])
+        folder = env_folder(name, life)
+        goes_on = folder in heads and (bool(kept) or (told.goes_on and told.life == life))
         base = project.settings.environment(name).base or DEFAULT_ENV
         now = workspace.clock.now()
-        found = Environment(name=name, base=base, created_at=now, life=max(lives, default=1))
-        stored = next((each for each in workspace.records.scan(path) if each.path == path), None)
-        data = encode(found if lives else found.ended(now))
-        if workspace.records.batch([Write(path, data, stored.token if stored else None)])[0] is not None:
-            checked.unreadable.discard(path)
-            over = f"over {base}, as the settings say" if lives else "as removed, since it has no heads"
-            done.append(f"the environment {name} was recorded anew, {over}")
+        found = Environment(name=name, base=base, created_at=now, life=life)
+        data = encode(found if goes_on else found.ended(now))
+        if workspace.records.batch([Write(path, data, stored.token if stored else None)])[0] is None:
+            continue
+        checked.unreadable.discard(path)
+        if goes_on:
+            how = f"over {base}, as the settings say"
+        elif folder not in heads:
+            how = "as removed, since it has no heads"
+        elif told.has_ended:
+            how = "as removed, as its record still says"
+        else:
+            how = f"as removed, since nothing tells that it was not: nacre build --env {name} begins it anew"
+        done.append(f"the environment {name} was recorded anew, {how}")
     return done
 
 

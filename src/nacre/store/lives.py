@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
 
 from nacre.store.codec import decode, readable
 from nacre.store.paths import env_name, env_path
 from nacre.store.port import RecordStore, Stored
 from nacre.store.records import Environment
+
+
+class Told(NamedTuple):
+    """What a damaged record of an environment still says.
+
+    Args:
+        life: The last life that it may tell of.
+        goes_on: True where everything but a letter or two is there, and nothing of an end.
+        has_ended: True where it says when it ended.
+    """
+
+    life: int = 1
+    goes_on: bool = False
+    has_ended: bool = False
+
+
+def left_of(data: bytes) -> Told:
+    """Read what is left of a damaged record of an environment; nothing where that is no JSON."""
+    try:
+        found = msgspec.json.decode(data, type=dict[str, object])
+    except ValueError:
+        return Told()
+    life = found.get("life", 1)
+    if not isinstance(life, int) or life < 1:
+        return Told()
+    # A damaged name of a member is one that no record has: it may have been that of the end.
+    is_whole = found.keys() <= {*Environment.__struct_fields__, "crc"}
+    return Told(life, is_whole and "ended_at" not in found, "ended_at" in found)
 
 
 def recorded(records: RecordStore) -> dict[str, Environment]:
