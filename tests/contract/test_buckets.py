@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 
@@ -130,6 +132,30 @@ def test_a_service_that_breaks_a_promise_is_refused_by_name_and_nothing_stays(
     assert lake.names() == []
 
 
+def without_what_is_below(asked: Asked, answer: bytes) -> bytes:
+    """List an object, and not what lies below its name."""
+    listed = re.findall(rb"<Contents>.*?</Contents>", answer, re.DOTALL) if asked.kind == "LIST" else ()
+    for each in listed:
+        answer = answer.replace(each, b"") if b"below" in each else answer
+    return answer
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_service_that_keeps_nothing_below_the_name_of_an_object_is_refused(
+    lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch, is_listed: bool
+) -> None:
+    """A collection would not see the results there, and remove what they are made of."""
+    monkeypatch.setattr(connecting, "MAX_RETRIES", 0)
+    if is_listed:
+        relay.spoil = lambda asked: "400 XMinioParentIsObject" if "/below" in unquote(asked.path) else ""
+    else:
+        relay.rewrite = without_what_is_below
+    with pytest.raises(StoreUnavailable, match="does not keep what sharing a store rests on") as caught:
+        records_of(lake)
+    assert probe.BELOW in str(caught.value)
+    assert lake.names() == []
+
+
 @pytest.mark.parametrize("times", [probe.RACERS, probe.RACERS + 1])
 def test_a_service_that_is_only_busy_is_accused_of_nothing(
     lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch, times: int
@@ -152,19 +178,19 @@ def test_a_service_that_is_only_busy_is_accused_of_nothing(
 
 def test_a_service_is_tried_once_in_the_life_of_a_store(lake: Lake, relay: Relay) -> None:
     records_of(lake)
-    assert relay.counts == {"GET": 2 + 2, "PUT": 1 + 8 + 1 + 8 + 1 + 1, "LIST": 2, "DELETE": 1}
+    assert relay.counts == {"GET": 2 + 2, "PUT": 1 + 8 + 1 + 8 + 1 + 1 + 1, "LIST": 3, "DELETE": 2}
     stored = records_of(lake).get("format")
     assert stored is not None
     assert b'"probed_at"' in stored.data
-    assert sum(asked.kind == "PUT" for asked in relay.asked) == 20
+    assert sum(asked.kind == "PUT" for asked in relay.asked) == 21
 
 
 def test_where_nothing_may_be_deleted_a_store_is_begun_all_the_same(lake: Lake, relay: Relay) -> None:
     relay.spoil = lambda asked: "403 AccessDenied" if asked.method == "DELETE" else ""
     records = records_of(lake)
-    (probed, begun) = lake.names()
+    (*probed, begun) = lake.names()
     assert begun == "records/format"
-    assert ".probe-" in probed
+    assert [".probe-" in each for each in probed] == [True, True]
     assert [each.path for each in records.scan("")] == ["format"]
 
 

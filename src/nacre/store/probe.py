@@ -19,17 +19,19 @@ ONE_CREATES = "of several that create an object at the same time, more than one 
 ONE_REPLACES = "of several that replace an object at the same time, more than one is told that it did"
 READS = "it does not give back at once what was written"
 LISTS = "it does not list at once, and with the same ETag, what was written"
+#: As MinIO, which lists only the one, and as what keeps objects in folders, which refuses the other.
+BELOW = "it does not keep an object and, below the name of it, another one, or does not list both"
 
 #: Writers that meet in one race: two suffice where the service looks and writes in two steps, more find it sooner.
 RACERS = 8
 
 
 def broken_promise(bucket: Bucket, folder: str) -> str:
-    """Try out whether a service keeps what the records of a store rest on; about 25 requests, most at the same time.
+    """Try out whether a service keeps what the records of a store rest on; about 30 requests, most at the same time.
 
     Args:
         bucket: Where.
-        folder: Below which one hidden object is written, and removed again where that is permitted.
+        folder: Below which two hidden objects are written, and removed again where that is permitted.
 
     Returns:
         The promise that it breaks, in words; empty where it keeps them all.
@@ -41,6 +43,7 @@ def broken_promise(bucket: Bucket, folder: str) -> str:
     try:
         return _broken(bucket, path)
     finally:
+        _remove(bucket, _below(path))
         _remove(bucket, path)
 
 
@@ -75,7 +78,14 @@ def _broken(bucket: Bucket, path: str) -> str:
     second = _etag(bucket, path)
     if second in ("", first):
         return READS
-    return "" if _listed(bucket, path) == second else LISTS
+    if _listed(bucket, path) != second:
+        return LISTS
+    outcome = bucket.try_write(_below(path), b"below", None)
+    return "" if isinstance(outcome, str) and _listed(bucket, path, _below(path)) == outcome else BELOW
+
+
+def _below(path: str) -> str:
+    return f"{path}/below"
 
 
 def _first_answer(bucket: Bucket, path: str) -> str | None:
@@ -107,9 +117,10 @@ def _is_accepted(bucket: Bucket, path: str, expect: str | None) -> bool:
     return isinstance(bucket.try_write(path, b"no", expect), str)
 
 
-def _listed(bucket: Bucket, path: str) -> str:
+def _listed(bucket: Bucket, path: str, wanted: str = "") -> str:
+    """List from an object on; the ETag of it, or of another one."""
     page = next(bucket.pages(path.rpartition("/")[0], path[:-1]), [])
-    return next((each.etag for each in page if each.path == path), "")
+    return next((each.etag for each in page if each.path == (wanted or path)), "")
 
 
 def _remove(bucket: Bucket, path: str) -> None:
