@@ -162,6 +162,41 @@ def test_what_has_no_place_to_write_to_makes_no_version_that_others_would_take(
         assert str(nacre.load(key)) == "2"
 
 
+@pytest.mark.parametrize(
+    ("keys", "annotation", "returned"),
+    [
+        ('"s3://lake/own.json", "demo://stats"', "tuple[None, dict]", 'None, {"n": 1}'),
+        ('"s3://lake/own.json"', "dict", "None"),
+        ('"s3://lake/own.json"', '"dict"', "None"),
+    ],
+)
+def test_only_an_annotation_that_admits_none_makes_it_a_value(
+    project: Sandbox, lake: Path, monkeypatch: pytest.MonkeyPatch, keys: str, annotation: str, returned: str
+) -> None:
+    module = project.module(f"""
+    from pathlib import Path
+
+    @materialize("demo://n")
+    def n() -> int:
+        return 1
+
+    @materialize({keys})
+    def own(n) -> {annotation}:
+        Path({str(lake / "own.json")!r}).write_text('{{"real": 1}}')
+        return {returned}
+    """)
+    lake.mkdir()
+    monkeypatch.setenv("NACRE_ENV", "dev")
+    project.reopen()
+    with pytest.raises(StepFailed) as raised:
+        project.build(module).raise_for_failure()
+    assert "has no place to write to" in str(raised.value.__cause__)
+    monkeypatch.setenv("NACRE_ENV", "default")
+    project.reopen()
+    project.build(module).raise_for_failure()
+    assert json.loads((lake / "own.json").read_text()) == {"real": 1}
+
+
 def test_a_large_file_is_kept_too_and_read_back_as_it_was(project: Sandbox, lake: Path) -> None:
     module = project.module("""
     @materialize("s3://lake/big.bin")

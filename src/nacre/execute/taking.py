@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
@@ -209,13 +210,28 @@ class Taking:
 
 def _has_none(step: StepRun, made: str) -> bool:
     """Say whether ``None`` is a value of a step, and not what says that it wrote its file: its annotation tells."""
-    said = getattr(step.task.fn, "__annotations__", {}).get("return")
     present = step.previous.get(made)
-    return (
-        said not in (None, "None")
-        and formats.holds_none(key_of(made))
-        and not (present and present.is_written)
-    )
+    if (present and present.is_written) or len(step.task.assets) > 1 or not formats.holds_none(key_of(made)):
+        return False
+    try:
+        said = step.task.fn.__annotations__.get("return")
+    except (AttributeError, NameError):  # there are none, or they name what is not there
+        return False
+    return _admits_none(said if isinstance(said, str) else f"{said}")
+
+
+def _admits_none(annotation: str) -> bool:
+    """Say whether a type, as it is written, is that of values and of None.
+
+    >>> [_admits_none(each) for each in ("dict[str, int] | None", "typing.Optional[dict]", "typing.Any")]
+    [True, True, True]
+    >>> [_admits_none(each) for each in ("None", "dict", "list[dict | None]", "tuple[None, dict]")]
+    [False, False, False, False]
+    """
+    outer = re.sub(r"\[.*\]", "", annotation)
+    if outer.endswith("Union"):
+        return "None" in annotation
+    return bool(re.search(r"\b(Optional|Any|object)\b|\| *None\b|\bNone *\|", outer))
 
 
 def _gone(step: StepRun, made: str, place: str) -> OutputMismatch:
