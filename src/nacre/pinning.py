@@ -109,9 +109,10 @@ def _put(workspace: Workspace, pin: Pin, *, moves: bool) -> Pin | None:
         else:
             there = decode(stored.data, Pin, path)
             is_same_slot = (there.asset, there.partition, there.env) == (pin.asset, pin.partition, pin.env)
-            if is_same_slot and there.seq == pin.seq:
+            is_same = is_same_slot and there.seq == pin.seq
+            if is_same and there.data_version:  # one of an older store is written again, with its content
                 return there
-            if not (moves and is_same_slot):
+            if not is_same and not (moves and is_same_slot):
                 raise _taken(there)
             token = workspace.records.replace(path, encode(pin), stored.token)
         if token is not None:

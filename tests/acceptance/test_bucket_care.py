@@ -19,7 +19,7 @@ from nacre.errors import CorruptRecord
 from nacre.store import bucket_records
 from nacre.store.codec import encode
 from nacre.store.gc import Retention, collect
-from nacre.store.paths import action_path
+from nacre.store.paths import action_path, head_path
 from nacre.store.port import Write
 from nacre.store.records import Lease
 from sandbox import Sandbox
@@ -232,6 +232,14 @@ def test_a_machine_goes_on_from_no_head_that_went_back(
             sandbox.reopen()
         assert "went back, and what it is of is left out: nacre fsck" in run("ls").stderr
         assert not check(sandbox).ok
+        for delete in ((), ("--delete",)):
+            assert "A record of the store went back" in run("gc", *delete).output
+        records = sandbox.workspace.records
+        path = head_path("default", "demo://raw")
+        (stored,) = records.scan(path)
+        records.replace(path, stored.data, stored.token)
+        with pytest.raises(CorruptRecord, match="went back"):
+            nacre.load("demo://raw")
         assert "put together again" in check(sandbox, repair=True).repaired[0]
         sandbox.reopen()
     assert nacre.load("demo://raw") == right

@@ -156,6 +156,16 @@ def test_a_service_that_keeps_nothing_below_the_name_of_an_object_is_refused(
     assert lake.names() == []
 
 
+@pytest.mark.parametrize("fate", ["lost", "reset", "503 SlowDown"])
+def test_a_service_of_which_an_answer_is_lost_while_it_is_tried_is_accused_of_nothing(
+    lake: Lake, relay: Relay, fate: str
+) -> None:
+    left = [fate]
+    relay.spoil = lambda asked: left.pop() if left and asked.path.endswith("/below") else ""
+    assert records_of(lake).identity
+    assert not left
+
+
 @pytest.mark.parametrize("times", [probe.RACERS, probe.RACERS + 1])
 def test_a_service_that_is_only_busy_is_accused_of_nothing(
     lake: Lake, relay: Relay, monkeypatch: pytest.MonkeyPatch, times: int

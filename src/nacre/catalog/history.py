@@ -197,11 +197,11 @@ class Catalog:
             return dict(self._read(QUERIES["unreadable_through"], (self._through[env],), _pair))
         return dict(self._read(QUERIES["unreadable"], (env,), _pair))
 
-    def unreadable_of(self, env: str, asset: str) -> list[str]:
+    def unreadable_of(self, env: str, asset: str) -> dict[str, str]:
         """Those of them without which nobody can say what is current of an asset, or was."""
-        found = []
+        found = {}
         folders = self._chains.get(env, (env,))
-        for path in self.unreadable(env):
+        for path, problem in self.unreadable(env).items():
             area, folder, *_ = path.split("/")
             at = head_path(folder, asset).replace("heads/", f"{area}/", 1)
             if path != at and not path.startswith(f"{at}/"):
@@ -209,7 +209,7 @@ class Catalog:
             nearer = folders[: folders.index(folder)]
             own = [row for each in nearer for row in self._read(QUERIES["heads_of"], (each, asset), HeadRow)]
             if path not in [head_path(folder, asset, row.partition) for row in own]:
-                found.append(path)
+                found[path] = problem
         return found
 
     def require_readable(self, env: str, asset: str = "") -> None:
@@ -219,10 +219,9 @@ class Catalog:
             CorruptRecord: A head or a part of a history cannot be read, or went back, in the environment or in one that
                 it reads through.
         """
-        problems = self.unreadable(env)
-        for path in self.unreadable_of(env, asset) if asset else problems:
+        for path, problem in (self.unreadable_of(env, asset) if asset else self.unreadable(env)).items():
             facts = {"asset": asset, "record": path} if asset else {"record": path}
-            raise CorruptRecord(f"A record of the store {problems[path]}", facts, MEND)
+            raise CorruptRecord(f"A record of the store {problem}", facts, MEND)
 
     def heads_of(self, env: str, asset: str) -> list[HeadRow]:
         """What is current of one asset, by partition; one row where it has none.

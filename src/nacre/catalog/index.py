@@ -220,7 +220,18 @@ def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
         if records := by_area.get(area):
             write(connection, records)
     if connection.execute(QUERIES["any_unreadable"]).fetchone() is not None:
-        connection.executemany(QUERIES["remove_unreadable"], _of_heads(each.path for each in stored))
+        mended = [each.path for each in stored if not _is_behind(connection, each)]
+        connection.executemany(QUERIES["remove_unreadable"], _of_heads(mended))
+
+
+def _is_behind(connection: sqlite3.Connection, stored: Stored) -> bool:
+    """Whether a head that was written is still older than the one that is indexed."""
+    if not stored.data or not stored.path.startswith("heads/"):
+        return False
+    head = _decoded(_decode_head, stored.data, stored.path)
+    known = connection.execute(QUERIES["known_seq"], (head.env, head.asset, head.partition)).fetchone()
+    current = _decoded(_decode_entry, head.history[-1], stored.path)
+    return known is not None and known[0] > current.seq
 
 
 def append_events(connection: sqlite3.Connection, run: str, events: Iterable[Event]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Protocol, TypeVar
 
@@ -130,13 +130,13 @@ class Mirror:
             changed = at_once(lambda prefix: list(records.changes(prefix, {})), prefixes)
             del self._areas[len(USUAL) :]
         elif heads and known[_HEADS]:
-            changed[prefixes.index(_HEADS)] = self._followed(heads)
+            changed[prefixes.index(_HEADS)] = self._followed(heads, known[_HEADS])
         for found in changed:
             if found:
                 # One that cannot be read hides nothing else: fsck tells of it.
                 self._index(found, apply_readable)
 
-    def _followed(self, heads: Sequence[Stored]) -> list[Stored]:
+    def _followed(self, heads: Sequence[Stored], known: Mapping[str, Token]) -> list[Stored]:
         """Pick the heads to index: of those that others began again or put back from a backup, nobody goes on.
 
         One that is at an older version than is known here is put aside, with what is known, until somebody mends it.
@@ -144,6 +144,7 @@ class Mirror:
 
         Args:
             heads: As they changed.
+            known: Path to the token that was known before.
         """
         odd = {each.path for each in heads if self._contradicts(each) is not None}
         if not odd:
@@ -154,7 +155,7 @@ class Mirror:
             if each is None or (is_behind := self._contradicts(each)) is None:
                 found += [each] if each else []
             elif is_behind:
-                self._put_aside(each)
+                self._put_aside(each, known.get(each.path, ""))
             else:
                 # With its parts that lie beside it, which are read again when they are asked for.
                 parts = self._known(each.path.replace(_HEADS, "hist/", 1) + "/")
@@ -174,8 +175,11 @@ class Mirror:
         made = [(each.seq, (each.fingerprint, each.data_version)) for each in head.history]
         return False if any(known.get(n, of) != of for n, of in made) else None
 
-    def _put_aside(self, stored: Stored) -> None:
+    def _put_aside(self, stored: Stored, known: Token) -> None:
         def note(connection: sqlite3.Connection) -> None:
+            (token,) = connection.execute(QUERIES["mirrored_token"], (stored.path,)).fetchone() or ("",)
+            if token != known:
+                return  # another process of this machine moved it since it was read
             put_aside(connection, [stored.path], WENT_BACK)
             connection.execute(QUERIES["put_mirrored"], (stored.path, stored.token))
 

@@ -25,6 +25,9 @@ CREATE TABLE IF NOT EXISTS mirrored (path TEXT PRIMARY KEY, token TEXT NOT NULL)
 -- mirrored --
 SELECT path, token FROM mirrored WHERE path >= ? AND path < ? AND token <> ''
 
+-- mirrored_token --
+SELECT token FROM mirrored WHERE path = ?
+
 -- put_mirrored --
 INSERT INTO mirrored (path, token) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET token = excluded.token
 

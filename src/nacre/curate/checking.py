@@ -10,6 +10,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from nacre.catalog.compare import differs
+from nacre.catalog.index import WENT_BACK
 from nacre.catalog.mirror import SCHEDULED, USUAL
 from nacre.catalog.restore import restored_head
 from nacre.errors import CorruptRecord, StoreError, UsageError, said
@@ -106,10 +107,13 @@ def _behind(workspace: Workspace, checked: Checked) -> dict[str, str]:
     """Find the heads that are at an older version than this machine's index knows, each with its environment."""
     catalog = workspace.catalog
     try:
-        aside = {path: env for env in catalog.environments() for path in catalog.unreadable(env)}
+        found = {env: catalog.over({}).unreadable(env) for env in catalog.environments()}
     except CorruptRecord:  # the index says nothing of any
         return {}
-    return {path: env for path, env in aside.items() if path not in checked.unreadable}
+    aside = [
+        (path, env) for env, problems in found.items() for path in problems if problems[path] == WENT_BACK
+    ]
+    return {path: env for path, env in aside if path not in checked.unreadable}
 
 
 def _note_behind(checked: Checked, behind: Mapping[str, str]) -> None:
@@ -257,7 +261,7 @@ def _restore_environments(project: Project, workspace: Workspace, checked: Check
         checked.unreadable.discard(path)
         if goes_on:
             how = f"over {base}, as the settings say"
-        elif folder not in heads:
+        elif all(env_name(each) != name for each in heads):
             how = "as removed, since it has no heads"
         elif told.has_ended:
             how = "as removed, as its record still says"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from nacre.catalog.history import Catalog
-from nacre.errors import UsageError
+from nacre.catalog.index import WENT_BACK
+from nacre.errors import CorruptRecord, UsageError
 from nacre.planning.decide import is_seen_outside
 from nacre.project import Project
+from nacre.store.codec import MEND
 from nacre.store.gc import GRACE_S, Report, Retention, collect
 from nacre.store.paths import env_name
 
@@ -27,11 +29,16 @@ def collect_garbage(
 
     Raises:
         UsageError: There is no store.
+        CorruptRecord: A head is older than one that is known here: what it does not name may be what it is mended with.
         StoreError: It cannot be reached, written or read.
     """
     workspace = project.workspace(creates=False)
     if not project.is_stored:
         raise UsageError("There is no store yet", {"store": project.store}, "a build makes it: nacre build")
+    for env in workspace.catalog.environments():
+        behind = {path for path, why in workspace.catalog.unreadable(env).items() if why == WENT_BACK}
+        for path in sorted(behind):
+            raise CorruptRecord(f"A record of the store {WENT_BACK}", {"record": path}, MEND)
     own = project.settings
     keep = Retention(own.keep_versions, own.keep_days, own.cache_keep, own.keep_runs, grace_s)
     now = workspace.clock.now()

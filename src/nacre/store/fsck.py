@@ -245,7 +245,7 @@ class _Check:
         """Follow the versions that a record names to their bytes."""
         if isinstance(record, Pin):
             self._found.n_versions += 1
-            problem, place = self._problem(record.fingerprint, record.asset, "")
+            problem, place = self._problem(record.fingerprint, record.asset, record.data_version)
             if problem is not None:
                 about = slot(record.asset, record.partition)
                 text = f"pinned as {record.name}"

@@ -80,8 +80,13 @@ def _broken(bucket: Bucket, path: str) -> str:
         return READS
     if _listed(bucket, path) != second:
         return LISTS
-    outcome = bucket.try_write(_below(path), b"below", None)
-    return "" if isinstance(outcome, str) and _listed(bucket, path, _below(path)) == outcome else BELOW
+    try:
+        below = bucket.write(_below(path), b"below", None)
+    except StoreError:
+        if _etag(bucket, path) != second:
+            raise
+        return BELOW  # all else goes on
+    return "" if below and _listed(bucket, path, _below(path)) == below else BELOW
 
 
 def _below(path: str) -> str:
