@@ -128,3 +128,22 @@ def test_whatever_moves_was_made_from_what_is_current_then_and_the_rest_is_named
         inputs = chosen[slot][2] or {}
         assert all(now[up] == made for up, made in inputs.items()), slot
         assert not found.rebuilt or not set(inputs) & set(found.rebuilt)
+
+
+def test_a_version_that_lacks_a_partition_that_came_since_does_not_fit() -> None:
+    """Else a whole would lose what is current and stored, until the next build."""
+    parts: History = {
+        "s#a": [(2, "a2", {}), (1, "a1", {})],
+        "s#b": [(1, "b1", {})],
+        "s#c": [(1, "c1", {})],
+        "whole": [
+            (3, "w3", {"s#a": "a2", "s#b": "b1", "s#c": "c1"}),
+            (2, "w2", {"s#a": "a1", "s#b": "b1", "s#c": "c1"}),
+            (1, "w1", {"s#a": "a1", "s#b": "b1"}),
+        ],
+    }
+    assert moves(followed({"s#a": "a1"}, parts)) == {"whole": 2}
+    shorter = {**parts, "whole": [parts["whole"][0], parts["whole"][2]]}
+    assert followed({"s#a": "a1"}, shorter).rebuilt == ["whole"]
+    fewer = {**parts, "whole": [(3, "w3", {"s#a": "a2"}), *parts["whole"][1:]]}
+    assert followed({"s#a": "a1"}, fewer).rebuilt == ["whole"], "so does one of more than are read now"

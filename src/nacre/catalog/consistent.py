@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from nacre.catalog.history import HistoryRow
+from nacre.keys import key_of
 
 
 class MadeFrom(NamedTuple):
@@ -71,6 +72,8 @@ def follow(
 ) -> Followed:
     """Choose, for each slot below, the newest version that was made from exactly what will be current.
 
+    Of an asset that it reads by partition that is those that its current version read: one that came since is missed.
+
     Args:
         wanted: Slot to the content that it is given.
         order: The slots below, upstream first.
@@ -82,17 +85,31 @@ def follow(
     moves: dict[str, HistoryRow] = {}
     rebuilt: list[str] = []
     for slot in order:
-        fitting = (
-            (number, version.row)
-            for number, version in enumerate(versions(slot))
-            if version.inputs is not None
-            and all(content.get(each, current(each)) == made for each, made in version.inputs)
-            and (number == 0 or is_whole(slot, version.row))
-        )
-        number, row = next(fitting, (0, None))
-        content[slot] = row.data_version if row is not None else None
-        if row is None:
+        now: MadeFrom | None = None
+        content[slot] = None
+        for version in versions(slot):
+            is_now, now = now is None, now or version
+            if version.inputs is None or not _reads_as(now, version):
+                continue
+            is_made = all(content.get(each, current(each)) == made for each, made in version.inputs)
+            if is_made and (is_now or is_whole(slot, version.row)):
+                content[slot] = version.row.data_version
+                if not is_now:
+                    moves[slot] = version.row
+                break
+        else:
             rebuilt.append(slot)
-        elif number:
-            moves[slot] = row
     return Followed(moves, rebuilt)
+
+
+def _reads_as(now: MadeFrom, version: MadeFrom) -> bool:
+    """Say whether a version read the partitions that the current one read, of each asset that both read."""
+    ours, theirs = _parts(version), _parts(now)
+    return all(ours[asset] == theirs[asset] for asset in ours.keys() & theirs.keys())
+
+
+def _parts(version: MadeFrom) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for each, _ in version.inputs or ():
+        found.setdefault(key_of(each), set()).add(each)
+    return found
