@@ -243,9 +243,11 @@ class Project:
     def _open(self, creates: bool) -> Workspace:
         store = self.store
         self.is_stored = self._is_kept = creates or self.has_store
-        if not self.is_stored or store.startswith("memory://"):
+        if store.startswith("memory://"):
             return self._in_memory()
         _require_records(store)
+        if not self.is_stored:
+            return self._in_memory()
         records = SqliteRecords(Path(_records_file(store)), apply, prepare=prepare, reindex=apply_readable)
         if not records.read_only:
             _hide_from_git(store)

@@ -24,6 +24,7 @@ from nacre.store.codec import decode, encode
 from nacre.store.fsck import Problem
 from nacre.store.paths import action_path, head_path
 from nacre.store.records import Head
+from shell import Shell
 
 SHOP = """
     @materialize("shop://orders")
@@ -415,3 +416,20 @@ def test_a_file_of_another_program_becomes_no_store(project: Sandbox) -> None:
     with pytest.raises(CorruptRecord, match="another program's") as caught:
         project.build(project.module(SHOP))
     assert caught.value.facts["its tables"] == "songs"
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("ls",), ("plan",), ("show", "big"), ("fsck",), ("gc",), ("doctor",), ("build",)]
+)
+def test_every_command_says_that_the_records_are_gone(shell: Shell, command: tuple[str, ...]) -> None:
+    """Nothing stored yet would be told of a store that is there."""
+    shell.write(
+        "from nacre import materialize\n\n@materialize('demo://big')\ndef big() -> str:\n    return 'x' * 70_000\n"
+    )
+    shell("build")
+    shell.project.close()
+    for file in shell.project.store.glob("records.sqlite*"):
+        file.unlink()
+    output = shell(*command, exits=1).output
+    assert "The records of the store are gone" in output
+    assert "restore it from a backup" in output
