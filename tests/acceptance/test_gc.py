@@ -191,3 +191,27 @@ def test_what_killed_publications_left_goes_with_its_age_and_nothing_of_others(
     }
     assert not old.exists()
     assert all(path.exists() for path in [published, young, elsewhere, *theirs])
+
+
+def test_a_published_folder_that_cannot_be_listed_is_told_of_and_all_else_is_removed(past: Sandbox) -> None:
+    places = '[places]\n"s3://loop" = "loop"\n"s3://lake" = "lake"\n'
+    settings(past, f"keep_versions = 1\n{places}")
+    source = '@materialize("s3://{0}/a/size.json")\ndef {0}(): return 1\n'
+    past.build(past.module(source.format("lake") + source.format("loop")))
+    wait(past, 30)
+    left = past.folder / "lake" / "a" / f".{new_id(lambda: 0)}.unfinished"
+    left.write_bytes(b"half")
+    loop = past.folder / "loop" / "a"
+    loop.rename(past.folder / "before")
+    loop.symlink_to(loop)  # no permission stops the superuser
+    for arguments in (["gc"], ["gc", "--delete"]):
+        done = run(*arguments)
+        assert done.exit_code == 0
+        assert "! The place of published files cannot be read" in done.stderr
+        assert str(loop) in done.stderr
+        assert "versions beyond keep_versions" in done.stdout
+        assert "leftovers of writers that were killed" in done.stdout
+    assert not left.exists()
+    again = json.loads(run("gc", "--json").stdout)
+    assert not again["removed"]
+    assert len(again["warnings"]) == 1

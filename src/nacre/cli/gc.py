@@ -62,6 +62,8 @@ def command(delete: bool, grace: float, as_json: bool) -> None:
         raise click.BadParameter("give a number of days", param_hint="--grace")
     session = Session()
     report, gained = collect_garbage(session.project, delete=delete, grace_s=grace * _DAY_S)
+    for each in report.warnings:
+        echo(f"! {each}", err=True)
     if as_json:
         print_json(_fields(report, gained))
         return
@@ -99,4 +101,5 @@ def _fields(report: Report, gained: int) -> dict[str, object]:
         "kept": {reason: each._asdict() for reason, each in report.kept.items()},
         "freed_bytes": report.freed_bytes,
         "file_bytes": gained,
+        "warnings": report.warnings,
     }

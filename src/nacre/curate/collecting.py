@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from nacre.catalog.history import Catalog
 from nacre.catalog.index import WENT_BACK
-from nacre.errors import CorruptRecord, UsageError
+from nacre.errors import CorruptRecord, StoreError, UsageError, said
 from nacre.planning.decide import is_seen_outside
 from nacre.project import Project
 from nacre.store.codec import MEND
@@ -48,8 +48,19 @@ def collect_garbage(
 
 
 def _sweep_places(project: Project, catalog: Catalog, before: datetime, report: Report) -> None:
-    """Remove what killed writers left where files are published; where files of others lie nothing is looked for."""
+    """Remove what killed writers left where files are published; where files of others lie nothing is looked for.
+
+    What the store itself need not keep is gone by now, so a folder that cannot be read is only told of.
+    """
     for env in catalog.environments():
         slots = (head.slot for head in catalog.own_heads(env) if not is_seen_outside(head.slot, head))
-        for size in project.publisher_of(env_name(env)).sweep(slots, before, delete=report.deleted):
+        publisher = project.publisher_of(env_name(env))
+        sizes, errors = publisher.sweep(slots, before, delete=report.deleted)
+        for size in sizes:
             report.remove("unfinished", size)
+        report.warnings += [_warning(error) for error in errors]
+
+
+def _warning(error: StoreError) -> str:
+    problem = error.facts.get("problem", "")
+    return f"{said(error).splitlines()[0]}, so leftovers of killed writers stay there: {problem}"

@@ -96,15 +96,17 @@ def from_os(error: OSError, path: Path) -> StoreError:
     return _unavailable(path, error, "check that the place exists and can be reached")
 
 
-def at_place(error: OSError, folder: Path) -> StoreError:
-    """Translate an error of the operating system about a folder of published files."""
+def at_place(error: OSError, folder: Path, done: str = "written") -> StoreError:
+    """Translate an error of the operating system about a folder of published files that was to be written, or read."""
     facts: dict[str, object] = {"place": folder, "problem": error}
     elsewhere = map_to_folder(f"file://{folder}")
     if is_no_room(error):
         free = free_bytes(folder)
         facts["free"] = "" if free is None else f"{free:,} bytes"
         return StoreFull("No space is left at the place of published files", facts, (_MAKE_ROOM, SAFE))
-    what = "The place of published files cannot be written"
+    what = f"The place of published files cannot be {done}"
+    if error.errno in _READ_ONLY and done == "read":
+        return StoreUnavailable(what, facts, ("let this user read it", SAFE))
     if error.errno in _READ_ONLY:
         return StoreReadOnly(what, facts, ("make it writable", elsewhere, SAFE))
     in_the_way = error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)

@@ -23,11 +23,13 @@ class Report:
             artifacts, images and leases.
         kept: Reason to how many results, and how large with their objects: current, pinned, history, recent; and young,
             objects of no record that may belong to a writer at work.
+        warnings: What could not be looked at, a sentence each.
     """
 
     deleted: bool
     removed: dict[str, Tally] = field(default_factory=dict)
     kept: dict[str, Tally] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def freed_bytes(self) -> int:

@@ -94,7 +94,7 @@ class FilePlace:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise FileNotFoundError(str(target)) from None
         except OSError as error:
-            raise at_place(error, target.parent) from error
+            raise at_place(error, target.parent, "read") from error
 
     def copy_to(self, path: str, objects: ObjectStore, name: str) -> None:
         """Copy a file into a store as a new object, sharing its blocks where the file system can."""
@@ -105,11 +105,13 @@ class FilePlace:
         """List how large what writers that were killed before a moment left in folders is; remove it where asked."""
         found: list[int] = []
         for folder in folders:
-            with _told(Path("/", folder)), suppress(FileNotFoundError, NotADirectoryError):
-                left = [entry for entry in os.scandir(f"/{folder}") if _is_left(entry, before)]
-                found += [entry.stat(follow_symlinks=False).st_size for entry in left]
-                for entry in left if delete else ():
-                    os.unlink(entry.path)
+            path = Path("/", folder)
+            with _told(path, "read"):
+                left = _left_in(path, before)
+            with _told(path):
+                for each in left if delete else ():
+                    each.unlink(missing_ok=True)
+            found += left.values()
         return found
 
     def marks(self, paths: Sequence[str]) -> dict[str, str]:
@@ -118,14 +120,14 @@ class FilePlace:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Run a block in which errors of the operating system become errors of the place."""
+def _told(folder: Path, done: str = "written") -> Iterator[None]:
+    """Run a block in which errors of the operating system become errors of the place that it is read or written at."""
     try:
         yield
     except NacreError:
         raise
     except OSError as error:
-        raise at_place(error, folder) from error
+        raise at_place(error, folder, done) from error
 
 
 def _make_way(target: Path) -> list[Path]:
@@ -155,6 +157,14 @@ def _named_twice(target: Path) -> Path:
             os.rename(target, aside)
         return aside
     raise AssertionError("there is always a further number")
+
+
+def _left_in(folder: Path, before: datetime) -> dict[Path, int]:
+    """Find what ``put`` began in a folder before a moment, and how large each is; nothing where there is no folder."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        left = [entry for entry in os.scandir(folder) if _is_left(entry, before)]
+        return {Path(entry.path): entry.stat(follow_symlinks=False).st_size for entry in left}
+    return {}
 
 
 def _is_left(entry: os.DirEntry[str], before: datetime) -> bool:

@@ -248,7 +248,9 @@ class Publisher:
         with self._told(slot):
             self._place(file.place).copy_to(file.path, objects, name)
 
-    def sweep(self, slots: Iterable[str], before: datetime, *, delete: bool) -> Sequence[int]:
+    def sweep(
+        self, slots: Iterable[str], before: datetime, *, delete: bool
+    ) -> tuple[list[int], list[StoreError]]:
         """List how large what killed writers left beside the files of some slots is; each folder is read once.
 
         In buckets there is nothing of the kind, so none is asked.
@@ -258,12 +260,18 @@ class Publisher:
             before: When these writers began, at the latest.
             delete: True removes it.
 
-        Raises:
-            StoreError: A folder cannot be read, or what lies there not be removed.
+        Returns:
+            The sizes; and of each folder that cannot be read, or where something cannot be removed, why.
         """
         files = (self._file(slot) for slot in self.placed(slots))
-        folders = dict.fromkeys(file.path.rpartition("/")[0] for file in files if not file.place)
-        return self._place("").sweep(folders, before, delete=delete) if folders else ()
+        sizes: list[int] = []
+        errors: list[StoreError] = []
+        for folder in dict.fromkeys(file.path.rpartition("/")[0] for file in files if not file.place):
+            try:
+                sizes += self._place("").sweep([folder], before, delete=delete)
+            except StoreError as error:
+                errors.append(error)
+        return sizes, errors
 
     def buckets(self, slots: Sequence[str]) -> list[str]:
         """List the buckets that some slots are published to."""
