@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nacre.errors import StoreError, StoreReadOnly, StoreUnavailable
+from nacre.store.credentials.access import without_user
 from nacre.store.credentials.s3 import find_access
 from nacre.store.refusals import Site
 
@@ -150,6 +151,17 @@ def test_a_file_that_cannot_be_read_counts_as_empty(tmp_path: Path) -> None:
 def test_a_password_in_the_endpoint_is_neither_shown_nor_sent(name: str, start: str) -> None:
     access = find_access(SITE, {**KEYS, name: f"{start}bob:hunter2@host:9000/p@th"})
     assert access.endpoint == dict(access.settings)["endpoint"] == f"{start}host:9000/p@th"
+
+
+@pytest.mark.parametrize("password", ["hun/ter2", "/hunter2", "hun/t@/er2", "h@un:/ter2", "hun://ter2"])
+@pytest.mark.parametrize("start", ["", "http://"])
+def test_a_password_with_a_slash_is_taken_out_of_a_url(start: str, password: str) -> None:
+    assert without_user(f"{start}bob:{password}@host:9000") == f"{start}host:9000"
+
+
+@pytest.mark.parametrize("host", ["host", "host:9000", "[::1]", "[::1]:9000"])
+def test_a_sign_in_the_path_of_a_url_begins_no_host(host: str) -> None:
+    assert without_user(f"http://bob:hunter2@{host}/a@b") == f"http://{host}/a@b"
 
 
 def test_no_error_about_an_endpoint_shows_its_password(tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
+
+#: A name or an address, with a port or without.
+_HOST = r"(\[[^]]*\]|[^:]*)(:[0-9]+)?"
 
 
 class Access(NamedTuple):
@@ -34,12 +38,20 @@ def first(environ: Mapping[str, str], *names: str) -> str:
 def without_user(url: str) -> str:
     """The URL of a service without a user and password in it: the client never sends them, and nobody shall see them.
 
+    A password may have slashes that nobody escaped: what comes before the first one is no host then.
+
     >>> without_user("https://bob:hunter2@s3.example.org/lake")
     'https://s3.example.org/lake'
+    >>> without_user("http://bob:hun/ter2@host:9000")
+    'http://host:9000'
     """
-    scheme, separator, rest = url.rpartition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    begun = re.match(r"\w+://", url)
+    scheme = begun[0] if begun is not None else ""
+    host, slash, path = url.removeprefix(scheme).partition("/")
+    host = host.rpartition("@")[2]
+    if "@" in path and not re.fullmatch(_HOST, host):
+        host, slash, path = path.rpartition("@")[2].partition("/")
+    return f"{scheme}{host}{slash}{path}"
 
 
 def is_on(text: str) -> bool:
