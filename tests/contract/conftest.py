@@ -1,4 +1,4 @@
-"""Places that refuse: a directory that cannot be written."""
+"""Places that refuse: a directory that cannot be written, or not be listed."""
 
 from __future__ import annotations
 
@@ -39,6 +39,27 @@ def sealed() -> Callable[[Path], AbstractContextManager[None]]:
                 place.chmod(mode)
 
     return seal
+
+
+@pytest.fixture
+def unlisted() -> Callable[[Path], AbstractContextManager[None]]:
+    """Close a directory to whoever would list it: inside the block this process may enter it and write there."""
+
+    @contextmanager
+    def close(root: Path) -> Iterator[None]:
+        mode = root.stat().st_mode
+        root.chmod(0o333)
+        root_user = os.geteuid() == 0
+        if root_user:
+            os.seteuid(_NOBODY)
+        try:
+            yield
+        finally:
+            if root_user:
+                os.seteuid(0)
+            root.chmod(mode)
+
+    return close
 
 
 @pytest.fixture

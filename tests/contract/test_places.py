@@ -281,6 +281,18 @@ def test_a_folder_that_may_only_be_read_is_told_as_trouble_of_the_place(
             assert told_of_the_place(caught.value, path.parent)
 
 
+@pytest.mark.parametrize("name", ["a.json", "new/er/a.json"])
+def test_a_folder_that_may_be_entered_and_written_but_not_listed_takes_files(
+    open_dir: Path, unlisted: Callable[[Path], AbstractContextManager[None]], name: str
+) -> None:
+    path, place = open_dir / name, FilePlace()
+    with unlisted(open_dir):
+        place.check(str(path).lstrip("/"))
+        for data in (b"[]", b"[1]", b"[1]"):
+            assert place.put(str(path).lstrip("/"), inline(data))
+    assert path.read_bytes() == b"[1]"
+
+
 def test_a_mount_that_may_only_be_read_is_found_by_checking(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     for name in ("a.json", "new/a.json"):

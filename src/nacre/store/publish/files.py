@@ -36,7 +36,7 @@ class FilePlace:
         with _told(target.parent):
             # A file that is put here finds the folder as if others had made it.
             for changed in _make_way(target)[1:]:
-                sync_folder(changed)
+                _flush(changed)
             may = os.access(
                 target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
             )
@@ -61,7 +61,7 @@ class FilePlace:
         if _is_same(target, content):
             with _told(target.parent), open(target, "rb") as file:
                 os.fsync(file.fileno())
-                sync_folder(target.parent)
+                _flush(target.parent)
                 return _mark(os.fstat(file.fileno()))
         with content.open() as source, _told(target.parent):
             changed = _make_way(target)
@@ -83,7 +83,7 @@ class FilePlace:
                 with suppress(FileNotFoundError):
                     unfinished.unlink()
             for folder in changed:
-                sync_folder(folder)
+                _flush(folder)
             return mark
 
     def open(self, path: str) -> BinaryIO:
@@ -139,6 +139,13 @@ def _make_way(target: Path) -> list[Path]:
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "there is a file where a folder is needed", str(nearest))
     return make_folders(folder)
+
+
+def _flush(folder: Path) -> None:
+    """Make the names in a folder durable, where this user may open it."""
+    # One that may be entered and written but not listed cannot be opened, so the file system writes it in its own time.
+    with suppress(PermissionError):
+        sync_folder(folder)
 
 
 def _named_twice(target: Path) -> Path:
