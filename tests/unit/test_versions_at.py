@@ -84,13 +84,26 @@ def test_a_run_that_made_no_version_names_what_was_current_at_its_end() -> None:
             seq(at, runs=lambda beginning: [ran(other, None)])
 
 
-def test_the_beginning_of_runs_of_which_one_made_no_version_is_refused_with_both() -> None:
-    other = RUNS[2][:-1] + "D"
-    runs = [ran(each, "2026-11-06T00:00:00Z") for each in (RUNS[2], other)]
-    assert seq(RUNS[2], runs=lambda beginning: runs[:1]) == 4
+@pytest.mark.parametrize("at", [RUNS[2], RUNS[2][:12]])
+def test_a_run_that_made_a_version_is_found_without_a_look_at_the_runs(at: str) -> None:
+    asked: list[str] = []
+
+    def runs(beginning: str) -> list[RunRow]:
+        asked.append(beginning)
+        return [ran(RUNS[2][:-1] + "D", "2026-11-06T00:00:00Z")]
+
+    assert seq(at, runs=runs) == 4
+    with pytest.raises(UsageError, match="several versions"):
+        seq(RUNS[0][:12], runs=runs)
+    assert not asked
+
+
+def test_the_beginning_of_several_runs_that_made_no_version_is_refused_with_them() -> None:
+    others = [RUNS[2][:-4] + end for end in ("DDDD", "EEEE")]
+    runs = [ran(each, "2026-11-06T00:00:00Z") for each in others]
     with pytest.raises(UsageError, match="several versions") as caught:
-        seq(RUNS[2][:12], runs=lambda beginning: runs)
-    assert {f"run {RUNS[2]}", f"run {other}"} == caught.value.facts.keys()
+        version_at(ROWS[1:], RUNS[2][:12], KEY, runs=lambda beginning: runs)
+    assert caught.value.facts.keys() == {f"run {each}" for each in others}
 
 
 def test_runs_that_made_the_same_content_are_one_answer_the_newest() -> None:

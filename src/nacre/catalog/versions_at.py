@@ -62,7 +62,7 @@ def version_at(
             means the version that was current then (a date: at its end); or the name of a pin.
         slot: The asset, or the partition of it, for what is said.
         pins: Name of each pin of this slot to the fingerprint it keeps, the number of the version and its content.
-        runs: The beginning of an id to the runs whose ids begin so.
+        runs: The beginning of an id to the runs whose ids begin so; asked where none of the history does.
         zone: What times without an offset are in; the machine's by default.
 
     Raises:
@@ -205,29 +205,29 @@ def _by_digest(rows: Sequence[HistoryRow], text: str) -> list[HistoryRow]:
 def _by_run(
     rows: Sequence[HistoryRow], text: str, slot: str, runs: Callable[[str], Sequence[RunRow]]
 ) -> HistoryRow | None:
-    """Choose what a run made last, else what was current when it ended; None where no run's id begins so."""
+    """Choose what a run made last, else what was current when it ended; None where no run's id begins so.
+
+    In a bucket each run is a record to read, so the runs are asked for only where none of the history begins so.
+    """
     prefix = text.upper()
     if not re.fullmatch(_RUN, prefix):
         return None
     made = {row.run: row for row in reversed(rows) if row.run.startswith(prefix)}
-    ended = {run.id: run for run in runs(prefix) if run.id not in made}
-    if len(made) + len(ended) > 1:
-        return _of_several(made, ended, text, slot)
-    for run in ended.values():
-        return _at_end(rows, run, slot)
-    return next(iter(made.values()), None)
-
-
-def _of_several(
-    made: Mapping[str, HistoryRow], ended: Mapping[str, RunRow], text: str, slot: str
-) -> HistoryRow:
-    """Choose the newest where all of several runs made the same content."""
-    if not ended and len({row.data_version for row in made.values()}) == 1:
+    if len({row.data_version for row in made.values()}) == 1:  # several runs may have made the same
         return max(made.values(), key=lambda row: row.seq)
-    facts = {f"run {run}": f"made v{row.seq}, content {row.data_version[:16]}" for run, row in made.items()}
-    facts |= {f"run {run}": "made no version of it that is kept" for run in ended}
-    listed = dict(sorted(facts.items())[:_MAX_LISTED])
-    raise UsageError(
+    if made:
+        told = {run: f"made v{row.seq}, content {row.data_version[:16]}" for run, row in made.items()}
+        raise _of_several_runs(told, text, slot)
+    ended = runs(prefix)
+    if len(ended) > 1:
+        told = {run.id: "made no version of it that is kept" for run in ended}
+        raise _of_several_runs(told, text, slot)
+    return _at_end(rows, ended[0], slot) if ended else None
+
+
+def _of_several_runs(told: Mapping[str, str], text: str, slot: str) -> UsageError:
+    listed = {f"run {run}": what for run, what in sorted(told.items())[:_MAX_LISTED]}
+    return UsageError(
         f"{text!r} could mean several versions of {short(slot)}", listed, "give more of the run's id"
     )
 
