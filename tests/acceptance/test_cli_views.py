@@ -181,6 +181,44 @@ def everything(daily: dict) -> list:
     ]
 
 
+def test_a_tree_ends_where_an_asset_reads_its_own_past(shell: Shell) -> None:
+    shell.write(
+        HEAD
+        + """
+import nacre
+from nacre.errors import NotMaterialized
+
+@materialize("demo://raw")
+def raw() -> int:
+    return 1
+
+@materialize("demo://total")
+def total(raw: int) -> int:
+    try:
+        return nacre.load("demo://total") + raw
+    except NotMaterialized:
+        return raw
+
+@materialize("demo://report")
+def report(total: int) -> str:
+    return str(total)
+"""
+    )
+    for _ in range(4):
+        shell("build", "--refresh")
+    assert shell("lineage", "total").stdout.splitlines()[1:5] == [
+        "made from",
+        "  ├─ raw v1",
+        "  └─ total v3 (now v4) …",
+        "used by",
+    ]
+    assert shell("lineage", "report").stdout.splitlines()[2:5] == [
+        "  └─ total v4",
+        "     ├─ raw v1",
+        "     └─ total v3 (now v4) …",
+    ]
+
+
 def test_a_tree_ends_where_assets_need_each_other() -> None:
     around = {"x://a": ["x://b"], "x://b": ["x://a", "x://c"], "x://c": ["x://b"]}
     lines = lineage._tree(

@@ -37,6 +37,11 @@ class Node:
     seq: int = 0
     env: str = ""
 
+    @property
+    def slot(self) -> str:
+        """The asset or slice, whichever its version."""
+        return slot(self.asset, self.partition)
+
 
 @click.command("lineage")
 @click.argument("asset")
@@ -122,26 +127,32 @@ def _used_by(session: Session, node: Node) -> list[Node]:
 
 
 def _tree(root: Node, neighbours: Callable[[Node], list[Node]]) -> list[str]:
-    """Draw all that is reached; what was drawn above is only named, so that cycles and diamonds end."""
+    """Draw all that is reached; what was drawn above is only named, so that cycles and diamonds end.
+
+    So is another version of what led to it, with three dots: what reads its own past would be drawn once for each.
+    """
     lines: list[str] = []
     drawn = {root}
-    waiting = _children(root, "  ", neighbours)
+    waiting = _children(root, "  ", frozenset(), neighbours)
     while waiting:
-        node, prefix, is_last = waiting.pop()
-        again = node in drawn
-        has_more = again and any(neighbours(node))
-        lines.append(f"{prefix}{'└─' if is_last else '├─'} {node.text}{' (above)' if has_more else ''}")
-        if not again:
+        node, prefix, is_last, path = waiting.pop()
+        again, is_past = node in drawn, node.slot in path
+        more = " (above)" if again else " …" if is_past else ""
+        if more and not neighbours(node):
+            more = ""
+        lines.append(f"{prefix}{'└─' if is_last else '├─'} {node.text}{more}")
+        if not again and not is_past:
             drawn.add(node)
-            waiting += _children(node, prefix + ("   " if is_last else "│  "), neighbours)
+            waiting += _children(node, prefix + ("   " if is_last else "│  "), path, neighbours)
     return lines
 
 
 def _children(
-    node: Node, prefix: str, neighbours: Callable[[Node], list[Node]]
-) -> list[tuple[Node, str, bool]]:
-    """Return the neighbours with their prefix, the first one last, as a stack wants them."""
-    return [(each, prefix, position == 0) for position, each in enumerate(reversed(neighbours(node)))]
+    node: Node, prefix: str, path: frozenset[str], neighbours: Callable[[Node], list[Node]]
+) -> list[tuple[Node, str, bool, frozenset[str]]]:
+    """Return the neighbours with their prefix and what leads to them, the first one last, as a stack wants them."""
+    path |= {node.slot}
+    return [(each, prefix, position == 0, path) for position, each in enumerate(reversed(neighbours(node)))]
 
 
 def _edges(root: str, neighbours: Neighbours) -> list[tuple[str, str]]:
