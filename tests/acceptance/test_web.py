@@ -217,6 +217,26 @@ def test_a_head_that_cannot_be_read_is_told_on_every_page_that_leaves_out_what_i
         assert "/" in said.links()
 
 
+def test_of_many_heads_that_cannot_be_read_some_are_named_and_the_rest_is_counted(shell: Shell) -> None:
+    shell("build")
+    records = shell.project.workspace.records
+    stored = records.get(head_path("default", "demo://sales"))
+    assert stored is not None
+    for n in range(30):
+        records.create(head_path("default", "demo://daily", f"{n:02}"), stored.data)
+    with closing(sqlite3.connect(shell.project.store / "records.sqlite")) as connection, connection:
+        connection.execute("UPDATE records SET data = ? WHERE path LIKE 'heads/default/demo-daily%'", (b"{",))
+        connection.execute("PRAGMA user_version = 1")  # the index is made anew, as on a machine that has none
+    shell.project.reopen()
+    told = shell("ls").stderr.splitlines()
+    assert [" cannot be read, and what it is of" in line for line in told] == [True] * 5 + [False]
+    assert told[-1] == "! … and 25 more: nacre fsck"
+    with serving() as opened:
+        home = opened.page("/").text
+    assert home.count("cannot be read, and what it is of is left out") == 20
+    assert "… and 10 more: nacre fsck" in home
+
+
 def test_partitions_are_listed_and_each_can_be_looked_at(shell: Shell, served: Served) -> None:
     shell("build")
     records = shell.project.workspace.records

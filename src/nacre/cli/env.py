@@ -20,12 +20,18 @@ from nacre.store.records import DEFAULT_ENV
 from nacre.views.session import Session
 from nacre.views.words import ago, count
 
+#: So many heads that cannot be used are named; fsck lists all.
+_MAX_UNREADABLE = 5
+
 
 def tell_environment(session: Session) -> None:
     """Say what to know of the environment that is used: that it is new, so a mistyped name is seen, or damaged."""
     settings = session.project.settings
-    for path, problem in session.workspace.catalog.unreadable(session.workspace.env).items():
+    unreadable = session.workspace.catalog.unreadable(session.workspace.env)
+    for path, problem in sorted(unreadable.items())[:_MAX_UNREADABLE]:
         echo(f"! {path} {problem}, and what it is of is left out: nacre fsck", err=True)
+    if len(unreadable) > _MAX_UNREADABLE:
+        echo(f"! … and {len(unreadable) - _MAX_UNREADABLE:,} more: nacre fsck", err=True)
     if settings.env == DEFAULT_ENV:
         return
     chain = chain_of(settings, session.workspace.records, settings.env)
