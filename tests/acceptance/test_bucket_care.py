@@ -184,6 +184,31 @@ def test_a_bucket_is_examined(sandbox: Sandbox, lake: Lake) -> None:
     assert lake.names() == before
 
 
+DAYS = """
+    from nacre import StaticPartitions
+    @materialize("demo://daily/{day}", partitions=StaticPartitions([f"{n:02}" for n in range(12)], "day"))
+    def daily(day: str) -> str:
+        return day
+"""
+
+
+def test_many_heads_are_put_together_with_a_read_and_a_write_for_each(
+    relay: Relay, sandbox: Sandbox, lake: Lake
+) -> None:
+    sandbox.build(sandbox.module(DAYS)).raise_for_failure()
+    for name in lake.names():
+        if "/heads/" in name:
+            lake.write(name, b"{")
+    sandbox.reopen()
+    sandbox.workspace.catalog.heads("default")
+    relay.asked.clear()
+    told = check_store(roots.current_project(), repair=True).repaired
+    assert sum("put together again" in each for each in told) == 12
+    assert relay.counts["PUT"] == 12
+    assert relay.counts["LIST"] < 20, "the areas of the store, and none of a head"
+    assert check(sandbox).ok
+
+
 RAW = """
 world.update(raw=1)
 

@@ -1,7 +1,8 @@
-"""A head that cannot be read, put together again from what the index says of it."""
+"""Heads that cannot be read, put together again from what the index says of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from nacre.catalog.history import HeadRow, HistoryRow
@@ -12,26 +13,30 @@ from nacre.store.paths import head_path
 from nacre.store.records import Head, Materialization
 
 
-def restored_head(read: Read, path: str) -> Head | None:
-    """Put a head together from the index: its newest versions, with what each was made from. Linear in the heads.
+def restored_heads(read: Read, paths: Iterable[str]) -> dict[str, Head]:
+    """Put heads together from the index: their newest versions, with what each was made from. Linear in the heads.
 
-    What steps noted with it and who made each version last are in no index, and are lost.
+    What steps noted with them and who made each version last are in no index, and are lost.
 
     Args:
         read: How the catalog's tables are reached.
-        path: The record's.
+        paths: Those of the records.
 
     Returns:
-        The head; None where this index knows nothing of it.
+        Path to head, without those that this index knows nothing of.
     """
-    env = path.split("/")[1]
-    slots = read(QUERIES["slots_of"], (env,), _pair)
-    asset, partition = next((each for each in slots if head_path(env, *each) == path), ("", ""))
-    if not asset:
-        return None
-    row = next(
-        each for each in read(QUERIES["heads_of"], (env, asset), HeadRow) if each.partition == partition
-    )
+    wanted = set(paths)
+    found = {}
+    for env in sorted({path.split("/")[1] for path in wanted}):
+        for row in read(QUERIES["heads"], (env,), HeadRow):
+            path = head_path(env, row.asset, row.partition)
+            if path in wanted:
+                found[path] = _head(read, env, row)
+    return found
+
+
+def _head(read: Read, env: str, row: HeadRow) -> Head:
+    asset, partition = row.asset, row.partition
     rows = read(QUERIES["history"], (env, asset, partition), HistoryRow)[:MAX_HISTORY]
     return Head(
         env=env,
@@ -59,7 +64,3 @@ def _version(read: Read, env: str, asset: str, partition: str, row: HistoryRow) 
         attempt="",
         inputs={each.parameter: (each.upstream, each.upstream_seq) for each in found},
     )
-
-
-def _pair(asset: str, partition: str) -> tuple[str, str]:
-    return asset, partition

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from nacre.catalog.compare import differs
 from nacre.catalog.index import WENT_BACK
 from nacre.catalog.mirror import SCHEDULED, USUAL
-from nacre.catalog.restore import restored_head
+from nacre.catalog.restore import restored_heads
 from nacre.errors import CorruptRecord, StoreError, UsageError, said
 from nacre.execute.publishing import Publishing
 from nacre.execute.taking import changed_outside
@@ -203,14 +203,16 @@ def _restore_heads(workspace: Workspace, checked: Checked) -> tuple[list[str], d
     Returns:
         What was done; and of the heads of which the index knows less than there was, how much that is, by path.
     """
-    done = []
-    known = {}
+    known: dict[str, str] = {}
+    writes: list[Write] = []
+    heads: dict[int, Head] = {}
     damaged = {each for each in checked.unreadable if each.startswith("heads/")}
-    for path in sorted(damaged | checked.headless):
-        head = restored_head(workspace.catalog.read, path)
-        there = next((each for each in workspace.records.scan(path) if each.path == path), None)
-        if head is not None and there is not None and path not in damaged:
-            head = _with_newer(head, decode(there.data, Head, path))
+    restored = restored_heads(workspace.catalog.read, damaged | checked.headless)
+    stored = workspace.records.get_many(list(restored))
+    for (path, found), there in zip(restored.items(), stored, strict=True):
+        head: Head | None = found
+        if there is not None and path not in damaged:
+            head = _with_newer(found, decode(there.data, Head, path))
         if head is None:
             continue
         built, listed = checked.built.get(path, 0), _listed(there.data) if there and path in damaged else 0
@@ -218,12 +220,17 @@ def _restore_heads(workspace: Workspace, checked: Checked) -> tuple[list[str], d
             told = f"runs made v{built}" if built >= listed else f"it lists v{listed}"
             known[path] = f"this machine's index knows v1 to v{head.current.seq}, and {told}"
             continue
-        expect = there.token if there is not None else None
         head, past = fitted(head)
-        if past is not None:
-            workspace.records.create(past.path, past.data)
-        if workspace.records.batch([Write(path, encode(head), expect)])[0] is not None:
-            checked.unreadable.discard(path)
+        # A head never lacks the part of its history that left it.
+        waits = () if past is None else (len(writes),)
+        writes += [past] if past is not None else []
+        heads[len(writes)] = head
+        writes.append(Write(path, encode(head), there.token if there is not None else None, waits=waits))
+    outcomes = workspace.records.batch(writes)
+    done = []
+    for n, head in heads.items():
+        if outcomes[n] is not None:
+            checked.unreadable.discard(writes[n].path)
             about = short(slot(head.asset, head.partition))
             done.append(f"the head of {about} was put together again from this machine's index")
     return done, known
