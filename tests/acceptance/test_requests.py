@@ -312,6 +312,26 @@ def test_what_is_rolled_back_is_read_and_written_at_the_same_time(sandbox: Sandb
     assert reading.n_alone + writing.n_alone < N_WIDE
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_rollback_looks_at_the_bytes_of_what_it_chooses_only(
+    sandbox: Sandbox, lake: Lake, relay: Relay, is_gone: bool
+) -> None:
+    module = sandbox.module(TWO)
+    sandbox.build(module, "large").raise_for_failure()
+    for before, now in (("50_000", "40_000"), ("3]", "4]"), ("4]", "5]")):
+        old = set(lake.names())
+        module = sandbox.edit(module, before, now)
+        sandbox.build(module, "large").raise_for_failure()
+        if before == "50_000" and is_gone:
+            (newest,) = [each for each in set(lake.names()) - old if "/data/" in each]
+            lake.service.client.delete_object(Bucket=lake.bucket, Key=newest)
+    sandbox.reopen()
+    relay.asked.clear()
+    done = nacre.rollback("numbers", "v1")
+    assert [(each.name, each.to) for each in done.rolled_back][1:] == [("large", 1 if is_gone else 2)]
+    assert asked(relay)["HEAD data"] == (2 if is_gone else 1)
+
+
 class Company:
     """Holds back requests for a moment, until several are there at the same time; counts those that stay alone.
 

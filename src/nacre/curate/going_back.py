@@ -163,7 +163,20 @@ class GoingBack:
                     self._look_ahead({o: found for o in some for found in self._history(o)[n : n + 1]})
                 yield MadeFrom(row, self._inputs(each, row))
 
-        return follow(wanted, order, versions, current, self._is_whole)
+        gone: set[tuple[str, int]] = set()
+
+        def may_be_there(made: str, row: HistoryRow) -> bool:
+            return (made, row.seq) not in gone
+
+        # Few of the versions that are gone through are chosen, so it is chosen first as if all bytes were there. Those
+        # of the chosen ones are looked at together; where some are gone, it is chosen again without them.
+        while True:
+            followed = follow(wanted, order, versions, current, may_be_there)
+            self._ask_sizes(followed.moves)
+            found = [(made, row.seq) for made, row in followed.moves.items() if not self._is_whole(made, row)]
+            if not found:
+                return followed
+            gone.update(found)
 
     def _current(self, asset: str) -> dict[str, HeadRow]:
         if asset not in self._rows:
@@ -178,9 +191,12 @@ class GoingBack:
         return self._histories[made]
 
     def _look_ahead(self, wanted: Mapping[str, HistoryRow]) -> None:
-        """Read at once what going back to some versions takes: records, heads, and whether the bytes are there."""
+        """Read at once what going back to some versions takes: records and heads."""
         self.versions.look_ahead([(row.fingerprint, "") for row in wanted.values()])
         self._read_heads(wanted)
+
+    def _ask_sizes(self, wanted: Mapping[str, HistoryRow]) -> None:
+        """Ask at once how large the objects of some versions are."""
         made = (self.versions.output(row.fingerprint, each, row.data_version) for each, row in wanted.items())
         names = {each.object for each in made if each is not None and each.object} - self._sizes.keys()
         head, asked = self._workspace.contents.objects.head, sorted(names)
