@@ -11,9 +11,9 @@ import nacre
 from branches import PIPELINE, RAIN, REPORT, TOTAL, Use, begin, files, heads, promote, record, settings
 from nacre import project as roots
 from nacre.curate.promoting import promote_versions
-from nacre.errors import PromotionConflict, UnknownName, UsageError
+from nacre.errors import CorruptRecord, PromotionConflict, UnknownName, UsageError
 from nacre.store.codec import decode, encode
-from nacre.store.paths import head_path
+from nacre.store.paths import action_path, head_path
 from nacre.store.port import RecordStore, Token, Write
 from nacre.store.records import Head
 from sandbox import Sandbox
@@ -265,6 +265,19 @@ def test_what_is_promoted_is_published_below_the_root_of_the_target(home: Sandbo
     assert files(home.folder / "staging")["lake/sums/total.json"] == 30
     assert heads("default")[TOTAL] == (1, "")
     assert files(home.folder / "lake")["sums/total.json"] == 3
+
+
+def test_a_version_whose_record_cannot_be_read_is_told_as_such(home: Sandbox, use: Use) -> None:
+    begin(home, use)
+    own = record("dev", TOTAL)
+    assert own is not None
+    path = action_path(own.current.fingerprint)
+    stored = home.workspace.records.get(path)
+    assert stored is not None
+    assert home.workspace.records.replace(path, b"{", stored.token)
+    home.reopen()
+    with pytest.raises(CorruptRecord, match="The record of total v2 cannot be read"):
+        promote("dev", "default")
 
 
 def test_a_crash_between_promotion_and_note_is_mended_by_promoting_again(home: Sandbox, use: Use) -> None:

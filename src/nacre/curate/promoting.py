@@ -16,6 +16,7 @@ from nacre.execute.publishing import Publishing, Taken
 from nacre.execute.workspace import Workspace
 from nacre.graph.select import select_stored
 from nacre.keys import key_of, partition_of, slot
+from nacre.loading import require_output
 from nacre.planning.decide import is_seen_outside
 from nacre.planning.explain import short
 from nacre.planning.promotion import (
@@ -35,7 +36,7 @@ from nacre.store.connect import at_once
 from nacre.store.losses import note_lost
 from nacre.store.paths import head_path
 from nacre.store.port import Stored, Write
-from nacre.store.records import Head, Output
+from nacre.store.records import Head
 from nacre.store.tries import MAX_TRIES, contended
 from nacre.survey.gather import Versions
 from nacre.survey.gone import record_gone
@@ -187,23 +188,17 @@ def _gone(sides: _Sides, moves: Sequence[Promoted], *, notes: bool) -> tuple[Con
 
     Raises:
         NotMaterialized: The record of one is gone.
+        CorruptRecord: It cannot be read.
     """
     ours, heads = sides.ours, [sides.chosen[each.slot] for each in moves]
     sides.versions.look_ahead([(head.fingerprint, "") for head in heads])
-    outputs = [_output(sides, head) for head in heads]
+    outputs = [require_output(ours, sides.versions, head.slot, head) for head in heads]
     # Files of others lie where they lie.
     there = at_once(ours.contents.is_there, outputs)
     gone = [head for head, is_there in zip(heads, there, strict=True) if not is_there]
     for head in gone if notes else ():
         note_lost(ours.records, ours.env, head.asset, head.partition, [head.seq])
     return tuple(Conflict(head.slot, Obstacle.LOST, head.seq) for head in gone)
-
-
-def _output(sides: _Sides, head: HeadRow) -> Output:
-    output = sides.versions.output(head.fingerprint, head.slot, head.data_version)
-    if output is None:
-        raise record_gone(sides.ours.location, head.slot, head.seq)
-    return output
 
 
 def _inputs(ours: Workspace, versions: Versions, head: HeadRow) -> list[UsedInput]:
