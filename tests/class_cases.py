@@ -376,6 +376,26 @@ MADE = {
         "Settings(2)",
         "Settings(3)",
     ),
+    "attribute that a dataclass does not declare": (
+        """
+        from dataclasses import InitVar, dataclass
+
+        @dataclass
+        class Settings:
+            size: int
+            factor: InitVar[int]
+
+            def __post_init__(self, factor):
+                self.kept = factor
+
+        settings = [Settings(1, 2)]
+
+        def asset():
+            return settings[0].kept
+        """,
+        "Settings(1, 2)",
+        "Settings(1, 3)",
+    ),
     "attrs default": (
         """
         import attrs

@@ -131,7 +131,13 @@ def _items(tag: bytes) -> Callable[[Any], tuple[bytes, Iterable[object]]]:
 
 def _pairs(name: str) -> Callable[[Any], tuple[bytes, Iterable[object]]]:
     head = b"M" + text(name)
-    return lambda value: (SIZED(b"d", len(value)) + head, chain.from_iterable(value.items()))
+
+    def opened(value: Any) -> tuple[bytes, Iterable[object]]:
+        if vars(value):
+            raise UnknownPart(value, f"return a {name} without attributes of its own")
+        return SIZED(b"d", len(value)) + head, chain.from_iterable(value.items())
+
+    return opened
 
 
 def _deque(value: Any) -> tuple[bytes, Iterable[object]]:

@@ -6,11 +6,15 @@ Never imports a module because data names it: a class is found among what is alr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os.path
 import sys
+import types
 from typing import NamedTuple, cast
 
 _MAIN = ("__main__", "__mp_main__")
+#: What typing, attrs and SQLAlchemy keep in an instance for themselves.
+_KEPT_ASIDE = frozenset({"__orig_class__", "_attrs_cached_hash", "_sa_instance_state"})
 _BUILTINS = (dict, list, set, frozenset, str, bytes, bytearray, int, float, complex)
 
 
@@ -53,6 +57,13 @@ def record_kind(cls: type) -> RecordKind | None:
 
 
 def field_values(value: object, kind: RecordKind) -> dict[str, object]:
+    """Give all that a record holds by name: its fields in order, then what its class does not declare."""
+    found = declared_values(value, kind)
+    found.update(undeclared_values(value, kind))
+    return found
+
+
+def declared_values(value: object, kind: RecordKind) -> dict[str, object]:
     """Give the fields of a record by name, in order; one that was never set is left out.
 
     Extra fields of a pydantic model follow its own.
@@ -66,6 +77,41 @@ def field_values(value: object, kind: RecordKind) -> dict[str, object]:
     if kind.family == "pydantic":
         found.update(getattr(value, "__pydantic_extra__", None) or {})
     return found
+
+
+def undeclared_values(value: object, kind: RecordKind) -> dict[str, object]:
+    """Give what an instance holds beside its fields by name: attributes, slots of a subclass, private attributes.
+
+    What a ``cached_property`` keeps is left out, since it follows from the rest.
+    """
+    cls: type = type(value)
+    attributes = getattr(value, "__dict__", None) or {}
+    found = {name: attributes[name] for name in attributes if name not in kind.names}
+    if kind.family == "pydantic":
+        found.update(getattr(value, "__pydantic_private__", None) or {})
+    for name in _slots(cls):
+        if name not in kind.names and hasattr(value, name):
+            found[name] = getattr(value, name)
+    # Nearly all records hold nothing more, and there may be very many of them.
+    return {name: found[name] for name in sorted(found) if not _is_aside(cls, name)} if found else found
+
+
+@functools.lru_cache(maxsize=4096)
+def _slots(cls: type) -> tuple[str, ...]:
+    """Name the slots of a class that may hold more than fields; attrs makes them of fields and cached properties."""
+    return tuple(
+        name
+        for base in cls.__mro__
+        if "__attrs_attrs__" not in vars(base)
+        for name, held in vars(base).items()
+        if isinstance(held, types.MemberDescriptorType) and not name.startswith("__pydantic_")
+    )
+
+
+def _is_aside(cls: type, name: str) -> bool:
+    """Say whether an attribute is no content: derived from the fields, or a note of a library."""
+    held = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+    return name in _KEPT_ASIDE or isinstance(held, functools.cached_property)
 
 
 def type_name(cls: type) -> str:

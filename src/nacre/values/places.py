@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from nacre.errors import UnserialisableValue
 from nacre.values.forms import is_keyed
 from nacre.values.identity import text_for_outline, told_apart
-from nacre.values.kinds import field_values, record_kind
+from nacre.values.kinds import field_values, record_kind, undeclared_values
 
 #: Longer paths are shortened in the middle.
 MAX_PATH = 200
@@ -120,6 +120,20 @@ def find(value: object, target: object) -> str:
                 return step_path
         stack.extend(reversed(parts))
     return "result"
+
+
+def undeclared(value: object) -> str:
+    """Say where a value holds what no class declares: ``result.factor``; nothing where there is none."""
+    stack = [("result", value)]
+    while stack:
+        path, container = stack.pop()
+        kind = None if is_keyed(type(container)) else record_kind(type(container))
+        names = undeclared_values(container, kind) if kind is not None else ()
+        for name in names:
+            return f"{path}.{name}"
+        parts = [(shorten(path + _shown(container, step)), item) for step, item in steps(container) or ()]
+        stack.extend(reversed(parts))
+    return ""
 
 
 def _direct(path: str, container: object, target: object) -> str:

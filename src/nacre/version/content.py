@@ -11,7 +11,7 @@ import functools
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 Parts = Iterable[object]
 # ``update_wrapper`` copies them; where code is and how it is described is not what it does.
@@ -28,7 +28,10 @@ _PANDAS = {
 def of_instance(value: object) -> Parts:
     """List what an instance consists of: its fields, slots and, for a subclass of a builtin, the value itself."""
     if dataclasses.is_dataclass(value):
-        yield from ((f.name, getattr(value, f.name, None)) for f in dataclasses.fields(value))
+        names = [f.name for f in dataclasses.fields(value)]
+        yield from ((name, getattr(value, name, None)) for name in names)
+        if others := _undeclared(value, names):
+            yield others
         return
     if isinstance(value, _BUILTINS):
         builtin = next(kind for kind in _BUILTINS if isinstance(value, kind))
@@ -45,6 +48,18 @@ def of_instance(value: object) -> Parts:
         for slot in (slots,) if isinstance(slots, str) else slots:
             if slot not in ("__dict__", "__weakref__"):
                 yield (slot, getattr(value, slot, None))
+
+
+def _undeclared(value: object, names: Collection[str]) -> dict[str, object]:
+    """Give the attributes of an instance that are no fields; what a ``cached_property`` keeps follows from the rest."""
+    attributes = getattr(value, "__dict__", {})
+    return {
+        name: attributes[name]
+        for name in sorted(attributes)
+        if name not in names
+        and name not in _DESCRIPTIVE
+        and not isinstance(getattr(type(value), name, None), functools.cached_property)
+    }
 
 
 def of_made_class(kind: type) -> Iterable[tuple[str, object]]:

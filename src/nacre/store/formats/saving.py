@@ -19,7 +19,7 @@ from nacre.store.formats.npy import Npy
 from nacre.store.formats.parquet import Parquet, is_table
 from nacre.store.formats.port import Format
 from nacre.store.formats.text import Text
-from nacre.values import ValueIdentity, identify, settle
+from nacre.values import ValueIdentity, identify, places, settle
 
 _JSON, _TEXT, _BYTES, _FILE, _NPY, _PARQUET = Json(), Text(), Bytes(), File(), Npy(), Parquet()
 _FORMATS: dict[str, Format] = {made.name: made for made in (_JSON, _TEXT, _BYTES, _FILE, _NPY, _PARQUET)}
@@ -150,7 +150,10 @@ def _save_verified(value: object, identity: ValueIdentity, chosen: Format, sink:
         problem = _difference(chosen, stream, identity)
         if problem:
             facts = {"type": annotation.label(type(value)), "format": chosen.name, "problem": problem}
-            hint = "return plain data, a dataclass of it, a table, bytes or a Path"
+            hint = places.ANYTHING
+            if place := places.undeclared(value):
+                facts["not declared"] = place
+                hint = "declare it as a field of its class, or give the class a __data_key__ if it does not count"
             raise UnserialisableValue("A value would not come back as it was saved", facts, hint)
         stream.seek(0)
         scratch.pour(stream, sink)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nacre.errors import TypeMismatch
-from nacre.values.kinds import build_record, field_values, find_type, record_kind, type_name
+from nacre.values.kinds import build_record, declared_values, find_type, record_kind, type_name
 
 #: Containers inside containers; JSON decoders and people give up somewhere beyond.
 MAX_DEPTH = 200
@@ -57,7 +57,8 @@ def _pack_other(value: Any, kind: type, inner: Inner) -> Node:
         return named(value, inner)
     record = record_kind(kind)
     if record is not None:
-        fields = {name: inner(item) for name, item in field_values(value, record).items()}
+        # What is not declared is not written: only a class that makes it again brings it back.
+        fields = {name: inner(item) for name, item in declared_values(value, record).items()}
         return {"$": "record", "t": type_name(kind), "v": fields}
     if library == "numpy" and hasattr(value, "dtype"):
         return _pack_numpy(value)
