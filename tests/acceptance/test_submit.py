@@ -210,6 +210,43 @@ def test_map_submits_once_for_each_element(project: Sandbox) -> None:
         add.map(1, 2)
 
 
+def test_a_step_that_gets_what_map_gave_is_reused(project: Sandbox) -> None:
+    module = project.module(
+        TASKS
+        + """
+@materialize("asset://total")
+def total(raw, xs):
+    calls.append(("total", type(xs).__name__))
+    return sum(xs)
+
+@flow
+def run(numbers): return total(xs=double.map(numbers))
+"""
+    )
+    for _ in range(2):
+        assert [module.run([1, 2, 3]), module.run([])] == [12, 0]
+    assert [each for each in module.calls if isinstance(each, tuple)] == [("total", "list")] * 2
+
+
+def test_futures_in_a_named_tuple_are_waited_for(project: Sandbox) -> None:
+    module = project.module(
+        TASKS
+        + """
+from typing import NamedTuple
+
+class Point(NamedTuple):
+    x: int
+    y: list
+
+@task
+def area(point): return type(point).__name__, point.x, point.y
+@flow
+def run(): return area(Point(double.submit(1), double.map([1, 2])))
+"""
+    )
+    assert module.run() == ("Point", 2, [2, 4])
+
+
 def test_wait_and_as_completed_see_what_ended(project: Sandbox) -> None:
     module = project.module("""
         import threading

@@ -13,7 +13,7 @@ from nacre.execute.active import ActiveRun
 from nacre.execute.arguments import load_arguments, partition_argument
 from nacre.execute.effects import Effects
 from nacre.execute.flight import decided
-from nacre.execute.futures import TaskFuture
+from nacre.execute.futures import FutureList, TaskFuture
 from nacre.execute.lost import InputLost, cannot_be_read, or_lost, read_parts
 from nacre.execute.made import Made
 from nacre.execute.missing import MissingFailed, ensure, ensure_read, forget_lost
@@ -103,7 +103,7 @@ class Called:
     # ── arguments ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _resolve(self, value: object, parameter: str) -> object:
-        """Replace futures and states by what they hold, at any depth of plain containers."""
+        """Replace futures and states by what they hold, at any depth of plain containers; a ``map`` gives a list."""
         if isinstance(value, TaskFuture):
             value.wait()
             self.origins.note(parameter, value.lineage)
@@ -111,8 +111,10 @@ class Called:
         if isinstance(value, State):
             self.origins.note(parameter, self.run.shared.holdings.within(value))
             return self._unwrap(value, "an upstream")
-        if isinstance(value, (list, tuple, set)) and any(map(_holds_future, value)):
-            return type(value)(self._resolve(each, parameter) for each in value)
+        if isinstance(value, (list, tuple, set)) and _holds_future(value):
+            kind = list if isinstance(value, FutureList) else type(value)
+            make = getattr(kind, "_make", kind)  # a named tuple takes its fields one by one
+            return make(self._resolve(each, parameter) for each in value)
         if isinstance(value, dict) and any(map(_holds_future, value.values())):
             return {name: self._resolve(each, parameter) for name, each in value.items()}
         return value
@@ -384,7 +386,7 @@ class Called:
 
 
 def _holds_future(value: object) -> bool:
-    if isinstance(value, (TaskFuture, State)):
+    if isinstance(value, (TaskFuture, State, FutureList)):
         return True
     if isinstance(value, dict):
         return any(map(_holds_future, value.values()))
