@@ -107,6 +107,42 @@ def test_what_initialises_state_counts_with_its_helpers(tmp_path: Path) -> None:
     assert before.digest != after.digest
 
 
+DEEP = {
+    "lists": "deep = [deep]",
+    "dicts": "deep = {'in': deep}",
+    "frozen sets": "deep = frozenset([deep])",
+    "instances": "deep = Box(deep)",
+    "partials": "deep = functools.partial(print, deep)",
+}
+
+
+@pytest.mark.parametrize("case", DEEP)
+def test_a_value_nested_very_deeply_cannot_be_followed(case: str, tmp_path: Path) -> None:
+    text = """
+        import functools
+
+        class Box:
+            def __init__(self, inside):
+                self.inside = inside
+
+        deep = ()
+        for _ in range(900):
+            {step}
+
+        def asset():
+            return deep
+    """
+    found = identify(tmp_path, text.replace("{step}", DEEP[case]))
+    assert found.unknowns == ("global `deep` (pipe.py:8) is nested more than 200 levels deep",)
+
+
+def test_a_value_of_some_depth_is_followed(tmp_path: Path) -> None:
+    text = "deep = {n}\nfor _ in range(190):\n    deep = [deep]\n\ndef asset():\n    return deep\n"
+    one, two = (identify(tmp_path / str(n), text.replace("{n}", f"({n},)")) for n in (1, 2))
+    assert one.unknowns == ()
+    assert one.digest != two.digest
+
+
 def test_a_file_edited_after_import_is_refused(tmp_path: Path) -> None:
     with Project(tmp_path, {"pipe.py": "def asset():\n    return 1\n"}) as project:
         project.load("pipe")

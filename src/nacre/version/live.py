@@ -33,6 +33,9 @@ _INERT = frozenset(
 )
 # Immutable types of the standard library whose repr is their value.
 _BY_REPR = frozenset({"datetime", "decimal", "fractions", "ipaddress", "uuid", "zoneinfo"})
+#: Values inside values, as many as a result may have; four Python frames each must fit into a stack of a thousand.
+MAX_DEPTH = 200
+_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _LRU = type(functools.lru_cache(len))
 _METHODS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 
@@ -62,10 +65,12 @@ class Speller:
 
     Args:
         reacher: Turns functions, classes and modules found in the value into pieces.
+        depth: How deep in another value this one lies.
     """
 
-    def __init__(self, reacher: Reacher) -> None:
+    def __init__(self, reacher: Reacher, depth: int = 0) -> None:
         self._reacher = reacher
+        self._depth = depth
         self._out: list[str] = []
         self._active: set[int] = set()
         self.links: list[Piece] = []
@@ -90,6 +95,10 @@ class Speller:
             self._out.append("cycle;")
         elif id(value) in self._reacher.ignored:
             self._out.append("ignored;")
+        elif self._depth + len(self._active) >= MAX_DEPTH:
+            self._out.append("deep;")
+            if _DEEP not in self.unknown:
+                self.unknown.append(_DEEP)
         else:
             self._active.add(id(value))
             self._compound(value)
@@ -189,7 +198,8 @@ class Speller:
         gathered = Piece(digest(name))
         gathered.is_unordered = True
         for value in values:
-            inner = Speller(self._reacher)
+            # A set in a set takes more frames than other values, so it counts twice.
+            inner = Speller(self._reacher, self._depth + len(self._active) + 1)
             gathered.links.append(("", inner.piece(value)))
             self.unknown += inner.unknown
             self.is_state |= inner.is_state
