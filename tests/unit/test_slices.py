@@ -12,7 +12,7 @@ from nacre.declare.task import Task, materialize
 from nacre.errors import DefinitionError, UnknownName
 from nacre.graph.graph import Edge, Graph
 from nacre.graph.infer import infer
-from nacre.graph.slices import asked, has_partitions, sliced, wanted
+from nacre.graph.slices import asked, has_partitions, require_meaning, sliced, wanted
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 DAYS = ["2026-11-01", "2026-11-02", "2026-11-03"]
@@ -90,6 +90,18 @@ def test_missing_leaves_out_what_has_a_version() -> None:
 def test_only_what_is_selected_is_sliced_as_asked() -> None:
     found = slots(pipeline(), "a://daily/{date}", given=("2026-11-03",))
     assert list(found.order) == ["a://feed", "a://posts/{date}#2026-11-03", "a://daily/{date}#2026-11-03"]
+
+
+def test_a_partition_with_two_dots_in_its_name_is_no_range() -> None:
+    @materialize("a://part/{name}", partitions=StaticPartitions(["a", "b", "a..b", "c"], dimension="name"))
+    def part(name: str) -> str:
+        return name
+
+    graph = infer([part]).graph
+    for given, names in {"a..b": ["a..b"], "b..c": ["b", "a..b", "c"], "a": ["a"]}.items():
+        found = slots(graph, "a://part/{name}", given=(given,))
+        assert [step.partition("#")[2] for step in found.order] == names
+        require_meaning(graph, [given], NOW)
 
 
 def test_a_partition_that_does_not_exist_is_named() -> None:

@@ -57,13 +57,20 @@ def require_meaning(graph: Graph, given: Sequence[str], now: datetime) -> None:
 
 
 def _is_of(partitions: Partitions, text: str) -> bool:
-    first, dots, last = text.partition("..")
-    return partitions.contains(first.strip()) or (bool(dots) and partitions.contains(last.strip()))
+    return any(map(partitions.contains, _ends(partitions, text)))
 
 
 def _range(partitions: Partitions, text: str, now: datetime) -> list[str]:
+    first, last = _ends(partitions, text)
+    return between(partitions, first, last, now)
+
+
+def _ends(partitions: Partitions, text: str) -> tuple[str, str]:
+    """Give the first and the last partition that a text means: one that is named so itself, else those of a range."""
+    if partitions.contains(text):
+        return text, text
     first, dots, last = text.partition("..")
-    return between(partitions, first.strip(), last.strip() if dots else first.strip(), now)
+    return first.strip(), (last if dots else first).strip()
 
 
 def has_partitions(graph: Graph, stored: Collection[str]) -> bool:
