@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +17,7 @@ from nacre.catalog.versions_at import At
 from nacre.declare.asset import Asset
 from nacre.declare.deployment import SERVER_NAMES, Deployment, ServerOptions, effective
 from nacre.declare.task import Task
-from nacre.errors import said
+from nacre.errors import UsageError, said
 from nacre.execute.active import ActiveRun
 from nacre.execute.reading import note_asset
 from nacre.execute.result import RunResult, StepResult
@@ -99,6 +100,7 @@ def build(
 
     Raises:
         DefinitionError: The declared assets are wrong; nothing was run.
+        UsageError: What is given selects no asset.
         StoreError: The store refused.
     """
     request = _request(select, modules, refresh, reuse_sources, partition, missing)
@@ -170,11 +172,11 @@ def load(
 
     Raises:
         NotMaterialized: Nothing is stored under that key, or there is no such version; says what there is.
-        UsageError: ``at`` could mean several versions, or nothing at all.
+        UsageError: ``key`` names no asset; ``at`` could mean several versions, or nothing at all.
         CorruptObject: The stored bytes are damaged.
     """
     run = context.current_run.get()
-    name, part = key.key if isinstance(key, Asset) else key, str(partition)
+    name, part = _key(key), str(partition)
     if isinstance(run, ActiveRun) and at is None:
         made = run.shared.made
         wanted = slot(name, part)
@@ -203,7 +205,7 @@ def location(key: str | Asset, *, partition: Partition = "") -> str:
         An absolute path or a URL, by the ``places`` of the project, which within a run is that of the run; of a file of
         others in any environment. Empty where the key names no place.
     """
-    name = key.key if isinstance(key, Asset) else key
+    name = _key(key)
     run, made = context.current_run.get(), slot(name, str(partition))
     here = run.workspace if isinstance(run, ActiveRun) else current_project()
     own = here.publisher.location(made)
@@ -225,7 +227,7 @@ def lineage(key: str | Asset) -> Lineage:
         NotMaterialized: Nothing is stored under that key.
     """
     workspace = current_project().workspace(creates=False)
-    asset = find_stored(workspace, key.key if isinstance(key, Asset) else key)
+    asset = find_stored(workspace, _key(key))
     catalog = workspace.catalog
     return Lineage(catalog.upstream(workspace.env, asset), catalog.downstream(workspace.env, asset))
 
@@ -260,16 +262,36 @@ def _request(
     return Request(names, given, mode, reuse_sources, chosen, missing, releases=True)
 
 
+def _key(given: object) -> str:
+    """Give the key or name that names one asset.
+
+    Raises:
+        UsageError: It is neither text nor an asset.
+    """
+    if isinstance(given, (str, Asset)):
+        return given.key if isinstance(given, Asset) else given
+    facts = {"given": reprlib.repr(given), "type": type(given).__name__}
+    raise UsageError("This names no asset", facts, "give a key, the name of an asset, or an Asset")
+
+
 def as_selectors(select: Selector | Iterable[Selector]) -> tuple[str, ...]:
-    """Turn what was selected into selectors; a task stands for the keys of its assets."""
-    if isinstance(select, (str, Asset, Task)):
+    """Turn what was selected into selectors; a task stands for the keys of its assets.
+
+    Raises:
+        UsageError: Something in it selects nothing.
+    """
+    if isinstance(select, (str, Asset, Task)) or not isinstance(select, Iterable):
         select = [select]
     texts: list[str] = []
     for each in select:
         if isinstance(each, Task):
             texts.extend(asset.key for asset in each.assets)
+        elif isinstance(each, (str, Asset)):
+            texts.append(each if isinstance(each, str) else each.key)
         else:
-            texts.append(each.key if isinstance(each, Asset) else each)
+            facts = {"given": reprlib.repr(each), "type": type(each).__name__}
+            hint = 'give a key, a name, a selector, an asset or a task, or several of them; "*" selects all'
+            raise UsageError("This selects no asset", facts, hint)
     return tuple(texts)
 
 

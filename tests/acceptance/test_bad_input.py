@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -115,6 +116,18 @@ def test_a_misspelt_selection_offers_the_closest_name(project: Sandbox) -> None:
         project.build(module, "post")
     with pytest.raises(UnknownName, match="No asset has the tag 'weekly'"):
         project.build(module, "tag:weekly")
+
+
+@pytest.mark.parametrize("given", [None, 5, ["posts", None]])
+def test_what_can_name_no_asset_is_told_with_what_is_expected(project: Sandbox, given: Any) -> None:
+    module = project.module(GOOD)
+    project.build(module, "posts")
+    for select in (nacre.build, nacre.plan):
+        with pytest.raises(UsageError, match=r"(?s)selects no asset.*(None|5).*give a key, a name"):
+            select(given, modules=[module])
+    for name in (nacre.load, nacre.lineage, nacre.location):
+        with pytest.raises(UsageError, match=r"(?s)names no asset.*(None|5).*give a key"):
+            name(given)
 
 
 @pytest.mark.parametrize(
