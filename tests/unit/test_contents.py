@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from msgspec.structs import replace
@@ -126,6 +127,43 @@ def test_a_partition_that_is_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorruptObject, match="is missing") as raised:
         contents.read_whole({"eu": output, "us": replace(output, object="data/a-a/gone")}, dict)
     assert raised.value.facts["partition"] == "us"
+
+
+EMPTY = pd.DataFrame({"n": pd.Series([], dtype="float64"), "only here": pd.Series([], dtype="str")})
+
+
+@pytest.mark.parametrize("days", [("quiet", "one", "two"), ("one", "quiet", "two")])
+def test_a_partition_without_rows_takes_the_types_of_the_others(days: tuple[str, ...]) -> None:
+    contents = Contents(MemoryObjects(), new_id)
+    frames = {
+        "one": pd.DataFrame({"n": [1], "name": ["tern"]}),
+        "quiet": EMPTY,
+        "two": pd.DataFrame({"n": [2], "name": ["gull"]}),
+    }
+    whole = contents.read_whole({day: write(contents, frames[day]) for day in days}, pd.DataFrame)
+    assert isinstance(whole, pd.DataFrame)
+    assert (list(whole["n"]), list(whole["name"])) == ([1, 2], ["tern", "gull"])
+    assert str(whole["n"].dtype) == "int64"
+
+
+def test_partitions_that_are_all_empty_are_one_empty_table() -> None:
+    contents = Contents(MemoryObjects(), new_id)
+    other = pd.DataFrame({"n": pd.Series([], dtype="int64")})
+    parts = {"a": write(contents, EMPTY), "b": write(contents, other)}
+    whole = contents.read_whole(parts, pd.DataFrame)
+    assert isinstance(whole, pd.DataFrame)
+    assert (len(whole), "n" in whole) == (0, True)
+
+
+@pytest.mark.parametrize(("asked", "said"), [(pd.DataFrame, "pandas.DataFrame"), (None, "one table")])
+def test_columns_of_other_types_are_named_with_their_partitions(asked: object, said: str) -> None:
+    contents = Contents(MemoryObjects(), new_id)
+    values = {"mon": [1], "tue": [2], "wed": [0.5]}
+    parts = {day: write(contents, pd.DataFrame({"a": ["x"], "n": n})) for day, n in values.items()}
+    with pytest.raises(TypeMismatch, match="column 'n' is int64 in mon, double in wed") as raised:
+        contents.read_whole(parts, asked)
+    assert raised.value.facts["asked for"] == said
+    assert "dict[str" in str(raised.value)
 
 
 def test_batches_of_each_partition_are_read_while_they_are_consumed(tmp_path: Path) -> None:
