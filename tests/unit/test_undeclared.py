@@ -49,6 +49,15 @@ class Named(Pair):
     pass
 
 
+@dataclass(frozen=True)
+class Frozen:
+    x: int
+
+
+class Thawed(Frozen):
+    """A frozen dataclass lets its plain subclasses have attributes of their own."""
+
+
 @dataclass(slots=True)
 class Slotted:
     x: int
@@ -87,6 +96,14 @@ class Model(pydantic.BaseModel):
     @functools.cached_property
     def twice(self) -> int:
         return 2 * self.x
+
+
+class FrozenModel(pydantic.BaseModel, frozen=True):
+    x: int
+
+
+class FrozenSecret(FrozenModel):
+    _secret: int = pydantic.PrivateAttr(1)
 
 
 class Derived(pydantic.BaseModel):
@@ -151,6 +168,11 @@ def test_a_cached_property_is_no_content(make: Callable[[int], Any]) -> None:
     assert asked.twice == 2
     assert identify(asked).digest == identify(make(1)).digest
     assert save(asked) == "json"
+
+
+def test_what_can_get_attributes_can_change() -> None:
+    assert not any(identify(value).mutable for value in (Pair(1), Frozen(1), FrozenModel(x=1)))
+    assert all(identify(value).mutable for value in (Named(1), Thawed(1), FrozenSecret(x=1)))
 
 
 def test_what_typing_keeps_in_an_instance_is_no_content() -> None:

@@ -24,7 +24,7 @@ class RecordKind(NamedTuple):
     Args:
         family: ``dataclass``, ``pydantic``, ``attrs``, ``struct`` or ``namedtuple``.
         names: The fields, in declaration order.
-        mutable: True where a field can be assigned.
+        mutable: True where a field, or an attribute beside them, can be assigned.
     """
 
     family: str
@@ -39,14 +39,18 @@ def record_kind(cls: type) -> RecordKind | None:
     """
     if issubclass(cls, tuple):
         names = getattr(cls, "_fields", None)
-        return RecordKind("namedtuple", tuple(names), False) if names is not None else None
+        # A subclass without __slots__ has attributes beside its fields.
+        return RecordKind("namedtuple", tuple(names), bool(cls.__dictoffset__)) if names is not None else None
     if issubclass(cls, _BUILTINS):
         return None
     if dataclasses.is_dataclass(cls):
-        frozen = bool(cls.__dataclass_params__.frozen)  # type: ignore[attr-defined]  # set by the decorator
+        # A plain subclass of a frozen one can be given attributes that are no fields.
+        own = vars(cls).get("__dataclass_params__")
+        frozen = own is not None and own.frozen
         return RecordKind("dataclass", tuple(f.name for f in dataclasses.fields(cls)), not frozen)
     if hasattr(cls, "__pydantic_validator__") and hasattr(cls, "model_fields"):
-        frozen = bool(getattr(cls, "model_config", {}).get("frozen"))
+        is_frozen = bool(getattr(cls, "model_config", {}).get("frozen"))
+        frozen = is_frozen and not getattr(cls, "__private_attributes__", None)
         return RecordKind("pydantic", tuple(cls.model_fields), not frozen)
     if hasattr(cls, "__attrs_attrs__"):
         return RecordKind("attrs", tuple(a.name for a in cls.__attrs_attrs__), True)
@@ -85,8 +89,9 @@ def undeclared_values(value: object, kind: RecordKind) -> dict[str, object]:
     What a ``cached_property`` keeps is left out, since it follows from the rest.
     """
     cls: type = type(value)
-    attributes = getattr(value, "__dict__", None) or {}
-    found = {name: attributes[name] for name in attributes if name not in kind.names}
+    # A copy: another thread may ask for a cached property meanwhile.
+    attributes = dict(getattr(value, "__dict__", None) or {})
+    found = {name: item for name, item in attributes.items() if name not in kind.names}
     if kind.family == "pydantic":
         found.update(getattr(value, "__pydantic_private__", None) or {})
     for name in _slots(cls):
