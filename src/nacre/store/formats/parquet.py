@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from nacre.errors import UnserialisableValue
-from nacre.store.formats import frames
+from nacre.store.formats import cells, frames
 from nacre.store.formats.annotation import label, mismatch
 from nacre.values import columns, dispatch, pandas, polars
 
@@ -58,13 +58,11 @@ class Parquet:
         return is_table(value)
 
     def is_exact(self, value: object) -> bool:
-        """Say whether every column has a type that Parquet keeps, and nothing is beside the columns."""
+        """Say whether every column has a type that Parquet keeps, and nothing is beside the columns or in objects."""
         name = label(type(value))
         if name not in ("pyarrow.Table", "polars.DataFrame", "pandas.DataFrame"):
             return False
-        if name == "pandas.DataFrame" and not (
-            pandas.has_plain_labels(value) and pandas.own_dtypes(value) <= _MASKED
-        ):
+        if name == "pandas.DataFrame" and not _is_plain(value):
             return False
         schema = _schema(value, name)
         return bool(schema.names) and len(set(schema.names)) == len(schema) and all(map(_keeps, schema.types))
@@ -95,6 +93,11 @@ class Parquet:
     def load(self, source: BinaryIO, as_type: object | None) -> object:
         """Read the table as the annotation asks, else as the library it came from, else as Arrow."""
         return _batches(source) if streams(as_type) else made_as(read_table(source), as_type)
+
+
+def _is_plain(frame: Any) -> bool:
+    is_bare = pandas.has_plain_labels(frame) and pandas.own_dtypes(frame) <= _MASKED
+    return is_bare and not cells.holds_objects(frame)
 
 
 def _culprit(table: Any) -> str:

@@ -11,7 +11,7 @@ import threading
 from typing import Any, BinaryIO
 
 from nacre.errors import TypeMismatch, UnserialisableValue
-from nacre.store.formats import annotation, scratch
+from nacre.store.formats import annotation, cells, scratch
 from nacre.store.formats.bytes import Bytes
 from nacre.store.formats.files import File
 from nacre.store.formats.json import Json
@@ -147,29 +147,31 @@ def _save_verified(value: object, identity: ValueIdentity, chosen: Format, sink:
         stream: Any = spool
         chosen.dump(value, stream)
         stream.seek(0)
-        problem = _difference(chosen, stream, identity)
-        if problem:
-            facts = {"type": annotation.label(type(value)), "format": chosen.name, "problem": problem}
-            hint = places.ANYTHING
-            if place := places.undeclared(value):
-                facts["not declared"] = place
-                hint = "declare it as a field of its class, or give the class a __data_key__ if it does not count"
-            raise UnserialisableValue("A value would not come back as it was saved", facts, hint)
+        _verify(value, identity, chosen, stream)
         stream.seek(0)
         scratch.pour(stream, sink)
 
 
-def _difference(chosen: Format, stream: BinaryIO, identity: ValueIdentity) -> str:
-    """Say what is wrong with a stored value, or nothing."""
+def _verify(value: object, identity: ValueIdentity, chosen: Format, stream: BinaryIO) -> None:
+    """Load a stored value, and refuse it where it is not what was saved."""
     try:
-        found = identify(chosen.load(stream, None))
+        loaded = chosen.load(stream, None)
+        found = identify(loaded)
     except (TypeMismatch, UnserialisableValue) as error:
-        return "\n".join(
-            [error.what, *(f"{name}: {what}" for name, what in error.facts.items()), *error.hint]
-        )
-    if found.digest == identity.digest:
-        return ""
-    return "its content or types differ after loading"
+        facts = (f"{name}: {what}" for name, what in error.facts.items())
+        raise _changed(value, chosen, "\n".join([error.what, *facts, *error.hint])) from error
+    cells.compare(value, loaded)
+    if found.digest != identity.digest:
+        raise _changed(value, chosen, "its content or types differ after loading")
+
+
+def _changed(value: object, chosen: Format, problem: str) -> UnserialisableValue:
+    facts = {"type": annotation.label(type(value)), "format": chosen.name, "problem": problem}
+    hint = places.ANYTHING
+    if place := places.undeclared(value):
+        facts["not declared"] = place
+        hint = "declare it as a field of its class, or give the class a __data_key__ if it does not count"
+    return UnserialisableValue("A value would not come back as it was saved", facts, hint)
 
 
 def load(name: str, source: BinaryIO, as_type: object | None = None) -> object:

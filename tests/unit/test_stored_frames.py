@@ -1,0 +1,109 @@
+"""A pandas frame comes back cell by cell and with its labels, or is refused with its column and the way out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import io
+import uuid
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nacre.errors import UnserialisableValue
+from nacre.store import formats
+from nacre.store.formats.parquet import Parquet
+from nacre.values import identify
+
+BIG = 2**53 + 1
+NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+def back(value: object, as_type: object = None) -> object:
+    sink = io.BytesIO()
+    name = formats.save(value, identify(value), "asset://thing", sink)
+    return formats.load(name, io.BytesIO(sink.getvalue()), as_type)
+
+
+def objects(*cells: object) -> pd.Series:
+    return pd.Series(list(cells), dtype=object)
+
+
+def at(zone: str) -> pd.Timestamp:
+    return pd.Timestamp("2026-03-01", tz=zone)
+
+
+@pytest.mark.parametrize(
+    ("cells", "place", "problem", "way_out"),
+    [
+        ((BIG, None), 0, "int comes back as float", "Int64"),
+        ((1.5, 1), 1, "int comes back as float", "to_numeric"),
+        (({"id": BIG}, {"x": 1}), 0, "dict comes back changed", "list of dicts"),
+        (({"id": 1}, {"id": None}), 0, "dict comes back changed", "list of dicts"),
+        ((None, (1, 2)), 1, "tuple comes back as ndarray", "numpy array"),
+        (({1}, {2}), 0, "set comes back as ndarray", "numpy array"),
+        (([1], [2, 3]), 0, "list comes back as ndarray", "numpy array"),
+        ((NOW, None), 0, "datetime comes back as Timestamp", "to_datetime"),
+        ((at("Europe/Berlin"), at("UTC")), 1, "Timestamp comes back changed", "to_datetime"),
+        (("a", b"b"), 0, "str comes back as bytes", "text"),
+    ],
+    ids=lambda found: repr(found)[:30],
+)
+def test_an_object_that_comes_back_as_another_is_refused_with_its_place(
+    cells: tuple[object, ...], place: int, problem: str, way_out: str
+) -> None:
+    column = objects(*cells)
+    for value, where in (
+        (pd.DataFrame({"fine": ["x", None], "c": column}), rf"result\['c'\]\[{place}\]"),
+        (column, rf"result\[{place}\]"),
+    ):
+        with pytest.raises(UnserialisableValue, match=rf"(?s){where}.*{problem}.*{way_out}"):
+            back(value)
+
+
+def test_an_object_in_the_index_is_refused_where_it_comes_back_as_another() -> None:
+    for cells in ((BIG, None), (NOW, NOW)):
+        frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(cells, dtype=object))
+        with pytest.raises(UnserialisableValue, match=r"(?s)result\.index\[0\].*comes back as"):
+            back(frame)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        (1, 2),
+        (np.int32(1), np.int32(2)),
+        (True, None),
+        (1.5, None),
+        (b"a", None),
+        (dt.date(2026, 3, 1), None),
+        (dt.time(1), None),
+        (decimal.Decimal("1.5"), decimal.Decimal("2.25")),
+        (np.array([1.5, np.nan]), None),
+        (np.array(["a", "b"], dtype=object), None),
+        ({"id": BIG, "x": "a"}, {"id": 2, "x": None}),
+        (at("Europe/Berlin"), None),
+        (uuid.UUID(int=5), None),
+        (None, None),
+        ("a", pd.NA),
+        (),
+    ],
+    ids=lambda cells: repr(cells)[:30],
+)
+def test_objects_that_come_back_as_they_were_are_stored(cells: tuple[object, ...]) -> None:
+    found = back(pd.DataFrame({"c": objects(*cells)}))
+    assert isinstance(found, pd.DataFrame)
+    for old, new in zip(cells, found["c"], strict=True):
+        if isinstance(old, np.ndarray):
+            np.testing.assert_array_equal(new, old)
+        else:
+            assert pd.isna(new) if pd.api.types.is_scalar(old) and pd.isna(old) else new == old
+
+
+def test_frames_without_objects_are_not_loaded_to_be_compared() -> None:
+    times = pd.to_datetime(["2026-03-01", None])
+    plain = pd.DataFrame({"i": [1, 2], "f": [1.5, None], "s": ["a", None], "t": times, "n": [True, False]})
+    assert Parquet().is_exact(plain)
+    assert Parquet().is_exact(pd.DataFrame({"s": objects("a", None)}))
+    assert not Parquet().is_exact(pd.DataFrame({"i": objects(1, 2)}))
