@@ -107,3 +107,51 @@ def test_frames_without_objects_are_not_loaded_to_be_compared() -> None:
     assert Parquet().is_exact(plain)
     assert Parquet().is_exact(pd.DataFrame({"s": objects("a", None)}))
     assert not Parquet().is_exact(pd.DataFrame({"i": objects(1, 2)}))
+
+
+CATEGORIES = pd.Categorical(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.CategoricalIndex(CATEGORIES),
+        pd.CategoricalIndex(CATEGORIES, name="kind"),
+        pd.MultiIndex.from_arrays([CATEGORIES, ["x", "y"]]),
+    ],
+    ids=["categories", "named categories", "a level of categories"],
+)
+def test_labels_that_are_categories_are_refused_with_the_way_out(labels: pd.Index) -> None:
+    frame = pd.DataFrame([[1, 2]], columns=labels)
+    with pytest.raises(UnserialisableValue, match=r"(?s)labels.*categor.*frame\.columns = "):
+        back(frame)
+    frame.columns = labels.astype(str) if labels.nlevels == 1 else labels.to_flat_index().map(str)
+    pd.testing.assert_frame_equal(back(frame), frame)
+
+
+def test_a_pivot_over_categories_is_refused_with_the_way_out() -> None:
+    frame = pd.DataFrame({"day": [1, 1], "kind": CATEGORIES, "n": [1, 2]})
+    pivot = frame.pivot_table(index="day", columns="kind", values="n", observed=True)
+    with pytest.raises(UnserialisableValue, match="labels"):
+        back(pivot)
+    pivot.columns = pivot.columns.astype(str)
+    pd.testing.assert_frame_equal(back(pivot), pivot)
+
+
+def test_labels_of_another_index_class_come_back_in_it() -> None:
+    for labels in (
+        pd.DatetimeIndex(["2026-03-01", "2026-03-02"]),
+        pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")], names=["k", None]),
+        pd.RangeIndex(2),
+        pd.Index(["a", "b"], dtype=object, name="n"),
+    ):
+        found = back(pd.DataFrame([[1, 2]], columns=labels))
+        assert isinstance(found, pd.DataFrame)
+        assert found.columns.equals(labels)
+        assert found.columns.names == labels.names
+
+
+def test_what_a_library_cannot_load_is_refused_with_what_it_said() -> None:
+    frame = pd.DataFrame([[1]], columns=pd.Index([dt.date(2026, 3, 1)]))
+    with pytest.raises(UnserialisableValue, match=r"(?s)would not come back.*datetime64\[D\].*labels"):
+        back(frame)

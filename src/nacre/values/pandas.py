@@ -153,7 +153,8 @@ def _labels(columns: Any, nested: Nested) -> bytes:
 
 def has_plain_labels(frame: Any) -> bool:
     """Say whether a frame has the default index and text labels only, so Arrow columns say all there is."""
-    return is_default_index(frame.index) and not _labels(frame.columns, _sixteen)
+    is_plain = type(frame.columns).__name__ == "Index" and not _labels(frame.columns, _sixteen)
+    return is_plain and is_default_index(frame.index)
 
 
 def _sixteen(_: object) -> bytes:

@@ -46,15 +46,17 @@ def _is_text(column: Any) -> bool:
 
 
 def compare(saved: Any, loaded: Any) -> None:
-    """Compare the objects in a frame or series, and in its index, with what was loaded; other values pass.
+    """Compare the objects in a frame or series, its index and its labels with what was loaded; other values pass.
 
     What is missing may come back as another sign of that, as in a data version.
 
     Raises:
-        UnserialisableValue: An object came back as another one; the text names its column and row.
+        UnserialisableValue: An object or the labels came back as others; the text names the column and row.
     """
     if label(type(saved)) not in _FRAMES or type(saved) is not type(loaded) or saved.shape != loaded.shape:
         return
+    if saved.ndim == 2:
+        _compare_labels(saved.columns, loaded.columns)
     for (place, column), (_, other) in zip(_columns(saved), _columns(loaded), strict=False):
         if not _is_object(column.dtype) or _is_text(column):
             continue
@@ -66,6 +68,19 @@ def compare(saved: Any, loaded: Any) -> None:
                 facts = {"place": f"{place}[{row}]", "type": label(type(saved)), "problem": problem}
                 hint = _HINTS.get(type(old).__name__, _HINT)
                 raise UnserialisableValue("A value would not come back as it was saved", facts, hint)
+
+
+def _compare_labels(saved: Any, loaded: Any) -> None:
+    """Compare the classes of two indexes of labels; what the labels are is in the data version."""
+    old, new = ("Index" if name == "RangeIndex" else name for name in (_name(saved), _name(loaded)))
+    if old != new:
+        facts = {
+            "place": "result.columns",
+            "type": "pandas.DataFrame",
+            "problem": f"{old} comes back as {new}",
+        }
+        hint = "make the labels text, for example frame.columns = frame.columns.astype(str)"
+        raise UnserialisableValue("A value would not come back as it was saved", facts, hint)
 
 
 def _columns(value: Any) -> Iterator[tuple[str, Any]]:

@@ -27,10 +27,7 @@ def to_arrow(frame: Any, noted: dict[bytes, bytes]) -> Any:
     """
     import pyarrow as pa  # heavy, so imported when a table is met
 
-    if frame.columns.nlevels == 1 and len(set(map(type, frame.columns))) > 1:
-        facts = {"type": "pandas.DataFrame", "labels": ", ".join(map(repr, frame.columns))}
-        hint = "give the columns labels of one type, for example frame.columns = frame.columns.map(str)"
-        raise UnserialisableValue("A table cannot be stored as Parquet", facts, hint)
+    _check_labels(frame.columns)
     try:
         table = pa.Table.from_pandas(frame)
     except (pa.ArrowException, ValueError, TypeError) as error:
@@ -49,6 +46,22 @@ def to_arrow(frame: Any, noted: dict[bytes, bytes]) -> Any:
         # pyarrow reads the names of some of these dtypes as others, or fails.
         described["columns"][position]["numpy_type"] = "object"
     return table.replace_schema_metadata({**metadata, b"pandas": msgspec.json.encode(described)})
+
+
+def _check_labels(labels: Any) -> None:
+    """Refuse labels that Parquet would not give back."""
+    levels = [labels.get_level_values(level) for level in range(labels.nlevels)]
+    if labels.nlevels == 1 and len(set(map(type, labels))) > 1:
+        problem = "they are of several types"
+        hint = "give the columns labels of one type, for example frame.columns = frame.columns.map(str)"
+    elif any(type(level).__name__ == "CategoricalIndex" for level in levels):
+        problem = "they are categories"
+        text = "astype(str)" if labels.nlevels == 1 else "to_flat_index().map(str)"
+        hint = f"make the labels text, for example frame.columns = frame.columns.{text}"
+    else:
+        return
+    facts = {"type": "pandas.DataFrame", "labels": ", ".join(map(repr, labels)), "problem": problem}
+    raise UnserialisableValue("A table cannot be stored as Parquet", facts, hint)
 
 
 def _dtypes(frame: Any, width: int) -> dict[int, str]:

@@ -35,6 +35,9 @@ _BY_EXTENSION: dict[str, Format] = {
 FILE = _FILE.name
 #: Verification copies up to this size stay in memory.
 _SPOOL_BYTES = 8 << 20
+#: What libraries raise for a value of theirs that they wrote and cannot read; Arrow's own errors are among these.
+_OF_LIBRARIES = (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
+_OF_FRAMES = "give the labels, the index and each column one plain type, or make them text with .map(str)"
 
 
 def choose(value: object, key: str) -> Format:
@@ -160,6 +163,11 @@ def _verify(value: object, identity: ValueIdentity, chosen: Format, stream: Bina
     except (TypeMismatch, UnserialisableValue) as error:
         facts = (f"{name}: {what}" for name, what in error.facts.items())
         raise _changed(value, chosen, "\n".join([error.what, *facts, *error.hint])) from error
+    except _OF_LIBRARIES as error:
+        problem = (
+            f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+        )
+        raise _changed(value, chosen, problem) from error
     cells.compare(value, loaded)
     if found.digest != identity.digest:
         raise _changed(value, chosen, "its content or types differ after loading")
@@ -167,7 +175,7 @@ def _verify(value: object, identity: ValueIdentity, chosen: Format, stream: Bina
 
 def _changed(value: object, chosen: Format, problem: str) -> UnserialisableValue:
     facts = {"type": annotation.label(type(value)), "format": chosen.name, "problem": problem}
-    hint = places.ANYTHING
+    hint = _OF_FRAMES if facts["type"] == "pandas.DataFrame" else places.ANYTHING
     if place := places.undeclared(value):
         facts["not declared"] = place
         hint = "declare it as a field of its class, or give the class a __data_key__ if it does not count"
