@@ -313,6 +313,23 @@ REFUSED: dict[str, Callable[[], tuple[object, str]]] = {
         r"(?s)result\['i'\].*Int128",
     ),
     "a mixed pandas column": lambda: (pd.DataFrame({"m": [1, "x"]}), r"result\['m'\]"),
+    "an integer too large for a pandas column": lambda: (pd.DataFrame({"m": [2**70]}), r"result\['m'\]"),
+    "mixed categories of a pandas column": lambda: (
+        pd.DataFrame({"m": pd.Categorical([1, "x"])}),
+        r"result\['m'\]",
+    ),
+    "a mixed pandas index": lambda: (
+        pd.DataFrame({"a": [1, 2]}, index=[1, "x"]),
+        r"(?s)result\.index.*map\(str\)",
+    ),
+    "an integer too large for the index of a series": lambda: (
+        pd.Series([1], index=[2**70]),
+        r"result\.index",
+    ),
+    "a mixed level of a pandas index": lambda: (
+        pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_arrays([[1, 2], [1, "x"]])),
+        r"result\.index, level 1",
+    ),
     "two pandas columns of one name": lambda: (pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate"),
     "a cycle through a dict": lambda: (_cycle(), r'(?s)contains itself.*result\["a"\]'),
 }

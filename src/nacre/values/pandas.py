@@ -18,15 +18,17 @@ from nacre.values.identity import Nested, ValueIdentity
 def identify(value: Any, nested: Nested) -> ValueIdentity | None:
     """Identify a frame or series, or give None for any other type."""
     if type(value).__name__ == "DataFrame":
+        # First of all, since it names the column that has no one type.
+        table = to_arrow(value)
         extra = _index(value.index, nested) + _labels(value.columns, nested) + _types(value.dtypes, nested)
         if not value.shape[1] and len(value):
             # Without a column, Arrow does not know how many rows there are.
             extra += b"rows" + nested(len(value))
-        return arrow.identity(to_arrow(value), extra=extra, mutable=True)
+        return arrow.identity(table, extra=extra, mutable=True)
     if type(value).__name__ == "Series":
-        frame = value.to_frame("value")
+        table = to_arrow(value.to_frame("value"))
         extra = b"series" + nested(value.name) + _index(value.index, nested) + _types([value.dtype], nested)
-        return arrow.identity(to_arrow(frame), extra=extra, mutable=True, label="series")
+        return arrow.identity(table, extra=extra, mutable=True, label="series")
     return None
 
 
@@ -35,15 +37,13 @@ def rows(value: Any, nested: Nested) -> tuple[Any, bytes, str]:
 
     The default index belongs to no row: it only counts them.
     """
-    import pyarrow as pa  # heavy, so imported when a table is met
-
     is_series = type(value).__name__ == "Series"
     frame = value.to_frame("value") if is_series else value
     extra = b"series" + nested(value.name) if is_series else _labels(frame.columns, nested)
     table = to_arrow(frame)
     levels = [] if is_default_index(value.index) else _levels(value.index)
-    for level in levels:
-        table = table.append_column("", pa.array(level, from_pandas=True))
+    for array in _arrays(levels):
+        table = table.append_column("", array)
     if levels:
         extra += b"index" + nested(list(value.index.names))
     extra += _types([*frame.dtypes, *(level.dtype for level in levels)], nested)
@@ -60,7 +60,7 @@ def to_arrow(frame: Any) -> Any:
 
     try:
         return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         place, problem = _culprit(frame, pa) or ("result", str(error).splitlines()[0])
         facts = {"place": place, "type": "pandas.DataFrame", "problem": problem}
         hint = "give every column one name and one type, for example with .astype(str) or pandas.to_numeric"
@@ -72,7 +72,7 @@ def _culprit(frame: Any, pa: Any) -> tuple[str, str] | None:
     for position in range(frame.shape[1]):
         try:
             pa.array(frame.iloc[:, position], from_pandas=True)
-        except (pa.ArrowException, ValueError, TypeError) as error:
+        except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
             return f"result[{frame.columns[position]!r}]", str(error).splitlines()[0]
     return None
 
@@ -91,15 +91,31 @@ def _index(index: Any, nested: Nested) -> bytes:
     if type(index).__name__ == "RangeIndex":
         return b"range" + nested((index.start, index.stop, index.step, index.name))
     levels = _levels(index)
-    table = pa.table(
-        [pa.array(level, from_pandas=True) for level in levels], names=[str(i) for i in range(len(levels))]
-    )
+    table = pa.table(_arrays(levels), names=[str(i) for i in range(len(levels))])
     found = b"index" + nested(list(index.names)) + bytes.fromhex(arrow.identity(table).digest)
     return found + _types([level.dtype for level in levels], nested)
 
 
 def _levels(index: Any) -> list[Any]:
     return [index.get_level_values(level) for level in range(index.nlevels)]
+
+
+def _arrays(levels: list[Any]) -> list[Any]:
+    """Convert the levels of an index to Arrow arrays."""
+    import pyarrow as pa  # heavy, so imported when a table is met
+
+    arrays = []
+    for position, level in enumerate(levels):
+        try:
+            arrays.append(pa.array(level, from_pandas=True))
+        except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+            place = f"result.index, level {position}" if len(levels) > 1 else "result.index"
+            facts = {"place": place, "type": "pandas.Index", "problem": str(error).splitlines()[0]}
+            hint = (
+                "give the index one type, for example frame.index = frame.index.map(str), or .reset_index()"
+            )
+            raise UnserialisableValue("The index of a table cannot be stored", facts, hint) from error
+    return arrays
 
 
 def _types(dtypes: Iterable[Any], nested: Nested) -> bytes:

@@ -30,7 +30,7 @@ def to_arrow(frame: Any, noted: dict[bytes, bytes]) -> Any:
     _check_labels(frame.columns)
     try:
         table = pa.Table.from_pandas(frame)
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         # The adapter's conversion names the column, where it is one.
         pandas.to_arrow(frame)
         facts = {"type": "pandas.DataFrame", "problem": str(error).splitlines()[0]}
