@@ -9,9 +9,11 @@ import uuid
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
-from nacre.errors import UnserialisableValue
+from nacre.errors import TypeMismatch, UnserialisableValue
 from nacre.store import formats
 from nacre.store.formats.parquet import Parquet
 from nacre.values import identify
@@ -37,9 +39,9 @@ def at(zone: str) -> pd.Timestamp:
 @pytest.mark.parametrize(
     ("cells", "place", "problem", "way_out"),
     [
-        ((BIG, None), 0, "int comes back as float", "Int64"),
+        ((1, None), 0, "int comes back as float", "Int64"),
         ((1.5, 1), 1, "int comes back as float", "to_numeric"),
-        (({"id": BIG}, {"x": 1}), 0, "dict comes back changed", "list of dicts"),
+        (({"id": 1}, {"x": 1}), 0, "dict comes back changed", "list of dicts"),
         (({"id": 1}, {"id": None}), 0, "dict comes back changed", "list of dicts"),
         ((None, (1, 2)), 1, "tuple comes back as ndarray", "numpy array"),
         (({1}, {2}), 0, "set comes back as ndarray", "numpy array"),
@@ -62,8 +64,19 @@ def test_an_object_that_comes_back_as_another_is_refused_with_its_place(
             back(value)
 
 
+def test_large_integers_among_objects_are_refused_with_the_dtype_they_need() -> None:
+    for column in (pd.DataFrame({"c": objects(BIG, None)}), objects(BIG, None)):
+        with pytest.raises(UnserialisableValue, match=r'(?s)result.*objects come back.*astype\("Int64"\)'):
+            back(column)
+    for cells in (({"id": BIG}, {"x": 1}), ([BIG, None],)):
+        with pytest.raises(UnserialisableValue, match=r"(?s)column: 'c'.*2\*\*53"):
+            back(pd.DataFrame({"c": objects(*cells)}))
+    with pytest.raises(UnserialisableValue, match=r"(?s)column: the index.*2\*\*53"):
+        back(pd.DataFrame({"a": [1, 2]}, index=pd.Index([BIG, None], dtype=object)))
+
+
 def test_an_object_in_the_index_is_refused_where_it_comes_back_as_another() -> None:
-    for cells in ((BIG, None), (NOW, NOW)):
+    for cells in ((1, None), (NOW, NOW)):
         frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(cells, dtype=object))
         with pytest.raises(UnserialisableValue, match=r"(?s)result\.index\[0\].*comes back as"):
             back(frame)
@@ -155,3 +168,75 @@ def test_what_a_library_cannot_load_is_refused_with_what_it_said() -> None:
     frame = pd.DataFrame([[1]], columns=pd.Index([dt.date(2026, 3, 1)]))
     with pytest.raises(UnserialisableValue, match=r"(?s)would not come back.*datetime64\[D\].*labels"):
         back(frame)
+
+
+@pytest.mark.parametrize("number", [BIG, -BIG, 1761234567890123457, 2**63 - 1])
+def test_large_integers_beside_nulls_come_to_pandas_as_they_are(number: int) -> None:
+    for table in (
+        pl.DataFrame({"id": [number, None], "n": [1, None]}),
+        pa.table({"id": [number, None], "n": [1, None]}),
+    ):
+        found = back(table, as_type=pd.DataFrame)
+        assert isinstance(found, pd.DataFrame)
+        assert found["id"].dtype == "Int64"
+        assert found["id"].iloc[0] == number
+        assert found["id"].isna().tolist() == [False, True]
+        assert found["n"].dtype == "float64"
+
+
+def test_integers_that_a_float_holds_come_to_pandas_as_its_usual_floats() -> None:
+    found = back(pl.DataFrame({"id": [2**53, None, -(2**53)], "none": [None] * 3}), as_type=pd.DataFrame)
+    assert isinstance(found, pd.DataFrame)
+    assert found["id"].dtype == "float64"
+    whole = back(pl.DataFrame({"id": [BIG]}), as_type=pd.DataFrame)
+    assert isinstance(whole, pd.DataFrame)
+    assert whole["id"].dtype == "int64"
+
+
+def test_large_integers_without_a_sign_and_series_come_to_pandas_as_they_are() -> None:
+    found = back(pl.DataFrame({"id": pl.Series([2**64 - 1, None], dtype=pl.UInt64)}), as_type=pd.DataFrame)
+    assert isinstance(found, pd.DataFrame)
+    assert found["id"].dtype == "UInt64"
+    assert found["id"].iloc[0] == 2**64 - 1
+    series = back(pl.Series("id", [BIG, None]), as_type=pd.Series)
+    assert isinstance(series, pd.Series)
+    assert series.iloc[0] == BIG
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([[BIG, None]]),
+        pa.array([[BIG], [None]]),
+        pa.array([{"x": BIG}, {"x": None}]),
+        pa.array([[{"x": [BIG, None]}]]),
+        pa.array([[BIG, None]], pa.list_(pa.int64(), 2)),
+        pa.array([[("k", BIG), ("l", None)]], pa.map_(pa.string(), pa.int64())),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_large_integers_beside_nulls_inside_a_column_are_refused_to_pandas(column: pa.Array) -> None:
+    table = pa.table({"a": column})
+    with pytest.raises(TypeMismatch, match=r"(?s)'a'.*2\*\*53.*pl\.DataFrame"):
+        back(table, as_type=pd.DataFrame)
+    assert back(table) == table
+    small = pa.table({"a": [[1, None]], "b": [{"x": BIG}]})
+    assert isinstance(back(small, as_type=pd.DataFrame), pd.DataFrame)
+
+
+def test_large_integers_beside_nulls_come_to_pandas_where_an_index_lies_before_them() -> None:
+    keyed = pa.Table.from_pandas(pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="k")))
+    table = keyed.select(["k", "a"]).append_column("id", pa.array([BIG, None]))
+    found = back(table, as_type=pd.DataFrame)
+    assert isinstance(found, pd.DataFrame)
+    assert found.loc["x", "id"] == BIG
+    assert found["a"].tolist() == [1, 2]
+
+
+def test_an_index_of_large_integers_beside_nulls_is_refused_to_pandas() -> None:
+    index = pd.Index(pd.array([BIG, None], dtype="Int64"), name="k")
+    table = pa.Table.from_pandas(pd.DataFrame({"a": [1, 2]}, index=index))
+    with pytest.raises(TypeMismatch, match=r"(?s)'k'.*2\*\*53"):
+        back(table, as_type=pd.DataFrame)
+    frame = pd.DataFrame({"a": [1, 2]}, index=index)
+    pd.testing.assert_frame_equal(back(frame), frame)

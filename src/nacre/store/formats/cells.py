@@ -12,7 +12,7 @@ from typing import Any
 
 from nacre.errors import UnserialisableValue
 from nacre.store.formats.annotation import label
-from nacre.values import identify
+from nacre.values import identify, pandas
 
 _FRAMES = ("pandas.DataFrame", "pandas.Series")
 #: What Arrow takes for text, or for missing beside it.
@@ -56,31 +56,33 @@ def compare(saved: Any, loaded: Any) -> None:
     if label(type(saved)) not in _FRAMES or type(saved) is not type(loaded) or saved.shape != loaded.shape:
         return
     if saved.ndim == 2:
-        _compare_labels(saved.columns, loaded.columns)
+        _compare_labels(saved, loaded)
     for (place, column), (_, other) in zip(_columns(saved), _columns(loaded), strict=False):
         if not _is_object(column.dtype) or _is_text(column):
             continue
+        if pandas.is_own(other.dtype):
+            hint = f'give it that dtype, with .astype("{other.dtype}")'
+            raise _changed(saved, place, f"objects come back as {other.dtype}", hint)
         for row, (old, new) in enumerate(zip(column, other, strict=True)):
             if type(old) in _SIMPLE and type(old) is type(new) and old == new:
                 continue
             problem = _problem(old, new)
             if problem:
-                facts = {"place": f"{place}[{row}]", "type": label(type(saved)), "problem": problem}
-                hint = _HINTS.get(type(old).__name__, _HINT)
-                raise UnserialisableValue("A value would not come back as it was saved", facts, hint)
+                raise _changed(saved, f"{place}[{row}]", problem, _HINTS.get(type(old).__name__, _HINT))
 
 
 def _compare_labels(saved: Any, loaded: Any) -> None:
-    """Compare the classes of two indexes of labels; what the labels are is in the data version."""
-    old, new = ("Index" if name == "RangeIndex" else name for name in (_name(saved), _name(loaded)))
+    """Compare the classes of the indexes that hold the labels; what the labels are is in the data version."""
+    names = (_name(frame.columns) for frame in (saved, loaded))
+    old, new = ("Index" if name == "RangeIndex" else name for name in names)
     if old != new:
-        facts = {
-            "place": "result.columns",
-            "type": "pandas.DataFrame",
-            "problem": f"{old} comes back as {new}",
-        }
         hint = "make the labels text, for example frame.columns = frame.columns.astype(str)"
-        raise UnserialisableValue("A value would not come back as it was saved", facts, hint)
+        raise _changed(saved, "result.columns", f"{old} comes back as {new}", hint)
+
+
+def _changed(saved: Any, place: str, problem: str, hint: str) -> UnserialisableValue:
+    facts = {"place": place, "type": label(type(saved)), "problem": problem}
+    return UnserialisableValue("A value would not come back as it was saved", facts, hint)
 
 
 def _columns(value: Any) -> Iterator[tuple[str, Any]]:

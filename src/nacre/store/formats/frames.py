@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
-from nacre.errors import UnserialisableValue
+from nacre.errors import TypeMismatch, UnserialisableValue
 from nacre.values import pandas
 
 #: Metadata: position in the table to the name of a dtype.
 _DTYPES = b"nacre.dtypes"
 _ARROW = "arrow"
+#: Up to here a float holds every integer.
+_EXACT = 2**53
 _NAMED = ("IntegerDtype", "FloatingDtype", "BooleanDtype", "StringDtype")
 
 
@@ -88,8 +90,11 @@ def from_arrow(table: Any, metadata: dict[bytes, bytes]) -> Any:
     """Make the frame of a table again.
 
     Args:
-        table: As ``to_arrow`` gave it.
+        table: As ``to_arrow`` gave it, or of another library.
         metadata: What was noted.
+
+    Raises:
+        TypeMismatch: Integers would be rounded that pandas has no dtype for.
     """
     import pandas as pd  # heavy; to_pandas would say less clearly that it is not there
 
@@ -115,4 +120,64 @@ def from_arrow(table: Any, metadata: dict[bytes, bytes]) -> Any:
             frame.index = pd.Index(levels[0], name=names[0])
         else:
             frame.index = pd.MultiIndex.from_arrays(levels, names=names)
+    _keep_integers(table, frame)
     return frame
+
+
+def _keep_integers(table: Any, frame: Any) -> None:
+    """Give columns a nullable dtype where pandas' usual floats beside nulls would round integers."""
+    import pandas as pd  # heavy, so imported when a frame is asked for
+
+    index = _index_columns(table)
+    columns = [at for at, name in enumerate(table.column_names) if name not in index]
+    for position, at in enumerate(columns):
+        name, column = table.column_names[at], table.column(at)
+        held = str(frame.dtypes.iloc[position])
+        if held not in ("float64", "object") or not _is_rounded(column):
+            continue
+        if held == "object":
+            raise _rounded(name)
+        dtype = pd.api.types.pandas_dtype("UInt64" if str(column.type) == "uint64" else "Int64")
+        frame.isetitem(position, dtype.__from_arrow__(column))
+    for level, name in enumerate(index):
+        held = str(frame.index.get_level_values(level).dtype)
+        if held == "float64" and _is_rounded(table.column(table.column_names.index(name))):
+            raise _rounded(name)
+
+
+def _index_columns(table: Any) -> list[str]:
+    """Name the columns that are levels of the index, by what pandas noted."""
+    described = msgspec.json.decode((table.schema.metadata or {}).get(b"pandas", b"{}"))
+    return [name for name in described.get("index_columns", []) if name in table.column_names]
+
+
+def _is_rounded(column: Any) -> bool:
+    """Say whether a column holds, at any depth, integers beside nulls that a float cannot hold exactly."""
+    import pyarrow as pa  # heavy, so imported when a table is met
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_integer(kind):
+        if not column.null_count:
+            return False
+        found = pc.min_max(column).as_py()
+        return found["min"] is not None and max(-found["min"], found["max"]) > _EXACT
+    if pa.types.is_struct(kind):
+        return any(map(_is_rounded, column.flatten()))
+    if pa.types.is_map(kind):
+        return _is_rounded(pa.chunked_array([chunk.items for chunk in column.chunks], kind.item_type))
+    if hasattr(kind, "value_field"):
+        return _is_rounded(pa.chunked_array([chunk.flatten() for chunk in column.chunks], kind.value_type))
+    return False
+
+
+def _rounded(name: str) -> TypeMismatch:
+    facts = {
+        "column": "the index" if name.startswith("__index_level_") else repr(name),
+        "asked for": "pandas.DataFrame",
+        "problem": "it holds integers beyond 2**53 beside missing ones, which pandas would round",
+    }
+    hint = (
+        "ask for pl.DataFrame or pa.Table (annotation or as_type), or fill what is missing where it is made"
+    )
+    return TypeMismatch("A stored table cannot become a pandas frame as it is", facts, hint)
