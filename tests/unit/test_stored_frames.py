@@ -65,6 +65,15 @@ def test_an_object_that_comes_back_as_another_is_refused_with_its_place(
             back(value)
 
 
+def test_categories_that_come_back_as_others_are_refused_with_their_place() -> None:
+    mixed = pd.Categorical.from_codes([0, 1], categories=pd.Index(["a", b"b"], dtype=object))
+    for frame in (pd.DataFrame({"c": mixed}), pd.DataFrame({"a": [1, 2]}, index=pd.CategoricalIndex(mixed))):
+        with pytest.raises(UnserialisableValue, match=r"(?s)its categories\[0\].*str comes back as bytes"):
+            back(frame)
+    dates = pd.DataFrame({"c": pd.Categorical([dt.date(2026, 3, 1), None])})
+    pd.testing.assert_frame_equal(back(dates), dates)
+
+
 def test_large_integers_among_objects_are_refused_with_the_dtype_they_need() -> None:
     for column in (pd.DataFrame({"c": objects(BIG, None)}), objects(BIG, None)):
         with pytest.raises(UnserialisableValue, match=r'(?s)result.*objects come back.*astype\("Int64"\)'):

@@ -59,7 +59,7 @@ def compare(saved: Any, loaded: Any) -> None:
         return
     if saved.ndim == 2:
         _compare_labels(saved, loaded)
-    for (place, column), (_, other) in zip(_columns(saved), _columns(loaded), strict=False):
+    for place, column, other in _pairs(saved, loaded):
         if not _is_object(column.dtype) or _is_text(column):
             continue
         if pandas.is_own(other.dtype):
@@ -85,6 +85,15 @@ def _compare_labels(saved: Any, loaded: Any) -> None:
 def _changed(saved: Any, place: str, problem: str, hint: str) -> UnserialisableValue:
     facts = {"place": place, "type": label(type(saved)), "problem": problem}
     return UnserialisableValue("A value would not come back as it was saved", facts, hint)
+
+
+def _pairs(saved: Any, loaded: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Pair what holds cells: columns, levels of the index, and the categories of either."""
+    for (place, column), (_, other) in zip(_columns(saved), _columns(loaded), strict=False):
+        yield place, column, other
+        old, new = (getattr(each.dtype, "categories", None) for each in (column, other))
+        if old is not None and new is not None and len(old) == len(new):
+            yield f"{place}, its categories", old, new
 
 
 def _columns(value: Any) -> Iterator[tuple[str, Any]]:
