@@ -89,9 +89,10 @@ def undeclared_values(value: object, kind: RecordKind) -> dict[str, object]:
     What a ``cached_property`` keeps is left out, since it follows from the rest.
     """
     cls: type = type(value)
-    # A copy: another thread may ask for a cached property meanwhile.
-    attributes = dict(getattr(value, "__dict__", None) or {})
-    found = {name: item for name, item in attributes.items() if name not in kind.names}
+    attributes = getattr(value, "__dict__", None) or {}
+    # At once, also where another thread asks for a cached property meanwhile; nearly always there are none.
+    others = attributes.keys() - kind.names
+    found = {name: attributes[name] for name in others} if others else {}
     if kind.family == "pydantic":
         found.update(getattr(value, "__pydantic_private__", None) or {})
     for name in _slots(cls):
