@@ -62,8 +62,11 @@ def record_kind(cls: type) -> RecordKind | None:
 
 def field_values(value: object, kind: RecordKind) -> dict[str, object]:
     """Give all that a record holds by name: its fields in order, then what its class does not declare."""
-    found = declared_values(value, kind)
-    found.update(undeclared_values(value, kind))
+    found, cls = declared_values(value, kind), cast("type", type(value))
+    # Nearly all records hold nothing more, and there may be very many of them.
+    attributes = getattr(value, "__dict__", found)
+    if kind.family == "pydantic" or attributes.keys() != found.keys() or _slots(cls, kind.names):
+        found.update(undeclared_values(value, kind))
     return found
 
 
@@ -90,27 +93,27 @@ def undeclared_values(value: object, kind: RecordKind) -> dict[str, object]:
     """
     cls: type = type(value)
     attributes = getattr(value, "__dict__", None) or {}
-    # At once, also where another thread asks for a cached property meanwhile; nearly always there are none.
-    others = attributes.keys() - kind.names
-    found = {name: attributes[name] for name in others} if others else {}
+    # At once: another thread may ask for a cached property meanwhile.
+    found = {name: attributes[name] for name in attributes.keys() - kind.names}
     if kind.family == "pydantic":
         found.update(getattr(value, "__pydantic_private__", None) or {})
-    for name in _slots(cls):
-        if name not in kind.names and hasattr(value, name):
+    for name in _slots(cls, kind.names):
+        if hasattr(value, name):
             found[name] = getattr(value, name)
-    # Nearly all records hold nothing more, and there may be very many of them.
-    return {name: found[name] for name in sorted(found) if not _is_aside(cls, name)} if found else found
+    return {name: found[name] for name in sorted(found) if not _is_aside(cls, name)}
 
 
 @functools.lru_cache(maxsize=4096)
-def _slots(cls: type) -> tuple[str, ...]:
-    """Name the slots of a class that may hold more than fields; attrs makes them of fields and cached properties."""
+def _slots(cls: type, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the slots of a class that hold more than its fields; attrs makes them of cached properties as well."""
     return tuple(
         name
         for base in cls.__mro__
         if "__attrs_attrs__" not in vars(base)
         for name, held in vars(base).items()
-        if isinstance(held, types.MemberDescriptorType) and not name.startswith("__pydantic_")
+        if isinstance(held, types.MemberDescriptorType)
+        and name not in fields
+        and not name.startswith("__pydantic_")
     )
 
 
