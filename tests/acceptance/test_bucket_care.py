@@ -192,6 +192,7 @@ DAYS = """
 """
 
 
+@pytest.mark.whole
 def test_many_heads_are_put_together_with_a_read_and_a_write_for_each(
     relay: Relay, sandbox: Sandbox, lake: Lake
 ) -> None:

@@ -269,6 +269,7 @@ def test_the_records_that_the_writes_of_many_steps_rest_on_are_read_at_the_same_
     assert company.n_alone < N_WIDE
 
 
+@pytest.mark.whole
 def test_what_is_promoted_is_read_at_the_same_time(
     sandbox: Sandbox, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +290,7 @@ def test_what_is_promoted_is_read_at_the_same_time(
     assert company.n_alone < N_WIDE
 
 
+@pytest.mark.whole
 def test_what_is_rolled_back_is_read_and_written_at_the_same_time(sandbox: Sandbox, relay: Relay) -> None:
     """Of each the record of what is current, and of what comes instead, once more to see that it is not collected."""
     module = sandbox.module(WIDE.replace("return n *", "return bytes(70_000) + b'x' * n *"))
@@ -312,6 +314,7 @@ def test_what_is_rolled_back_is_read_and_written_at_the_same_time(sandbox: Sandb
     assert reading.n_alone + writing.n_alone < N_WIDE
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_a_rollback_looks_at_the_bytes_of_what_it_chooses_only(
     sandbox: Sandbox, lake: Lake, relay: Relay, is_gone: bool
