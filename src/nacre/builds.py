@@ -92,12 +92,12 @@ def building(project: Project, request: Request, reporter: Reporter | None = Non
         gc.unfreeze()
 
 
-def _unreadable(run: ActiveRun, inferred: Inferred) -> list[str]:
+def _untold(run: ActiveRun, inferred: Inferred) -> list[str]:
     """Name the steps of which nobody can say what is current, since a head cannot be read."""
     catalog, env = run.workspace.catalog, run.workspace.env
-    if not catalog.unreadable(env):
+    if not catalog.aside(env):
         return []
-    return [step for key, step in inferred.graph.producer.items() if catalog.unreadable_of(env, key)]
+    return [step for key, step in inferred.graph.producer.items() if catalog.aside_of(env, key)]
 
 
 def _tell_left_behind(project: Project, plan: Plan, run: ActiveRun, placed: Sequence[str]) -> None:
@@ -149,7 +149,7 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
     except UnknownName:
         inferred, names_outside = with_outside(project, inferred), True
         steps = select_steps(inferred, request.select)
-    if request.is_lenient and (left_out := [*inferred.missing, *_unreadable(run, inferred)]):
+    if request.is_lenient and (left_out := [*inferred.missing, *_untold(run, inferred)]):
         steps = [step for step in steps if step not in inferred.graph.descendants(left_out)]
     graph = validate(inferred, steps)
     run.declared = inferred.graph.producer
@@ -165,7 +165,7 @@ def _planned(project: Project, request: Request, run: ActiveRun, *, looks_at_pla
         graph = _with_read(inferred, graph, read)
         run.shared.producers.update(graph.tasks)
     readers = graph.unmade()
-    if run.workspace.catalog.unreadable(run.workspace.env):
+    if run.workspace.catalog.aside(run.workspace.env):
         for key in {*graph.producer, *readers}:
             run.workspace.catalog.require_readable(run.workspace.env, key)
     external = external_keys(project.outside, readers, facts.heads) if readers else []

@@ -16,6 +16,19 @@ pytest.register_assert_rewrite("nacre.testing")
 _NOBODY = 65534
 
 
+@contextmanager
+def _as_nobody() -> Iterator[None]:
+    """Run a block as somebody else than the superuser, whom no permission stops."""
+    root_user = os.geteuid() == 0
+    if root_user:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        if root_user:
+            os.seteuid(0)
+
+
 @pytest.fixture
 def sealed() -> Callable[[Path], AbstractContextManager[None]]:
     """Seal a directory with all it holds: inside the block this process may read but not write there."""
@@ -26,15 +39,10 @@ def sealed() -> Callable[[Path], AbstractContextManager[None]]:
         modes = {place: place.stat().st_mode for place in places}
         for place in places:
             place.chmod(0o555 if place.is_dir() else 0o444)
-        # No permission stops the superuser, so the block runs as somebody else.
-        root_user = os.geteuid() == 0
-        if root_user:
-            os.seteuid(_NOBODY)
         try:
-            yield
+            with _as_nobody():
+                yield
         finally:
-            if root_user:
-                os.seteuid(0)
             for place, mode in modes.items():
                 place.chmod(mode)
 
@@ -49,14 +57,10 @@ def unlisted() -> Callable[[Path], AbstractContextManager[None]]:
     def close(root: Path) -> Iterator[None]:
         mode = root.stat().st_mode
         root.chmod(0o333)
-        root_user = os.geteuid() == 0
-        if root_user:
-            os.seteuid(_NOBODY)
         try:
-            yield
+            with _as_nobody():
+                yield
         finally:
-            if root_user:
-                os.seteuid(0)
             root.chmod(mode)
 
     return close

@@ -20,7 +20,7 @@ _DUMPS = {
 
 
 def differs(
-    read: Read, stored: Iterable[Stored], areas: Sequence[str], unreadable: Collection[str] = ()
+    read: Read, stored: Iterable[Stored], areas: Sequence[str], aside: Collection[str] = ()
 ) -> list[str]:
     """Compare a catalog with the records it is made from.
 
@@ -28,7 +28,7 @@ def differs(
         read: Reaches the catalog.
         stored: All readable records of the store, in any order.
         areas: First parts of the paths of those that it indexes.
-        unreadable: Paths of records that cannot be read: what the catalog still knows of them is no difference.
+        aside: Paths of records that nobody goes on from: what the catalog still knows of them is no difference.
 
     Returns:
         One sentence for each table that differs or cannot be read.
@@ -41,8 +41,8 @@ def differs(
         expected = set(anew.read(QUERIES[dump], (), _row))
         try:
             there = set(read(QUERIES[dump], (), _row))
-            if unreadable and dump in _DUMPS["heads"]:
-                there = {row for row in there if head_path(*map(str, row[:3])) not in unreadable}
+            if aside and dump in _DUMPS["heads"]:
+                there = {row for row in there if head_path(*map(str, row[:3])) not in aside}
         except CorruptRecord as error:
             found.append(f"the index {table} cannot be read: {error.facts.get('problem', error.what)}")
             continue

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import msgspec
 
 from nacre.catalog import lineage
+from nacre.catalog.index import WENT_BACK
 from nacre.catalog.lineage import InputRow
 from nacre.catalog.queries import QUERIES, Read, Row
 from nacre.errors import CorruptRecord
@@ -175,33 +176,35 @@ class Catalog:
             rows = self._read(QUERIES["heads_through"], {"chain": self._through[env]}, HeadRow)
         else:
             rows = self._read(QUERIES["heads"], (env,), HeadRow)
-        if unreadable := set(self.unreadable(env)):
+        if aside := set(self.aside(env)):
             folders = self._chains.get(env, (env,))
             nearer = {base: folders[: folders.index(base) + 1] for base in folders} | {"": folders[:1]}
             rows = [
                 row
                 for row in rows
-                if unreadable.isdisjoint(
-                    head_path(each, row.asset, row.partition) for each in nearer[row.base]
-                )
+                if aside.isdisjoint(head_path(each, row.asset, row.partition) for each in nearer[row.base])
             ]
         return rows
 
-    def unreadable(self, env: str) -> dict[str, str]:
+    def aside(self, env: str) -> dict[str, str]:
         """Paths of the heads and parts of histories that count in an environment and that nobody can go on from.
 
         Returns:
             Path to what is wrong: it ``cannot be read``, or it ``went back`` to an older version than is known here.
         """
         if env in self._through:
-            return dict(self._read(QUERIES["unreadable_through"], (self._through[env],), _pair))
-        return dict(self._read(QUERIES["unreadable"], (env,), _pair))
+            return dict(self._read(QUERIES["aside_through"], (self._through[env],), _pair))
+        return dict(self._read(QUERIES["aside"], (env,), _pair))
 
-    def unreadable_of(self, env: str, asset: str) -> dict[str, str]:
+    def behind(self) -> dict[str, str]:
+        """Paths of the heads that went back, each with the folder of its environment; of all environments."""
+        return dict(self._read(QUERIES["behind"], (WENT_BACK,), _pair))
+
+    def aside_of(self, env: str, asset: str) -> dict[str, str]:
         """Those of them without which nobody can say what is current of an asset, or was."""
         found = {}
         folders = self._chains.get(env, (env,))
-        for path, problem in self.unreadable(env).items():
+        for path, problem in self.aside(env).items():
             area, folder, *_ = path.split("/")
             at = head_path(folder, asset).replace("heads/", f"{area}/", 1)
             if path != at and not path.startswith(f"{at}/"):
@@ -219,7 +222,7 @@ class Catalog:
             CorruptRecord: A head or a part of a history cannot be read, or went back, in the environment or in one that
                 it reads through.
         """
-        for path, problem in (self.unreadable_of(env, asset) if asset else self.unreadable(env)).items():
+        for path, problem in (self.aside_of(env, asset) if asset else self.aside(env)).items():
             facts = {"asset": asset, "record": path} if asset else {"record": path}
             raise CorruptRecord(f"A record of the store {problem}", facts, MEND)
 

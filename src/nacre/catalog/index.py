@@ -23,7 +23,7 @@ from nacre.store.records import DEFAULT_ENV
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 _CHUNK_ROWS = 1_000
 _Row = tuple[object, ...]
 #: Environment, asset and partition.
@@ -184,7 +184,7 @@ WENT_BACK = "went back"
 
 def put_aside(connection: sqlite3.Connection, paths: Iterable[str], problem: str) -> None:
     """Note heads and parts of histories that nobody goes on from; what is known of them stays, to mend them with."""
-    connection.executemany(QUERIES["put_unreadable"], [(*each, problem) for each in _of_heads(paths)])
+    connection.executemany(QUERIES["put_aside"], [(*each, problem) for each in _of_heads(paths)])
 
 
 def _of_heads(paths: Iterable[str]) -> list[_Row]:
@@ -219,9 +219,9 @@ def apply(connection: sqlite3.Connection, stored: Sequence[Stored]) -> None:
     for area, write in AREAS.items():
         if records := by_area.get(area):
             write(connection, records)
-    if connection.execute(QUERIES["any_unreadable"]).fetchone() is not None:
+    if connection.execute(QUERIES["any_aside"]).fetchone() is not None:
         mended = [each.path for each in stored if not _is_behind(connection, each)]
-        connection.executemany(QUERIES["remove_unreadable"], _of_heads(mended))
+        connection.executemany(QUERIES["remove_aside"], _of_heads(mended))
 
 
 def _is_behind(connection: sqlite3.Connection, stored: Stored) -> bool:

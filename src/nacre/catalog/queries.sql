@@ -11,7 +11,7 @@ DROP TABLE IF EXISTS materializations;
 DROP TABLE IF EXISTS dropped;
 DROP TABLE IF EXISTS lineage;
 DROP TABLE IF EXISTS lost;
-DROP TABLE IF EXISTS unreadable;
+DROP TABLE IF EXISTS aside;
 DROP TABLE IF EXISTS runs;
 DROP TABLE IF EXISTS artifacts;
 DROP TABLE IF EXISTS schedules;
@@ -40,20 +40,23 @@ DELETE FROM lost WHERE env = ? AND asset = ? AND partition = ?
 -- any_lost --
 SELECT 1 FROM lost LIMIT 1
 
--- put_unreadable --
-INSERT OR REPLACE INTO unreadable (env, path, problem) VALUES (?, ?, ?)
+-- put_aside --
+INSERT OR REPLACE INTO aside (env, path, problem) VALUES (?, ?, ?)
 
--- remove_unreadable --
-DELETE FROM unreadable WHERE env = ? AND path = ?
+-- remove_aside --
+DELETE FROM aside WHERE env = ? AND path = ?
 
--- any_unreadable --
-SELECT 1 FROM unreadable LIMIT 1
+-- any_aside --
+SELECT 1 FROM aside LIMIT 1
 
--- unreadable --
-SELECT path, problem FROM unreadable WHERE env = ?
+-- aside --
+SELECT path, problem FROM aside WHERE env = ?
 
--- unreadable_through --
-SELECT path, problem FROM unreadable WHERE env IN (SELECT value FROM json_each(?))
+-- behind --
+SELECT path, env FROM aside WHERE problem = ? ORDER BY path
+
+-- aside_through --
+SELECT path, problem FROM aside WHERE env IN (SELECT value FROM json_each(?))
 
 -- known_seq --
 SELECT seq FROM heads WHERE env = ? AND asset = ? AND partition = ?

@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS lost (
 
 -- Paths of heads and of parts of histories that are there and cannot be read: whoever asks for what they are of is told.
 -- So are those that went back to an older version than the one that is known here; ``problem`` says which it is.
-CREATE TABLE IF NOT EXISTS unreadable (
+CREATE TABLE IF NOT EXISTS aside (
     env TEXT NOT NULL,
     path TEXT NOT NULL,
     problem TEXT NOT NULL,

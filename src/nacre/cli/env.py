@@ -21,17 +21,17 @@ from nacre.views.session import Session
 from nacre.views.words import ago, count
 
 #: So many heads that cannot be used are named; fsck lists all.
-_MAX_UNREADABLE = 5
+_MAX_ASIDE = 5
 
 
 def tell_environment(session: Session) -> None:
     """Say what to know of the environment that is used: that it is new, so a mistyped name is seen, or damaged."""
     settings = session.project.settings
-    unreadable = session.workspace.catalog.unreadable(session.workspace.env)
-    for path, problem in sorted(unreadable.items())[:_MAX_UNREADABLE]:
+    aside = session.workspace.catalog.aside(session.workspace.env)
+    for path, problem in sorted(aside.items())[:_MAX_ASIDE]:
         echo(f"! {path} {problem}, and what it is of is left out: nacre fsck", err=True)
-    if len(unreadable) > _MAX_UNREADABLE:
-        echo(f"! … and {len(unreadable) - _MAX_UNREADABLE:,} more: nacre fsck", err=True)
+    if len(aside) > _MAX_ASIDE:
+        echo(f"! … and {len(aside) - _MAX_ASIDE:,} more: nacre fsck", err=True)
     if settings.env == DEFAULT_ENV:
         return
     chain = chain_of(settings, session.workspace.records, settings.env)

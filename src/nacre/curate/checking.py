@@ -10,7 +10,6 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from nacre.catalog.compare import differs
-from nacre.catalog.index import WENT_BACK
 from nacre.catalog.mirror import SCHEDULED, USUAL
 from nacre.catalog.restore import restored_heads
 from nacre.errors import CorruptRecord, StoreError, UsageError, said
@@ -105,15 +104,11 @@ def check_store(project: Project, *, reads_data: bool = False, repair: bool = Fa
 
 def _behind(workspace: Workspace, checked: Checked) -> dict[str, str]:
     """Find the heads that are at an older version than this machine's index knows, each with its environment."""
-    catalog = workspace.catalog
     try:
-        found = {env: catalog.over({}).unreadable(env) for env in catalog.environments()}
+        behind = workspace.catalog.behind()
     except CorruptRecord:  # the index says nothing of any
         return {}
-    aside = [
-        (path, env) for env, problems in found.items() for path in problems if problems[path] == WENT_BACK
-    ]
-    return {path: env for path, env in aside if path not in checked.unreadable}
+    return {path: env for path, env in behind.items() if path not in checked.unreadable}
 
 
 def _note_behind(checked: Checked, behind: Mapping[str, str]) -> None:

@@ -35,10 +35,8 @@ def collect_garbage(
     workspace = project.workspace(creates=False)
     if not project.is_stored:
         raise UsageError("There is no store yet", {"store": project.store}, "a build makes it: nacre build")
-    for env in workspace.catalog.environments():
-        behind = {path for path, why in workspace.catalog.unreadable(env).items() if why == WENT_BACK}
-        for path in sorted(behind):
-            raise CorruptRecord(f"A record of the store {WENT_BACK}", {"record": path}, MEND)
+    for path in workspace.catalog.behind():
+        raise CorruptRecord(f"A record of the store {WENT_BACK}", {"record": path}, MEND)
     own = project.settings
     keep = Retention(own.keep_versions, own.keep_days, own.cache_keep, own.keep_runs, grace_s)
     now = workspace.clock.now()

@@ -51,7 +51,7 @@ MAX_LOG_LINES = 1_000
 #: Larger versions take too long for a page.
 MAX_COMPARED_BYTES = 64 << 20
 #: Heads that cannot be used; fsck lists all.
-MAX_UNREADABLE = 20
+MAX_ASIDE = 20
 _LAST_RUNS = 5
 
 Values = dict[str, object]
@@ -131,10 +131,10 @@ def home(request: Request, page: Page) -> Response:
     tiles = [tile for tile in page.tiles.values() if _matches(tile, wanted) and tile.asset.startswith(folder)]
     urgent = pressing(page.tiles)
     runs = page.session.workspace.catalog.runs(_LAST_RUNS)
-    unreadable = page.session.workspace.catalog.unreadable(page.session.workspace.env)
+    aside = page.session.workspace.catalog.aside(page.session.workspace.env)
     values: Values = {
-        "unreadable": sorted(unreadable.items())[:MAX_UNREADABLE],
-        "n_unreadable": len(unreadable),
+        "aside": sorted(aside.items())[:MAX_ASIDE],
+        "n_aside": len(aside),
         "overview": overview(page.session, [tile.state for tile in page.tiles.values()], page.states.problem),
         "figure": whole(page.tiles, folder) if tiles and not wanted else None,
         "wanted": wanted,
